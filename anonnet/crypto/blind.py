@@ -25,9 +25,8 @@ from anonnet.crypto.hashing import Label, xof
 from anonnet.crypto.integers import coprime, inverse, is_prime, power, power_secret, product
 from anonnet.crypto.pss import full_domain_hash, pss_encode, pss_fits
 from anonnet.errors import Malformed
+from anonnet.limits import MODULUS_BITS_MAX, MODULUS_BITS_MIN
 
-MODULUS_BITS_MIN = 2048  # 112 bits of strength; below it a brand could be forged within its life
-MODULUS_BITS_MAX = 4096  # a peer chooses the modulus that we compute with: bounds that work
 PREFIX_BYTES = 32  # RFC 9474, section 4.1
 BLINDING_EXTRA_BYTES = 16  # 128 bits more than n: the reduction's bias is below 2^-128
 PROOF_BITS = 128  # a key with gcd(e, phi(n)) != 1 passes its proof with probability 2^-128
