@@ -1,0 +1,213 @@
+"""The Merkle tree of RFC 6962 (section 2.1) and RFC 9162 (section 2.1): roots, inclusion and consistency proofs.
+
+`Tree` holds all leaves and makes proofs; `Frontier` follows a growing tree in O(log n) memory and knows only its root;
+the verifiers need neither. All values are SHA-256 hashes of 32 bytes; entries themselves are never held here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+HASH_BYTES = 32
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Return the hash of an entry. RFC 6962: the prefix 0x00 keeps leaves from passing for nodes."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node over its two children."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two smaller than `size` (at least 2): where a tree divides."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+class Tree:
+    """A tree that keeps all its leaves: 64 bytes for each, in one byte array per level of complete subtrees."""
+
+    def __init__(self) -> None:
+        self._levels = [bytearray()]
+
+    @classmethod
+    def from_leaves(cls, leaves: bytes) -> Tree:
+        """Build the tree over `leaves`, 32-byte leaf hashes one after the other (ValueError for another length)."""
+        if len(leaves) % HASH_BYTES:
+            raise ValueError("leaves are hashes of 32 bytes")
+        tree = cls()
+        tree._levels = [bytearray(leaves)]
+        while (pairs := len(tree._levels[-1]) // (2 * HASH_BYTES)) > 0:
+            below, two = bytes(tree._levels[-1]), 2 * HASH_BYTES
+            above = b"".join(hashlib.sha256(b"\x01" + below[i * two : (i + 1) * two]).digest() for i in range(pairs))
+            tree._levels.append(bytearray(above))
+        return tree
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return len(self._levels[0]) // HASH_BYTES
+
+    @property
+    def leaves(self) -> bytes:
+        """The leaf hashes, one after the other."""
+        return bytes(self._levels[0])
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash at the right end, and every subtree that it completes."""
+        if len(leaf) != HASH_BYTES:
+            raise ValueError("a leaf hash has 32 bytes")
+        completed, level = leaf, 0
+        self._levels[0] += leaf
+        while len(self._levels[level]) % (2 * HASH_BYTES) == 0:
+            completed = node_hash(bytes(self._levels[level][-2 * HASH_BYTES : -HASH_BYTES]), completed)
+            level += 1
+            if level == len(self._levels):
+                self._levels.append(bytearray())
+            self._levels[level] += completed
+
+    def root(self, size: int | None = None) -> bytes:
+        """Return the root of the first `size` leaves, of all by default; ValueError beyond the tree."""
+        size = self.size if size is None else size
+        self._check(0 <= size <= self.size)
+        return self._range_root(0, size)
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return PATH(index, D[size]), the leaf's sibling first; ValueError unless index < size <= tree size."""
+        self._check(0 <= index < size <= self.size)
+        path: list[bytes] = []
+        start, end = 0, size
+        while end - start > 1:
+            middle = start + _split(end - start)
+            if index < middle:
+                path.append(self._range_root(middle, end))
+                end = middle
+            else:
+                path.append(self._range_root(start, middle))
+                start = middle
+        return path[::-1]
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return PROOF(old, D[new]); ValueError unless 1 <= old <= new <= tree size."""
+        self._check(1 <= old <= new <= self.size)
+        path: list[bytes] = []
+        start, end = 0, new
+        while old < end:
+            middle = start + _split(end - start)
+            if old <= middle:
+                path.append(self._range_root(middle, end))
+                end = middle
+            else:
+                path.append(self._range_root(start, middle))
+                start = middle
+        if start > 0:  # else the old tree is a whole left subtree, whose root the verifier holds
+            path.append(self._range_root(start, end))
+        return path[::-1]
+
+    def _check(self, holds: bool) -> None:
+        if not holds:
+            raise ValueError(f"outside of a tree of {self.size} leaves")
+
+    def _range_root(self, start: int, end: int) -> bytes:
+        """Return MTH(D[start:end]) of a range that RFC 6962's division yields: complete subtrees are looked up."""
+        size = end - start
+        if size == 0:
+            return EMPTY_ROOT
+        level = size.bit_length() - 1
+        if size == 1 << level:
+            at = start // size * HASH_BYTES
+            return bytes(self._levels[level][at : at + HASH_BYTES])
+        middle = start + _split(size)
+        return node_hash(self._range_root(start, middle), self._range_root(middle, end))
+
+
+class Frontier:
+    """The right edge of a growing tree: roots of its complete subtrees, largest first. Makes roots, no proofs."""
+
+    def __init__(self, size: int = 0, subtrees: Sequence[bytes] = ()) -> None:
+        """Start empty, or from an earlier frontier's `size` and `subtrees` (ValueError where they do not match)."""
+        if size < 0 or len(subtrees) != size.bit_count() or any(len(root) != HASH_BYTES for root in subtrees):
+            raise ValueError("a frontier holds one hash for each bit set in its size")
+        self.size = size
+        self._subtrees = list(subtrees)
+
+    @property
+    def subtrees(self) -> tuple[bytes, ...]:
+        """The roots of the complete subtrees, one per bit set in `size`, largest first."""
+        return tuple(self._subtrees)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash."""
+        if len(leaf) != HASH_BYTES:
+            raise ValueError("a leaf hash has 32 bytes")
+        completed, size = leaf, self.size
+        while size & 1:
+            completed = node_hash(self._subtrees.pop(), completed)
+            size >>= 1
+        self._subtrees.append(completed)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of all leaves so far."""
+        if not self._subtrees:
+            return EMPTY_ROOT
+        *rest, root = self._subtrees
+        for left in reversed(rest):
+            root = node_hash(left, root)
+        return root
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes) -> bool:
+    """Tell whether `path` shows `leaf` (a leaf hash) at `index` in the tree of `size` leaves (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size or any(len(value) != HASH_BYTES for value in (leaf, *path)):
+        return False
+    node, last, result = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            result = node_hash(sibling, result)
+            node, last = _skip_right_edge(node, last)
+        else:
+            result = node_hash(result, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and result == root
+
+
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
+    """Tell whether `path` shows that the tree of `new` leaves extends that of `old` (RFC 9162, 2.1.4.2).
+
+    `old` = 0 is refused, as the published vectors demand: everything extends the empty tree, without a proof.
+    """
+    if not 0 < old <= new or any(len(value) != HASH_BYTES for value in path):
+        return False
+    if old == new:
+        return not path and old_root == new_root
+    hashes = [old_root, *path] if old & (old - 1) == 0 else list(path)
+    if not path:
+        return False
+    node, last = old - 1, new - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old_result = new_result = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            old_result, new_result = node_hash(sibling, old_result), node_hash(sibling, new_result)
+            node, last = _skip_right_edge(node, last)
+        else:
+            new_result = node_hash(new_result, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and old_result == old_root and new_result == new_root
+
+
+def _skip_right_edge(node: int, last: int) -> tuple[int, int]:
+    """Go up past levels at which the node has no sibling ("If LSB(fn) is not set, then right-shift ... ")."""
+    while node and not node & 1:
+        node, last = node >> 1, last >> 1
+    return node, last
