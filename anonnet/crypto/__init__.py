@@ -1,0 +1,1 @@
+"""Bytes and integers: hashing, blind RSA, signing keys, sealing, noise. No protocol."""

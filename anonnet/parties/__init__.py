@@ -1,0 +1,1 @@
+"""Who acts: one class per party, one handler per step, run in turns. No clock, no socket, no waiting."""

@@ -1,0 +1,1 @@
+"""The transparency log's formats: trees, notes, checkpoints, cosignatures, tiles, proofs. No input or output."""

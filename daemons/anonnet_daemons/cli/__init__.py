@@ -1,0 +1,1 @@
+"""The `anonnet` command, one file per noun."""

@@ -1,0 +1,26 @@
+"""The root of the `anonnet` command. What a noun does stands in a file of its own, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="anonnet", message="%(prog)s %(version)s")
+def main() -> None:
+    """Anonymous atomic transactions: pay without a name, and get either the goods or the money back."""
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def selftest(files: tuple[Path, ...]) -> None:
+    """Check this installation against known answers: those that ship, or those in FILES."""
+    try:
+        known_answers = importlib.import_module("anonnet_daemons.selftest")
+    except ModuleNotFoundError as missing:
+        raise click.ClickException(f"this installation lacks {missing.name}; install anonnet again.") from missing
+    sys.exit(known_answers.main(list(files)))
