@@ -45,6 +45,6 @@ def coprime(left: int, right: int) -> bool:
 
 
 def is_prime(value: int) -> bool:
-    """Tell whether `value` passes 40 rounds of GMP's primality test (Baillie-PSW, then Miller-Rabin)."""
+    """Tell whether `value` passes 25 rounds of GMP's primality test (Baillie-PSW, then Miller-Rabin)."""
     _release_gil()
-    return bool(gmpy2.is_prime(value, 40))
+    return bool(gmpy2.is_prime(value, 25))
