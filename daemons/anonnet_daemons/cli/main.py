@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -19,8 +18,6 @@ def main() -> None:
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def selftest(files: tuple[Path, ...]) -> None:
     """Check this installation against known answers: those that ship, or those in FILES."""
-    try:
-        known_answers = importlib.import_module("anonnet_daemons.selftest")
-    except ModuleNotFoundError as missing:
-        raise click.ClickException(f"this installation lacks {missing.name}; install anonnet again.") from missing
-    sys.exit(known_answers.main(list(files)))
+    from anonnet_daemons.selftest import main as known_answers
+
+    sys.exit(known_answers(files))
