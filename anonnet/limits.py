@@ -1,0 +1,221 @@
+"""Every bound of the system, named, with why it is where it is. Sizes are bytes, times are whole seconds.
+
+A peer can make nothing grow that has no line here.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+"""One kibibyte, so that sizes below read as sizes."""
+
+# What a message may hold.
+
+FRAME_MAX = 192 * KIB
+"""No frame of any step is larger: the largest is a bank's list of brands with their key proofs."""
+
+SMALL_FRAME_MAX = 8 * KIB
+"""Steps without lists fit well: the largest is a signed commit around a signed authorization_m, under 1 KiB."""
+
+EVIDENCE_MAX = 8
+"""Signed messages beside one refusal: for each of the tokens of a payment at most a use and its commit would be more,
+but the first token that is refused ends the turn."""
+
+SIGNATURES_MAX = 64
+"""Signers of one message: one for each token of a payment, see PAYMENTS_MAX."""
+
+PAYMENTS_MAX = 64
+"""Tokens in one payment: powers of two pay any price of a 63-bit number with fewer."""
+
+BLINDED_MAX = 32
+"""Blinded messages in one withdraw_c: each costs the bank one RSA signature, so one request costs under 0.1 s."""
+
+BRANDS_MAX = 32
+"""Open brands of one bank: one for each power of two and currency; coarse brands hide a consumer among others."""
+
+ROOTS_MAX = 96
+"""Roots in a key proof: 81 are needed for e = 3, 8 for e = 65537."""
+
+MODULUS_BITS_MIN = 2048
+"""Below, a modulus is not safe for the years that evidence must last."""
+
+MODULUS_BITS_MAX = 4096
+"""Above, signing is slower than any brand is worth, and verification becomes a way to occupy a party."""
+
+TEXT_MAX = 4096
+"""A contract's description: some pages, since a judge must be able to tell from it what was sold."""
+
+NAME_MAX = 128
+"""A file name, an item's name, a media type."""
+
+CURRENCY_MAX = 12
+"""A currency's name."""
+
+CATALOGUE_MAX = 64
+"""Items in one page of a catalogue: a page then fits in a frame."""
+
+ENTRIES_MAX = 256
+"""Log entries in one answer to follow: one entry bundle of the C2SP tiles."""
+
+ENTRY_BYTES_MAX = 4 * KIB
+"""One log entry; a commit entry is about 400 bytes."""
+
+FOLLOW_BYTES_MAX = 128 * KIB
+"""The entries of one answer to follow, added up, so that the answer fits in a frame."""
+
+STATEMENT_MAX = 128
+"""Ledger entries in one statement."""
+
+UNITS_MAX = 2**53
+"""No amount is larger: integers up to here survive every program that reads them, JavaScript's included."""
+
+SECONDS_MAX = 2**40
+"""No time is later: about 34,000 years, and far below what a signed 64-bit integer holds."""
+
+GOODS_BYTES_MAX = 16 * KIB * KIB * KIB
+"""Goods of 16 GiB: 262,144 chunks, whose tree of leaf hashes takes 16 MiB with its upper levels."""
+
+CHUNKS_MAX = GOODS_BYTES_MAX // (64 * KIB)
+"""Chunks of the largest goods."""
+
+PATH_MAX = 24
+"""Hashes in an inclusion path of one chunk: CHUNKS_MAX has 18 levels."""
+
+# When things happen.
+
+SETTLE_SECONDS = 2
+"""The log grants an abort only this long after the expiration, so that a P4 which arrived in time but waited in the
+queue of turns is recorded first."""
+
+CLAIM_SECONDS = 14 * 24 * 3600
+"""A lock ends this long after the expiration even if no outcome can be had any more (paper, Data Management: "a limited
+time of validity"); long enough for "reasonable delays or for outside party conflict resolution"."""
+
+LEAD_SECONDS_MAX = 7 * 24 * 3600
+"""A bank and a log refuse an expiration further away: it bounds how long a silent merchant can hold a token."""
+
+RETENTION_SECONDS = 60 * 24 * 3600
+"""The log keeps commits this long after the expiration, and makes no abort later (paper, Data Management). Longer than
+claim time and lead together, so that whoever still may claim can still get the commit."""
+
+MERCHANT_MARGIN_SECONDS = 2
+"""A merchant who has less than this until the expiration does not send P4: it could reach the log too late, and the key
+would be known there for nothing."""
+
+CLOCK_TOLERANCE_SECONDS = 5
+"""How far two readings of honest clocks may differ before a reading counts as a leap."""
+
+RESTART_LEAP_SECONDS_MAX = 3600
+"""After a reboot the boot-time clock says nothing about how long the machine was off. A log accepts a gap of an hour by
+itself; a longer one the operator confirms."""
+
+CARRY_SECONDS = 3
+"""How long a consumer waits for a commit before she carries P3 to the merchant herself."""
+
+BRAND_WINDOW_SECONDS_MIN = 24 * 3600
+"""A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
+
+WITHDRAW_PATIENCE_SECONDS = 24 * 3600
+"""The `until` of a withdraw_c: a wallet asks again for this long; afterwards a refusal is final."""
+
+# How much at once.
+
+TURNS_WAITING_MAX = 1024
+"""Requests of all connections waiting for their turn; when full, sockets are not read."""
+
+TURNS_BATCH_MAX = 256
+"""Turns in one commit: more would not be faster and would make the first of them wait."""
+
+TURNS_PER_CONNECTION_MAX = 64
+"""Requests of one connection in flight, so that one peer cannot take all slots."""
+
+CONNECTIONS_MAX = 512
+"""Open connections of one daemon, far below the usual limit of 1,024 files."""
+
+CONNECTIONS_PER_ADDRESS_MAX = 128
+"""Open connections from one address. All consumers of one relay share an address, so it is not small."""
+
+CIRCUITS_MAX = 256
+"""Circuits through one relay."""
+
+CIRCUITS_PER_ADDRESS_MAX = 64
+"""Circuits of one address through one relay."""
+
+ERRANDS_AT_ONCE_MAX = 32
+"""Errands of one daemon under way at the same time."""
+
+UNPAID_ORDERS_MAX = 256
+"""Orders of one merchant that nobody has paid yet: each has cost a pass over the goods."""
+
+ORDER_SECONDS = 3600
+"""An order that nobody has paid for this long makes room for another."""
+
+TREES_MAX = 16
+"""Trees of leaf hashes that a merchant keeps in memory; each is at most 16 MiB, see GOODS_BYTES_MAX."""
+
+CHUNKS_IN_FLIGHT_MAX = 16
+"""Chunks that a consumer asks for ahead: 1 MiB, enough to fill a connection through the relay."""
+
+WAITING_FOLLOWERS_MAX = 256
+"""Connections that wait at one log for its next entry."""
+
+# How long a wait may be.
+
+HANDSHAKE_SECONDS = 10
+"""From accept to the end of the Noise handshake."""
+
+DIAL_SECONDS = 10
+"""From the start of a TCP connection to the end of the Noise handshake."""
+
+FRAME_SECONDS = 30
+"""From the first byte of a frame to its last: a sender of one byte a second is cut off."""
+
+SEND_SECONDS = 30
+"""For one write to a peer: who never reads is cut off."""
+
+IDLE_SECONDS = 120
+"""For a connection with nothing in flight."""
+
+REPLY_SECONDS = 60
+"""For the answer to one request; sealing large goods for an order takes the longest."""
+
+FOLLOW_SECONDS = 20
+"""How long a log holds a follow that has nothing new to tell; below REPLY_SECONDS."""
+
+RETRY_SECONDS_MIN = 0.2
+"""First pause before an errand is tried again; it doubles up to RETRY_SECONDS_MAX."""
+
+RETRY_SECONDS_MAX = 60
+"""Longest pause between two tries of an errand."""
+
+STOP_SECONDS = 10
+"""What SIGTERM grants to turns under way; afterwards connections are closed as they are."""
+
+# How the shell around a party works.
+
+GATHER_SECONDS = 0.002
+"""A batch of turns waits at most this long for requests that keep coming in: far below what a commit takes."""
+
+FINISHERS = 2
+"""Threads for what is made after a commit (a blind signature, a sealed chunk): more would only take the loop's time."""
+
+WRITE_BYTES_MAX = 256 * KIB
+"""Bytes encrypted and handed to a socket in one go; what is longer goes in several."""
+
+UNSENT_BYTES_MAX = 64 * KIB * KIB
+"""Replies of all connections of one daemon that wait for peers to read them. Beyond it, whoever has more than
+UNSENT_PER_CONNECTION_MAX waiting is cut off at once instead of after SEND_SECONDS."""
+
+UNSENT_PER_CONNECTION_MAX = 512 * KIB
+"""Replies of one connection that wait for the peer to read them, before no more requests are read from it."""
+
+ERRANDS_PER_RECEIVER_MAX = 16
+"""Errands of one daemon under way to one receiver, so that one that does not answer leaves room for the others."""
+
+INCIDENTS_MAX = 1000
+"""Incident files in one data folder: a fault that anyone can cause again must not fill the disk."""
+
+WATCHERS_MAX = 8
+"""Owners that watch one daemon's steps at the same time."""
+
+WATCH_BACKLOG_MAX = 1024
+"""Steps kept for a watcher that reads slowly; further ones are dropped."""
