@@ -1,0 +1,208 @@
+"""One encoding: messages as frozen records, on the wire as msgpack arrays, read strictly (design: one encoding).
+
+A record is an array of its fields. A message is a record with a step, which stands first in its array. Bytes are a
+message only if they decode to one and encoding that gives the same bytes again: one message, one encoding. Records
+check themselves when they are built, so a value that exists is a value that may be sent.
+
+Field kinds: bytes, str and int with bounds, another record, and tuples of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from anonnet.errors import Malformed
+from anonnet.limits import CHUNKS_MAX, FRAME_MAX
+
+ARRAY_MAX = 1024
+"""Items of any one array, before its own bounds are known: more than the largest list of any message."""
+
+assert ARRAY_MAX < CHUNKS_MAX, "chunks travel one by one, never as a list"
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of a field, both included: of a number, or of a length (bytes, items; text counts in UTF-8 bytes)."""
+
+    low: int
+    high: int
+
+
+class Record:
+    """A frozen, keyword-only value with bounded fields; decorated with `record` or, where it has a step, `message`."""
+
+    __slots__ = ()
+    layout: ClassVar[tuple[tuple[str, Field], ...]]
+
+    def check(self) -> None:
+        """Raise Malformed where fields that are fine by themselves do not fit each other."""
+
+
+class Message(Record):
+    """A record that can be said by itself: it has a step, a cap on its frame, and may have to be signed."""
+
+    __slots__ = ()
+    step: ClassVar[int]
+    signed: ClassVar[bool]
+    frame_max: ClassVar[int]
+
+
+R = TypeVar("R", bound=Record)
+M = TypeVar("M", bound=Message)
+
+STEPS: dict[int, type[Message]] = {}
+"""All messages by their step."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one field is written, read and checked."""
+
+    to_wire: Callable[[Any], Any]
+    from_wire: Callable[[Any], Any]
+    complaint: Callable[[Any], str]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _extent(value: Any) -> int:
+    """What the bounds of a plain field are about. Raises UnicodeEncodeError for text that UTF-8 cannot write."""
+    return value if isinstance(value, int) else len(value.encode() if isinstance(value, str) else value)
+
+
+def _plain(kind: type, bounds: Between) -> Field:
+    low, high = bounds.low, bounds.high
+
+    def complaint(value: Any) -> str:
+        if type(value) is not kind:
+            return f"is {type(value).__name__}, not {kind.__name__}"
+        try:
+            extent = _extent(value)
+        except UnicodeEncodeError:
+            return "is not text"
+        return "" if low <= extent <= high else f"{extent} is outside {low}..{high}"
+
+    return Field(_same, _same, complaint)
+
+
+def _nested(kind: type[Record]) -> Field:
+    def complaint(value: Any) -> str:
+        return "" if type(value) is kind else f"is {type(value).__name__}, not {kind.__name__}"
+
+    return Field(_to_wire, lambda value: _from_wire(kind, value), complaint)
+
+
+def _several(item: Field, bounds: Between) -> Field:
+    def from_wire(value: Any) -> Any:
+        if type(value) is not tuple or len(value) > bounds.high:
+            raise Malformed(f"a list of at most {bounds.high} was expected")
+        return tuple(item.from_wire(each) for each in value)
+
+    def complaint(value: Any) -> str:
+        if type(value) is not tuple:
+            return f"is {type(value).__name__}, not a tuple"
+        if not bounds.low <= len(value) <= bounds.high:
+            return f"{len(value)} items are outside {bounds.low}..{bounds.high}"
+        return next((f"item {text}" for each in value if (text := item.complaint(each))), "")
+
+    return Field(lambda value: tuple(item.to_wire(each) for each in value), from_wire, complaint)
+
+
+def _field(hint: Any) -> Field:
+    kind, bounds = hint, None
+    if get_origin(hint) is Annotated:
+        kind, bounds = get_args(hint)
+    if get_origin(kind) is tuple:
+        return _several(_field(get_args(kind)[0]), bounds or Between(0, ARRAY_MAX))
+    if isinstance(kind, type) and issubclass(kind, Record):
+        return _nested(kind)
+    assert kind in (bytes, str, int), f"no such kind of field: {hint}"
+    assert bounds is not None, f"a field without bounds: {hint}"
+    return _plain(kind, bounds)
+
+
+def _check_fields(self: Record) -> None:
+    for name, field in self.layout:
+        if text := field.complaint(getattr(self, name)):
+            raise Malformed(f"{type(self).__name__}.{name} {text}")
+    self.check()
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def record(cls: type[R]) -> type[R]:
+    """Make a class a record: frozen, keyword-only, its fields checked when it is built (Malformed)."""
+    cls.__post_init__ = _check_fields  # type: ignore[attr-defined]
+    made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    hints = get_type_hints(made, include_extras=True)
+    made.layout = tuple((each.name, _field(hints[each.name])) for each in dataclasses.fields(made))  # type: ignore[arg-type]
+    return made
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def message(step: int, *, signed: bool, frame_max: int) -> Callable[[type[M]], type[M]]:
+    """Make a class the message of `step`; `frame_max` caps its frame in bytes, signatures included."""
+    assert 0 < step < 2**16
+    assert 0 < frame_max <= FRAME_MAX
+
+    def register(cls: type[M]) -> type[M]:
+        made = record(cls)
+        made.step, made.signed, made.frame_max = int(step), signed, frame_max
+        assert STEPS.setdefault(made.step, made) is made, f"two messages claim step {step}"
+        return made
+
+    return register
+
+
+def _to_wire(value: Record) -> tuple[Any, ...]:
+    return tuple(field.to_wire(getattr(value, name)) for name, field in value.layout)
+
+
+def _from_wire(kind: type[R], values: Any) -> R:
+    if type(values) is not tuple or len(values) != len(kind.layout):
+        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields")
+    return kind(**{name: field.from_wire(value) for (name, field), value in zip(kind.layout, values, strict=True)})
+
+
+def _unpacked(data: bytes) -> tuple[Any, ...]:
+    """One msgpack array of arrays, bytes, text and integers: no maps, no extension types, nothing behind it."""
+    try:
+        values = msgpack.unpackb(data, use_list=False, raw=False, max_map_len=0, max_ext_len=0, max_array_len=ARRAY_MAX)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as why:
+        raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
+    if type(values) is not tuple:
+        raise Malformed("not an array")
+    return values
+
+
+def encode(value: Record) -> bytes:
+    """Return the one encoding of a record or message."""
+    values = _to_wire(value)
+    packed: bytes = msgpack.packb((value.step, *values) if isinstance(value, Message) else values)
+    return packed
+
+
+def decode_record(kind: type[R], data: bytes) -> R:
+    """Read a record without a step. Raises Malformed."""
+    value = _from_wire(kind, _unpacked(data))
+    if encode(value) != data:
+        raise Malformed(f"{kind.__name__}: not its one encoding")
+    return value
+
+
+def decode(data: bytes) -> Message:
+    """Read a message of any known step. Raises Malformed."""
+    values = _unpacked(data)
+    kind = STEPS.get(values[0]) if values and type(values[0]) is int else None
+    if kind is None:
+        raise Malformed("no known step")
+    value = _from_wire(kind, values[1:])
+    if encode(value) != data:
+        raise Malformed(f"{kind.__name__}: not its one encoding")
+    return value
