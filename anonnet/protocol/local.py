@@ -1,0 +1,212 @@
+"""Commands of a party's owner, brought by the control socket only, and what a daemon answers there.
+
+They are messages like all others, so that one codec reads them, but no step of theirs is ever taken from the network.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from anonnet.limits import CATALOGUE_MAX, FRAME_MAX, KIB
+from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.transaction import expired
+from anonnet.wire.codec import Between, Message, Record, message, record
+from anonnet.wire.signed import Signed
+
+PATH_BYTES_MAX = 1024
+"""A file's path on the owner's machine."""
+
+ROWS_MAX = 512
+"""Rows of one local report."""
+
+
+class Local(enum.IntEnum):
+    """Steps of the control socket."""
+
+    STARTED = 200
+    FUND = 201
+    BOOKS_OF = 202
+    BOOKS = 203
+    SELL = 210
+    WITHDRAW = 220
+    OPEN_AT = 221
+    BUY = 222
+    WALLET_OF = 223
+    WALLET = 224
+    PURCHASE_OF = 225
+    PURCHASE = 226
+    FORWARD = 227
+    FORWARDED = 228
+    STATEMENT_AT = 229
+
+
+@message(Local.STARTED, signed=False, frame_max=KIB)
+class Started(Message):
+    """The command has been taken in durably; `subject` names what it began."""
+
+    subject: Hash
+
+
+@message(Local.FUND, signed=False, frame_max=KIB)
+class Fund(Message):
+    """Owner of a bank: this much was paid in for this account. A reference counts once."""
+
+    account: Key
+    currency: Currency
+    amount: SomeUnits
+    reference: Hash
+
+
+@message(Local.BOOKS_OF, signed=False, frame_max=KIB)
+class BooksOf(Message):
+    """Owner of a bank: what do the books say?"""
+
+
+@record
+class BookTotal(Record):
+    """All books of one name and currency, added up from the postings."""
+
+    book: Name
+    currency: Currency
+    amount: Annotated[int, Between(-(2**62), 2**62)]
+
+
+@message(Local.BOOKS, signed=False, frame_max=FRAME_MAX)
+class Books(Message):
+    """The sums over all postings; together they are zero in each currency."""
+
+    totals: Annotated[tuple[BookTotal, ...], Between(0, ROWS_MAX)]
+
+
+@message(Local.SELL, signed=False, frame_max=32 * KIB)
+class Sell(Message):
+    """Owner of a merchant: sell this file under this name from now on. The file must stay where it is."""
+
+    item: Name
+    path: Annotated[str, Between(1, PATH_BYTES_MAX)]
+    description: Text
+    media_type: Name
+    currency: Currency
+    price: SomeUnits
+    valid_until: Seconds
+
+
+@message(Local.OPEN_AT, signed=False, frame_max=KIB)
+class OpenAt(Message):
+    """Owner of a wallet or a shop: open an account at this bank."""
+
+    bank: Key
+
+
+@message(Local.WITHDRAW, signed=False, frame_max=KIB)
+class Withdraw(Message):
+    """Owner of a wallet: withdraw this amount, in tokens of the bank's denominations."""
+
+    bank: Key
+    currency: Currency
+    amount: SomeUnits
+
+
+@message(Local.BUY, signed=False, frame_max=KIB)
+class Buy(Message):
+    """Owner of a wallet: buy this item for at most this price, through this bank and log.
+
+    The sale expires `lead` seconds after the log's time at which the goods have arrived.
+    """
+
+    merchant: Key
+    item: Name
+    currency: Currency
+    price_max: SomeUnits
+    bank: Key
+    log: Hash
+    lead: Seconds
+
+    def complaint(self, terms: GoodsM, now: int) -> str:
+        """What is wrong with an offer for this wish, in words; empty if it is acceptable."""
+        contract = terms.contract
+        if contract.item != self.item:
+            return "the merchant offered another item"
+        if contract.currency != self.currency or contract.price > self.price_max:
+            return f"the merchant asks {contract.price} {contract.currency}"
+        if self.bank not in contract.banks or self.log not in contract.logs:
+            return "the merchant does not accept this bank or this log"
+        if expired(contract.valid_until, now):
+            return "the offer is no longer valid"
+        return "this wallet does not serve sealed entries" if terms.entry_key else ""
+
+
+@message(Local.WALLET_OF, signed=False, frame_max=KIB)
+class WalletOf(Message):
+    """Owner of a wallet: what is in it?"""
+
+
+@record
+class Holding(Record):
+    """Tokens of one bank, denomination and state: free, in a sale, spent."""
+
+    bank: Key
+    currency: Currency
+    denomination: SomeUnits
+    state: Name
+    count: Units
+
+
+@message(Local.WALLET, signed=False, frame_max=FRAME_MAX)
+class Wallet(Message):
+    """What a wallet holds, and the ids of its purchases, the newest first."""
+
+    account: Key
+    holdings: Annotated[tuple[Holding, ...], Between(0, ROWS_MAX)]
+    withdrawals: Units
+    purchases: Annotated[tuple[Hash, ...], Between(0, ROWS_MAX)]
+
+
+@message(Local.PURCHASE_OF, signed=False, frame_max=KIB)
+class PurchaseOf(Message):
+    """Owner of a wallet: how does this purchase stand?"""
+
+    purchase: Hash
+
+
+@message(Local.PURCHASE, signed=False, frame_max=FRAME_MAX)
+class Purchase(Message):
+    """A purchase: its state in a word, what was bought, where the goods are, and the papers so far, in their order."""
+
+    purchase: Hash
+    state: Name
+    item: Name
+    currency: Currency
+    price: Units
+    detail: Text
+    path: Annotated[str, Between(0, PATH_BYTES_MAX)]
+    papers: Annotated[tuple[Signed, ...], Between(0, 8)]
+
+
+@message(Local.FORWARD, signed=False, frame_max=FRAME_MAX)
+class Forward(Message):
+    """Owner of a wallet: ask this party this, on a connection of its own, and give me the answer."""
+
+    receiver: Hash
+    request: Annotated[bytes, Between(1, 16 * KIB)]
+
+
+@message(Local.FORWARDED, signed=False, frame_max=FRAME_MAX)
+class Forwarded(Message):
+    """The answer's step, and what stood in its frame."""
+
+    answer_step: Annotated[int, Between(1, 2**16 - 1)]
+    answer: Annotated[bytes, Between(1, FRAME_MAX - KIB)]
+
+
+@message(Local.STATEMENT_AT, signed=False, frame_max=KIB)
+class StatementAt(Message):
+    """Owner of an account: get my bank's signed statement from this entry on."""
+
+    bank: Key
+    start: Units
+
+
+assert ROWS_MAX >= CATALOGUE_MAX

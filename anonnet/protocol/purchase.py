@@ -1,0 +1,146 @@
+"""The purchase (paper, section "Purchase"): P2 to P5. P1 is in `goods`.
+
+    P2.   C -> B   [B, n, expiration, M, L, payments]_q          authorization_q
+    P3.   B -> M   [n, expiration, M, L, value]_b                authorization_b
+    P4.   M -> L   [n, expiration, L, k]_m                       authorization_m   or
+    P5a.  L        [P4, index]_l                                 commit
+    P5b.  L        [n, expiration, M, L, failed]_l               abort
+
+Each class says how it is made from the step before it and how it is checked, by whoever reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anonnet.crypto.hashing import same
+from anonnet.errors import Malformed
+from anonnet.limits import KIB, PAYMENTS_MAX, SMALL_FRAME_MAX
+from anonnet.protocol.fields import Currency, Index, Key, KeyOrNone, Secret, SomeUnits
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.steps import Step
+from anonnet.protocol.token import Payment, check_payments
+from anonnet.protocol.transaction import Transaction, check_key_or_none, log_id, number_of
+from anonnet.wire.codec import Between, Message, message
+from anonnet.wire.signed import Checked, Signed, checked
+
+
+@message(Step.P2, signed=True, frame_max=64 * KIB)
+class AuthorizationQ(Message):
+    """P2, C -> B, signed by every token's q: lock these tokens to this transaction.
+
+    `receiver_key` is Q of the variation "Two-Sided Certified Delivery"; empty otherwise.
+    """
+
+    bank: Key
+    transaction: Transaction
+    receiver_key: KeyOrNone = b""
+    payments: Annotated[tuple[Payment, ...], Between(1, PAYMENTS_MAX)]
+
+    def check(self) -> None:
+        check_key_or_none(self.receiver_key, "receiver_key")
+        check_payments(self.payments)
+        if self.receiver_key and self.receiver_key not in self.signers:
+            raise Malformed("receiver_key is none of the tokens' keys")
+
+    @property
+    def signers(self) -> tuple[bytes, ...]:
+        """Who must sign: every distinct q, in ascending order."""
+        return tuple(sorted({payment.token.public_key for payment in self.payments}))
+
+    @property
+    def value(self) -> int:
+        """What is paid in all."""
+        return sum(payment.amount for payment in self.payments)
+
+
+@message(Step.P3, signed=True, frame_max=SMALL_FRAME_MAX)
+class AuthorizationB(Message):
+    """P3, B -> M, signed by the bank: if this transaction commits, the merchant is credited with this value."""
+
+    transaction: Transaction
+    receiver_key: KeyOrNone = b""
+    currency: Currency
+    value: SomeUnits
+
+    def check(self) -> None:
+        check_key_or_none(self.receiver_key, "receiver_key")
+
+    @classmethod
+    def answering(cls, q: AuthorizationQ, currency: str) -> AuthorizationB:
+        """The promise that answers P2, in the currency of its tokens."""
+        return cls(transaction=q.transaction, receiver_key=q.receiver_key, currency=currency, value=q.value)
+
+
+@message(Step.P4, signed=True, frame_max=SMALL_FRAME_MAX)
+class AuthorizationM(Message):
+    """P4, M -> L, signed by the merchant: the merchandise key k; with its record the sale commits."""
+
+    transaction: Transaction
+    receiver_key: KeyOrNone = b""
+    key: Secret
+
+    def check(self) -> None:
+        check_key_or_none(self.receiver_key, "receiver_key")
+
+    @classmethod
+    def answering(cls, promise: AuthorizationB, key: bytes) -> AuthorizationM:
+        """The merchant's commitment that answers P3."""
+        return cls(transaction=promise.transaction, receiver_key=promise.receiver_key, key=key)
+
+
+@message(Step.P5A, signed=True, frame_max=SMALL_FRAME_MAX)
+class Commit(Message):
+    """P5a, signed by the log: authorization_m as it came, recorded at this index."""
+
+    authorization_m: Signed
+    index: Index
+
+
+@message(Step.P5B, signed=True, frame_max=SMALL_FRAME_MAX)
+class Abort(Message):
+    """P5b, signed by the log: no P4 of this transaction was received by its expiration, and none will be recorded."""
+
+    transaction: Transaction
+
+
+def check_authorization_q(asked: Checked[AuthorizationQ]) -> None:
+    """Raise Malformed unless exactly the tokens' keys have signed (paper: "signed with all keys associated")."""
+    if asked.signers != asked.body.signers:
+        raise Malformed("authorization_q is signed by exactly the tokens' keys")
+
+
+def check_authorization_m(said: Checked[AuthorizationM]) -> None:
+    """Raise Malformed unless M itself signed, and k is the key that n commits to."""
+    transaction = said.body.transaction
+    if said.signer != transaction.merchant:
+        raise Malformed("authorization_m is signed by another than M")
+    if not same(number_of(transaction.merchant, said.body.key), transaction.number):
+        raise Malformed("the key is not the one that the transaction number promised")
+
+
+def committed(network: str, log_key: bytes, commit: Signed) -> AuthorizationM:
+    """What a commit of the log with this key records, wholly checked. Raises Malformed."""
+    said = checked(network, commit, Commit)
+    if said.signer != log_key:
+        raise Malformed("a commit of another log")
+    inner = checked(network, said.body.authorization_m, AuthorizationM)
+    check_authorization_m(inner)
+    if inner.body.transaction.log != log_id(log_key):
+        raise Malformed("the commit records a transaction of another log")
+    return inner.body
+
+
+def aborted(network: str, log_key: bytes, abort: Signed) -> Transaction:
+    """The transaction that an abort of the log with this key ends. Raises Malformed."""
+    said = checked(network, abort, Abort)
+    if said.signer != log_key or said.body.transaction.log != log_id(log_key):
+        raise Malformed("an abort of another log")
+    return said.body.transaction
+
+
+def sells(goods_m: Checked[GoodsM], transaction: Transaction) -> bool:
+    """True if this P1 and this transaction go together: "must agree only on n and M to be compatible", and on W."""
+    body = goods_m.body
+    named = (transaction.number, transaction.merchant, transaction.entry_key)
+    return named == (body.number, goods_m.signer, body.entry_key)

@@ -1,0 +1,59 @@
+"""The steps by number, as they stand on the wire. The paper's own come first, under the paper's numbers."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Step(enum.IntEnum):
+    """A step's number in frames and under signatures. Numbers are never used again for something else."""
+
+    # Paper, "Withdrawal and Exchange".
+    W1 = 1
+    W2 = 2
+
+    # Paper, "Purchase".
+    P1 = 17
+    P2 = 18
+    P3 = 19
+    P4 = 20
+    P5A = 21
+    P5B = 22
+
+    # What the paper leaves unnamed; anybody may say these two.
+    REFUSED = 33
+    NOTED = 34
+
+    # Bank.
+    OPEN_ACCOUNT = 48
+    STATEMENT_OF = 49
+    STATEMENT = 50
+    BRANDS_OF = 51
+    BRANDS = 52
+    CLAIM = 53
+    CREDIT = 54
+    BRAND = 55
+    TERMS = 56
+
+    # Merchant.
+    CATALOGUE_OF = 64
+    CATALOGUE = 65
+    ORDER = 66
+    CHUNK_OF = 67
+    CHUNK = 68
+
+    # Log.
+    OUTCOME_OF = 80
+    UNDECIDED = 81
+    FOLLOW = 82
+    ENTRIES = 83
+    TIME_OF = 84
+    TIME = 85
+
+    # Relay.
+    JOIN = 96
+    JOINED = 97
+
+    # The owner's control socket: what happens here, as it happens.
+    WATCH = 240
+    HAPPENED = 241
