@@ -1,0 +1,257 @@
+"""What the bank remembers (paper, section "Data Management").
+
+"The database for a brand of tokens tracks the status of tokens of that brand. During the transaction phase, the bank
+receives an authorization (authorization_q) to commit a token to a transaction. This message is logged in the database,
+so that attempts at token reuse can be detected. Once the bank receives the commit or abort for a transaction, it
+stores that as well."
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from anonnet.errors import Refused, Why
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.transaction import Transaction
+from anonnet.store import errands, ledger
+from anonnet.store.base import Store
+from anonnet.store.database import MEMORY, Database
+from anonnet.store.ledger import ACCOUNT, CASH, LOCKED, TOKENS, Ledger, Leg
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.signed import Signed
+
+VERSION = 1
+
+SCHEMA = (
+    errands.SCHEMA
+    + ledger.SCHEMA
+    + """
+create table if not exists account(key blob primary key, opened integer not null) without rowid;
+create table if not exists funding(reference blob primary key, account blob not null) without rowid;
+create table if not exists blinded(
+    brand blob not null,
+    message blob not null,      -- signed once for one account; a repeated request finds it here
+    account blob not null,
+    primary key(brand, message)
+) without rowid;
+create table if not exists sale(
+    outcome_key blob primary key,
+    authorization_q blob not null,
+    authorization_b blob not null,
+    currency text not null,
+    state text not null,        -- locked, committed, aborted, lapsed
+    proof blob,                 -- the commit or the abort that ended it
+    log blob not null,
+    lapses integer not null     -- end of the claim time
+) without rowid;
+create index if not exists sale_open on sale(lapses) where state = 'locked';
+create table if not exists used(
+    token blob primary key,     -- locked in, or spent by, this sale
+    outcome_key blob not null references sale
+) without rowid;
+create table if not exists followed(log blob primary key, next integer not null) without rowid;
+"""
+)
+
+LOCKED_SALE, COMMITTED, ABORTED, LAPSED = "locked", "committed", "aborted", "lapsed"
+MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
+"""A sale's state moves one way; what is not here does not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One transaction as the bank knows it: the authorization it was given, the promise it made, how it ended."""
+
+    authorization_q: Signed
+    authorization_b: Signed
+    currency: str
+    state: str
+    proof: Signed | None
+
+    @property
+    def order(self) -> AuthorizationQ:
+        """The body of the authorization that locked the tokens."""
+        body = decode(self.authorization_q.body)
+        assert isinstance(body, AuthorizationQ)
+        return body
+
+
+class BankStore(Store):
+    """Accounts, the ledger, blinded messages, sales and used tokens."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+        self.ledger = Ledger(self._db)
+
+    def end_turn(self) -> None:
+        self.ledger.settle()
+        super().end_turn()
+
+    def take_back(self) -> None:
+        self.ledger.forget_open()
+        super().take_back()
+
+    # Accounts.
+
+    def open_account(self, key: bytes, now: int) -> None:
+        """Open an account, or find it open."""
+        self.touch(key)
+        self._db.run("insert or ignore into account values(?, ?)", key, now)
+
+    def has_account(self, key: bytes) -> bool:
+        self.touch(key)
+        return self._db.one("select 1 from account where key = ?", key) is not None
+
+    def fund(self, account: bytes, currency: str, amount: int, reference: bytes, now: int) -> None:
+        """Credit what was paid in, once for each reference."""
+        self.touch(account)
+        if self._db.run("insert or ignore into funding values(?, ?)", reference, account):
+            legs = Leg(CASH, b"", -amount), Leg(ACCOUNT, account, amount)
+            self.ledger.move("fund", reference, currency, now, *legs)
+
+    # Withdrawal.
+
+    def take_blinded(self, account: bytes, brand: bytes, messages: tuple[bytes, ...]) -> int:
+        """Note blinded messages as this account's; return how many are new. Refuses one of another account."""
+        new = 0
+        for message in messages:
+            self.touch(message)
+            new += self._db.run("insert or ignore into blinded values(?, ?, ?)", brand, message, account)
+            (owner,) = self._db.one("select account from blinded where brand = ? and message = ?", brand, message)
+            if owner != account:
+                raise Refused(Why.BAD_BLINDED, "signed before for another account")
+        return new
+
+    def debit(self, account: bytes, brand: Brand, count: int, reference: bytes, now: int) -> None:
+        """Turn money of the account into `count` live tokens of the brand. Refuses an overdraft."""
+        amount = count * brand.denomination
+        self.touch(account)
+        if self.ledger.balance(ACCOUNT, account, brand.currency) < amount:
+            raise Refused(Why.OVERDRAFT)
+        legs = Leg(ACCOUNT, account, -amount), Leg(TOKENS, brand.id, amount)
+        self.ledger.move("withdrawal", reference, brand.currency, now, *legs)
+
+    # Sales.
+
+    def begin_sale(self, signed: Signed, body: AuthorizationQ, promise: Signed, currency: str, lapses: int) -> bool:
+        """Insert the sale of a transaction, or find that it stands; true if it is new."""
+        transaction = body.transaction
+        self.touch(transaction.outcome_key)
+        inserted = self._db.run(
+            "insert or ignore into sale values(?, ?, ?, ?, ?, null, ?, ?)",
+            *(transaction.outcome_key, encode(signed), encode(promise), currency),
+            *(LOCKED_SALE, transaction.log, lapses),
+        )
+        return inserted == 1
+
+    def sale(self, outcome_key: bytes) -> Sale | None:
+        """The sale of a transaction."""
+        self.touch(outcome_key)
+        row = self._db.one(
+            "select authorization_q, authorization_b, currency, state, proof from sale where outcome_key = ?",
+            outcome_key,
+        )
+        if row is None:
+            return None
+        q, b, currency, state, proof = row
+        return Sale(_signed(q), _signed(b), currency, state, _signed(proof) if proof else None)
+
+    def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
+        """Lock every token of a payment. Refuses, with the evidence, one that is in use."""
+        outcome_key = body.transaction.outcome_key
+        for payment in body.payments:
+            self.touch(payment.token.id)
+            if not self._db.run("insert or ignore into used values(?, ?)", payment.token.id, outcome_key):
+                raise Refused(Why.TOKEN_USED, evidence=self._history(payment.token.id))
+        for brand, amount in _by_brand(body).items():
+            legs = Leg(TOKENS, brand, -amount), Leg(LOCKED, brand, amount)
+            self.ledger.move("lock", outcome_key, currency, now, *legs)
+            assert self.ledger.balance(TOKENS, brand, currency) >= 0, "more tokens come back than were withdrawn"
+
+    def _history(self, token: bytes) -> list[Signed]:
+        """What shows that a token is used: the authorization, and the commit where there is one."""
+        q, proof = self._db.one(
+            "select authorization_q, proof from used join sale using(outcome_key) where token = ?", token
+        )
+        return [_signed(q), *([_signed(proof)] if proof else [])]
+
+    def commit_sale(self, sale: Sale, commit: Signed, now: int) -> None:
+        """Credit the merchant. The tokens are spent for good."""
+        transaction = sale.order.transaction
+        self._end(transaction, COMMITTED, commit)
+        for brand, amount in _by_brand(sale.order).items():
+            legs = Leg(LOCKED, brand, -amount), Leg(ACCOUNT, transaction.merchant, amount)
+            self.ledger.move("credit", transaction.outcome_key, sale.currency, now, *legs)
+
+    def abort_sale(self, sale: Sale, abort: Signed, now: int) -> None:
+        """Free the tokens: the log has said that the sale failed."""
+        self._end(sale.order.transaction, ABORTED, abort)
+        self._free(sale, "release", now)
+
+    def lapse_sale(self, sale: Sale, now: int) -> None:
+        """Free the tokens: the claim time has run out without an outcome."""
+        self._end(sale.order.transaction, LAPSED, None)
+        self._free(sale, "lapse", now)
+
+    def _end(self, transaction: Transaction, state: str, proof: Signed | None) -> None:
+        key = transaction.outcome_key
+        self.touch(key)
+        (before,) = self._db.one("select state from sale where outcome_key = ?", key)
+        assert state in MOVES.get(before, ()), f"a sale does not move from {before} to {state}"
+        self._db.run("update sale set state = ?, proof = ? where outcome_key = ?", state, proof and encode(proof), key)
+        self.errands.end_all(key)
+
+    def _free(self, sale: Sale, kind: str, now: int) -> None:
+        key = sale.order.transaction.outcome_key
+        self._db.run("delete from used where outcome_key = ?", key)
+        for brand, amount in _by_brand(sale.order).items():
+            legs = Leg(LOCKED, brand, -amount), Leg(TOKENS, brand, amount)
+            self.ledger.move(kind, key, sale.currency, now, *legs)
+
+    def lapsing(self, now: int, *, most: int) -> list[Sale]:
+        """Locked sales whose claim time has run out."""
+        rows = self._db.all(
+            "select outcome_key from sale where state = ? and lapses < ? order by lapses limit ?",
+            LOCKED_SALE,
+            now,
+            most,
+        )
+        sales = [self.sale(key) for (key,) in rows]
+        return [sale for sale in sales if sale is not None]
+
+    def next_deadline(self) -> int | None:
+        (lapses,) = self._db.one("select min(lapses) from sale where state = ?", LOCKED_SALE)
+        return None if lapses is None else int(lapses) + 1
+
+    # Following the log.
+
+    def follows_from(self, log: bytes) -> int:
+        """The index of the next entry of this log to read."""
+        row = self._db.one("select next from followed where log = ?", log)
+        return int(row[0]) if row else 0
+
+    def followed_to(self, log: bytes, next_index: int) -> None:
+        """Entries below this index have been read."""
+        self._db.run(
+            "insert into followed values(?, ?) on conflict do update set next = max(next, excluded.next)",
+            log,
+            next_index,
+        )
+
+    def waits_for(self, log: bytes) -> bool:
+        """True while a sale that this log decides is locked."""
+        return self._db.one("select 1 from sale where log = ? and state = ?", log, LOCKED_SALE) is not None
+
+
+def _signed(data: bytes) -> Signed:
+    return decode_record(Signed, data)
+
+
+def _by_brand(body: AuthorizationQ) -> dict[bytes, int]:
+    """What a payment moves, by brand."""
+    amounts: dict[bytes, int] = defaultdict(int)
+    for payment in body.payments:
+        amounts[payment.token.brand] += payment.amount
+    return amounts

@@ -1,0 +1,120 @@
+"""One SQLite file and its transactions. SQL stands in `store` only; this is the one place that opens a connection.
+
+WAL with synchronous=FULL: what COMMIT has acknowledged survives a power loss. One read-write connection per file
+(SQLite 3.40 can corrupt a WAL with two writers), readers are read-only. An error of storage is Fatal: after a failed
+fsync nobody knows what is on the disk, so nothing may be said any more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from anonnet.errors import BadStart, Fatal
+
+MEMORY = ":memory:"
+"""A database without a file, for simulations."""
+
+BUSY_SECONDS = 5.0
+"""How long a reader waits for SQLite's own short locks."""
+
+
+class Database:
+    """A connection in autocommit mode; transactions are begun and ended by name."""
+
+    def __init__(self, path: Path | str, *, schema: str = "", version: int = 1, read_only: bool = False) -> None:
+        self.path = path
+        uri = f"file:{path}?mode=ro" if read_only else f"file:{path}" if path != MEMORY else MEMORY
+        try:
+            self._db = sqlite3.connect(
+                uri,
+                uri=path != MEMORY,
+                isolation_level=None,
+                check_same_thread=False,  # the shell runs COMMIT in a thread; never two threads at once
+                cached_statements=256,
+                timeout=BUSY_SECONDS,
+            )
+            self._prepare(schema, version, read_only)
+        except sqlite3.Error as why:
+            raise BadStart(f"{path} cannot be opened as a database: {why}") from why
+
+    def _prepare(self, schema: str, version: int, read_only: bool) -> None:
+        if read_only:
+            return
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.execute("pragma fullfsync = on")  # macOS: fsync alone does not reach the disk there
+        self._db.execute("pragma foreign_keys = on")
+        (found,) = self._db.execute("pragma user_version").fetchone()
+        if found not in (0, version):
+            raise BadStart(
+                f"{self.path} has schema version {found}, this program writes {version}: use the version that made it"
+            )
+        self._db.executescript(f"begin immediate; {schema}; pragma user_version = {version}; commit")
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Execute one statement, return how many rows it changed."""
+        try:
+            return self._db.execute(sql, values).rowcount
+        except sqlite3.Error as why:
+            raise Fatal(f"storage failed: {why}") from why
+
+    @property
+    def changes(self) -> int:
+        """How many rows this connection has ever changed, also where the change was taken back."""
+        return self._db.total_changes
+
+    def run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Execute one statement for each row of values."""
+        try:
+            self._db.executemany(sql, rows)
+        except sqlite3.Error as why:
+            raise Fatal(f"storage failed: {why}") from why
+
+    def all(self, sql: str, *values: Any) -> list[Any]:
+        """Return all rows of a query."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as why:
+            raise Fatal(f"storage failed: {why}") from why
+
+    def one(self, sql: str, *values: Any) -> Any:
+        """Return the first row of a query, or None."""
+        try:
+            return self._db.execute(sql, values).fetchone()
+        except sqlite3.Error as why:
+            raise Fatal(f"storage failed: {why}") from why
+
+    def begin(self) -> None:
+        """Begin a transaction that will write."""
+        self.run("begin immediate")
+
+    def commit(self) -> None:
+        """End it durably. An error here is Fatal: nobody knows what was kept."""
+        self.run("commit")
+
+    def rollback(self) -> None:
+        """End it as if it had not been."""
+        self.run("rollback")
+
+    def savepoint(self) -> None:
+        """Begin one turn inside the transaction."""
+        self.run("savepoint turn")
+
+    def release(self) -> None:
+        """Keep what the turn wrote."""
+        self.run("release turn")
+
+    def take_back(self) -> None:
+        """Undo what the turn wrote."""
+        self.run("rollback to turn")
+        self.run("release turn")
+
+    def reader(self) -> Database:
+        """A read-only connection to the same file."""
+        return Database(self.path, read_only=True)
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,98 @@
+"""Errands: what a party has begun with another and has no answer to yet, as rows.
+
+An errand is a request that will be sent again until its answer has been taken in. It is known by the hash of its
+request, so having the same errand twice is having it once. The shell sends errands that are due; handlers add and end
+them, in the turn that makes them necessary or unnecessary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anonnet.store.database import Database
+from anonnet.wire.codec import Message, decode, decode_record, encode
+from anonnet.wire.signed import Signed, unsigned
+
+SCHEMA = """
+create table if not exists errand(
+    hash blob primary key,      -- of the request's body
+    receiver blob not null,     -- the party's identity
+    subject blob not null,      -- what it is about, so that all errands of a sale can be ended together
+    request blob not null,      -- Signed, as it will be sent (no signatures: the message alone)
+    due integer not null        -- not sent before this second
+) without rowid;
+create index if not exists errand_due on errand(due);
+create index if not exists errand_subject on errand(subject);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One request on its way: to whom, what it is about, and the request itself."""
+
+    hash: bytes
+    receiver: bytes
+    subject: bytes
+    request: Signed
+
+    @property
+    def message(self) -> Message:
+        """The request's body."""
+        return decode(self.request.body)
+
+    @property
+    def said(self) -> Message | Signed:
+        """What is put into the frame."""
+        return self.request if self.request.signatures else self.message
+
+
+class Errands:
+    """The errands of one party."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, receiver: bytes, request: Signed | Message, *, subject: bytes, due: int) -> None:
+        """Have this request sent from `due` on, until it is ended. Already there: only `due` may become earlier."""
+        signed = request if isinstance(request, Signed) else unsigned(request).signed
+        self._db.run(
+            "insert into errand(hash, receiver, subject, request, due) values(?, ?, ?, ?, ?)"
+            " on conflict(hash) do update set due = min(due, excluded.due)",
+            *(signed.hash, receiver, subject, encode(signed), due),
+        )
+
+    def end(self, hash: bytes) -> None:
+        """This request needs no sending any more."""
+        self._db.run("delete from errand where hash = ?", hash)
+
+    def end_all(self, subject: bytes) -> None:
+        """Nothing about this subject needs sending any more."""
+        self._db.run("delete from errand where subject = ?", subject)
+
+    def postpone(self, hash: bytes, due: int) -> None:
+        """Send it again, but not before `due`."""
+        self._db.run("update errand set due = ? where hash = ?", due, hash)
+
+    def due(self, now: int, *, most: int) -> list[Errand]:
+        """The errands that may be sent at `now`, the longest due first."""
+        return [errand for hash, _ in self.waiting(now, most=most) if (errand := self.get(hash))]
+
+    def waiting(self, now: int, *, most: int) -> list[tuple[bytes, bytes]]:
+        """Hash and receiver of those errands, for who sends only some of them."""
+        rows = self._db.all("select hash, receiver from errand where due <= ? order by due, hash limit ?", now, most)
+        return [(hash, receiver) for hash, receiver in rows]
+
+    def get(self, hash: bytes) -> Errand | None:
+        """The errand with this hash, unless it has ended."""
+        row = self._db.one("select receiver, subject, request from errand where hash = ?", hash)
+        return Errand(hash, row[0], row[1], decode_record(Signed, row[2])) if row else None
+
+    def next_due(self) -> int | None:
+        """When the next errand is due, or None if there are none."""
+        (due,) = self._db.one("select min(due) from errand")
+        return None if due is None else int(due)
+
+    def next_due_after(self, now: int) -> int | None:
+        """When the next of those errands is due that are not due at `now`, or None."""
+        (due,) = self._db.one("select min(due) from errand where due > ?", now)
+        return None if due is None else int(due)

@@ -1,0 +1,89 @@
+"""What the log remembers (paper, section "Data Management"): authorization_m of every commit, and its time.
+
+"The transaction log stores the merchant's authorization (authorization_m) whenever it produces a global commit." An
+abort is a statement, not an entry; that its time has been reached is what must be remembered, so that nothing is
+recorded as if it had come before.
+"""
+
+from __future__ import annotations
+
+from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX
+from anonnet.protocol.logbook import Recorded
+from anonnet.store import errands
+from anonnet.store.base import Store
+from anonnet.store.database import MEMORY, Database
+
+VERSION = 1
+
+SCHEMA = (
+    errands.SCHEMA
+    + """
+create table if not exists entry(
+    position integer primary key,   -- 0, 1, 2, ...
+    body blob not null,
+    signature blob not null         -- of the commit that names this entry
+);
+create table if not exists outcome(
+    outcome_key blob primary key,   -- at most one entry for each transaction
+    position integer not null references entry deferrable initially deferred
+) without rowid;
+create table if not exists clock(
+    only integer primary key check(only = 0),
+    time integer not null           -- the log has said that it is this late
+);
+insert or ignore into clock values(0, 0);
+"""
+)
+
+
+class LogStore(Store):
+    """Entries, their outcome keys, and how late it is."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+
+    def advance(self, now: int) -> int:
+        """The log's time at a frame that arrived at `now`: it never falls, and what was said of it is durable."""
+        self._db.run("update clock set time = ? where time < ?", now, now)
+        return self.time()
+
+    def time(self) -> int:
+        """The latest time that the log has acted on."""
+        (time,) = self._db.one("select time from clock")
+        return int(time)
+
+    def size(self) -> int:
+        """How many entries there are."""
+        (size,) = self._db.one("select coalesce(max(position) + 1, 0) from entry")
+        return int(size)
+
+    def record(self, outcome_key: bytes, index: int) -> bool:
+        """Take the one place of an outcome for the entry at this index; false if it is taken."""
+        self.touch(outcome_key)
+        return self._db.run("insert or ignore into outcome values(?, ?)", outcome_key, index) == 1
+
+    def append(self, index: int, entry: bytes, signature: bytes) -> None:
+        """Add the entry at the next index."""
+        self._db.run("insert into entry values(?, ?, ?)", index, entry, signature)
+
+    def recorded(self, outcome_key: bytes) -> tuple[int, Recorded] | None:
+        """The entry of a transaction and its index."""
+        self.touch(outcome_key)
+        row = self._db.one(
+            "select position, body, signature from outcome join entry using(position) where outcome_key = ?",
+            outcome_key,
+        )
+        return (int(row[0]), Recorded(entry=row[1], signature=row[2])) if row else None
+
+    def entries(self, start: int) -> tuple[Recorded, ...]:
+        """Entries from an index on, as many as one answer holds."""
+        rows = self._db.all(
+            "select body, signature from entry where position >= ? order by position limit ?", start, ENTRIES_MAX
+        )
+        room, fitting = FOLLOW_BYTES_MAX, []
+        for body, signature in rows:
+            room -= len(body)
+            if room < 0:
+                break
+            fitting.append(Recorded(entry=body, signature=signature))
+        return tuple(fitting)

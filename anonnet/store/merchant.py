@@ -1,0 +1,215 @@
+"""What the merchant remembers (paper, section "Data Management").
+
+"The merchant stores the bank's authorization (authorization_b) and then the global commit (commit). ... Once the bank
+has issued the credit, the merchant may discard all data on the transaction." And, before all that, the merchandise key
+of each order: it is used for one sale and never again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anonnet.protocol.goods import GoodsM, Offer
+from anonnet.protocol.local import Sell
+from anonnet.store import errands
+from anonnet.store.base import Store
+from anonnet.store.database import MEMORY, Database
+from anonnet.store.goods import Measured
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.signed import Signed
+
+VERSION = 1
+
+SCHEMA = (
+    errands.SCHEMA
+    + """
+create table if not exists item(
+    name text primary key,
+    sell blob not null,         -- the owner's command
+    size integer not null,
+    hash blob not null,
+    root blob not null
+) without rowid;
+create table if not exists sale(
+    number blob primary key,    -- n
+    order_id blob not null unique,
+    item text not null,
+    key blob not null,          -- k
+    opened integer not null,
+    state text not null,        -- sealing, offered, authorized, committed, credited, failed
+    goods_m blob,
+    leaves blob,                -- leaf hashes of the sealed chunks
+    authorization_b blob,
+    authorization_m blob,       -- at most one for each n, ever
+    outcome blob                -- the commit
+) without rowid;
+create index if not exists sale_state on sale(state, opened);
+"""
+)
+
+SEALING, OFFERED, AUTHORIZED = "sealing", "offered", "authorized"
+COMMITTED, CREDITED, FAILED = "committed", "credited", "failed"
+MOVES = {
+    SEALING: {OFFERED},
+    OFFERED: {AUTHORIZED},
+    AUTHORIZED: {COMMITTED, FAILED},
+    FAILED: {COMMITTED},  # a log that refused P4 as late may have had it in time from somebody else
+    COMMITTED: {CREDITED},
+}
+"""A sale's state moves one way; what is not here does not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Goods for sale: the owner's command and what was measured then."""
+
+    sell: Sell
+    measured: Measured
+
+    @property
+    def offer(self) -> Offer:
+        """Its line in the catalogue."""
+        sell = self.sell
+        return Offer(
+            item=sell.item,
+            description=sell.description,
+            media_type=sell.media_type,
+            size=self.measured.size,
+            currency=sell.currency,
+            price=sell.price,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantSale:
+    """One order and what became of it."""
+
+    number: bytes
+    order_id: bytes
+    item: str
+    key: bytes
+    state: str
+    goods_m: Signed | None
+    authorization_b: Signed | None
+    authorization_m: Signed | None
+    outcome: Signed | None
+
+    @property
+    def terms(self) -> GoodsM:
+        """The body of P1."""
+        assert self.goods_m is not None
+        body = decode(self.goods_m.body)
+        assert isinstance(body, GoodsM)
+        return body
+
+
+class MerchantStore(Store):
+    """Items, orders and sales."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+
+    # Items.
+
+    def put_item(self, sell: Sell, measured: Measured) -> None:
+        """Offer an item, or offer it anew."""
+        row = encode(sell), measured.size, measured.hash, measured.root
+        self._db.run("insert or replace into item values(?, ?, ?, ?, ?)", sell.item, *row)
+
+    def item(self, name: str) -> Item | None:
+        row = self._db.one("select sell, size, hash, root from item where name = ?", name)
+        return _item(row) if row else None
+
+    def items(self, after: str, *, most: int) -> list[Item]:
+        """Items by name, from the one after `after` on."""
+        rows = self._db.all("select sell, size, hash, root from item where name > ? order by name limit ?", after, most)
+        return [_item(row) for row in rows]
+
+    # Sales.
+
+    def begin_order(self, order_id: bytes, number: bytes, key: bytes, item: str, now: int) -> None:
+        """Insert an order with its fresh key, or find that it stands."""
+        self.touch(order_id)
+        self._db.run(
+            "insert or ignore into sale(number, order_id, item, key, opened, state) values(?, ?, ?, ?, ?, ?)",
+            *(number, order_id, item, key, now, SEALING),
+        )
+
+    def unpaid(self) -> int:
+        """Orders that have cost a pass over the goods and have not been paid."""
+        (count,) = self._db.one("select count(*) from sale where state in (?, ?)", SEALING, OFFERED)
+        return int(count)
+
+    def forget_unpaid(self, before: int) -> None:
+        """Drop orders that nobody has paid since then. Their keys were shown to nobody."""
+        self._db.run("delete from sale where state in (?, ?) and opened < ?", SEALING, OFFERED, before)
+
+    def by_order(self, order_id: bytes) -> MerchantSale | None:
+        self.touch(order_id)
+        return self._sale("order_id", order_id)
+
+    def by_number(self, number: bytes) -> MerchantSale | None:
+        self.touch(number)
+        return self._sale("number", number)
+
+    def _sale(self, column: str, value: bytes) -> MerchantSale | None:
+        row = self._db.one(
+            "select number, order_id, item, key, state, goods_m, authorization_b, authorization_m, outcome"
+            f" from sale where {column} = ?",
+            value,
+        )
+        return MerchantSale(*row[:5], *(_signed(paper) for paper in row[5:])) if row else None
+
+    def leaves(self, number: bytes) -> bytes:
+        """Leaf hashes of the sealed chunks, 32 bytes each."""
+        (leaves,) = self._db.one("select leaves from sale where number = ?", number)
+        return bytes(leaves)
+
+    def offer(self, number: bytes, goods_m: Signed, leaves: bytes) -> None:
+        """The goods are sealed and P1 is signed."""
+        self._move(number, OFFERED)
+        self._db.run("update sale set goods_m = ?, leaves = ? where number = ?", encode(goods_m), leaves, number)
+
+    def authorize(self, number: bytes, promise: Signed, authorization_m: Signed) -> None:
+        """P3 is taken and P4 is signed: never another one for this number."""
+        self._move(number, AUTHORIZED)
+        self._db.run(
+            "update sale set authorization_b = ?, authorization_m = ? where number = ? and authorization_m is null",
+            *(encode(promise), encode(authorization_m), number),
+        )
+
+    def commit_sale(self, number: bytes, commit: Signed) -> None:
+        """The log has recorded P4."""
+        self._move(number, COMMITTED)
+        self._db.run("update sale set outcome = ? where number = ?", encode(commit), number)
+        self.errands.end_all(number)
+
+    def fail_sale(self, number: bytes) -> None:
+        """The log will not record P4 any more."""
+        self._move(number, FAILED)
+        self.errands.end_all(number)
+
+    def credit(self, number: bytes) -> None:
+        """The bank has paid."""
+        self._move(number, CREDITED)
+        self.errands.end_all(number)
+
+    def _move(self, number: bytes, state: str) -> None:
+        self.touch(number)
+        (before,) = self._db.one("select state from sale where number = ?", number)
+        assert state in MOVES.get(before, ()), f"a sale does not move from {before} to {state}"
+        self._db.run("update sale set state = ? where number = ?", state, number)
+
+    def states(self) -> list[tuple[str, int]]:
+        """How many sales stand in which state."""
+        return self._db.all("select state, count(*) from sale group by state order by state")
+
+
+def _signed(data: bytes | None) -> Signed | None:
+    return decode_record(Signed, data) if data else None
+
+
+def _item(row: tuple[bytes, int, bytes, bytes]) -> Item:
+    sell = decode(row[0])
+    assert isinstance(sell, Sell)
+    return Item(sell, Measured(*row[1:]))

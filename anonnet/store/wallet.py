@@ -1,0 +1,325 @@
+"""What the consumer remembers (paper, section "Data Management").
+
+"The consumer stores all data and messages received on all active tokens or transactions. This includes the token (Q*),
+the signed contract and goods (goods_m), and finally the global commit (commit)."
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.local import Buy, Purchase
+from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.seed import Lane
+from anonnet.protocol.transaction import Transaction
+from anonnet.store import errands
+from anonnet.store.base import Store
+from anonnet.store.database import MEMORY, Database
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.signed import Signed
+
+VERSION = 1
+
+SCHEMA = (
+    errands.SCHEMA
+    + """
+create table if not exists lane(
+    brand blob not null,
+    lane text not null,
+    next integer not null,      -- advanced before anything made from an index is sent
+    primary key(brand, lane)
+) without rowid;
+create table if not exists token(
+    brand blob not null,
+    lane text not null,
+    position integer not null,  -- with the seed, this is the token's key and blinding
+    id blob not null unique,
+    state text not null,        -- withdrawing, free, locked, releasing, spent, void
+    signature blob,             -- the bank's, unblinded
+    withdrawal blob not null,   -- hash of the request that brought it
+    purchase blob,
+    primary key(brand, lane, position)
+) without rowid;
+create index if not exists token_state on token(state);
+create index if not exists token_withdrawal on token(withdrawal);
+create index if not exists token_purchase on token(purchase);
+create table if not exists purchase(
+    id blob primary key,
+    position integer not null unique,   -- 0, 1, 2, ... in the order of the owner's commands
+    buy blob not null,                  -- the owner's command
+    secret blob not null,               -- opens the chunks of this order
+    state text not null,
+    detail text not null,
+    outcome_key blob unique,
+    goods_m blob,
+    authorization_q blob,
+    authorization_b blob,
+    outcome blob,                       -- commit or abort
+    path text not null                  -- where the opened goods are
+) without rowid;
+"""
+)
+
+# A purchase.
+ORDERING = "ordering"  # waits for P1
+FETCHING = "fetching"  # waits for the goods
+TIMING = "timing"  # waits for the log's time
+AUTHORIZING = "authorizing"  # P2 is on its way; from here on money is bound
+AUTHORIZED = "authorized"  # P3 is here
+COMMITTED = "committed"  # P5a is here, the goods are not open yet
+DONE = "done"
+DISPUTED = "disputed"  # the goods are not what the contract says
+ABORTED = "aborted"  # P5b is here
+REFUSED = "refused"  # ended before money was bound, or by the bank with evidence
+MOVES = {
+    ORDERING: {FETCHING, REFUSED},
+    FETCHING: {TIMING, REFUSED},
+    TIMING: {AUTHORIZING, REFUSED},
+    AUTHORIZING: {AUTHORIZED, COMMITTED, ABORTED, REFUSED},
+    AUTHORIZED: {COMMITTED, ABORTED},
+    COMMITTED: {DONE, DISPUTED},
+}
+"""A purchase's state moves one way; what is not here does not happen."""
+
+# A token.
+WITHDRAWING = "withdrawing"  # W1 is on its way
+FREE = "free"
+LOCKED = "locked"  # in a purchase
+RELEASING = "releasing"  # its purchase has aborted, the bank does not know yet
+SPENT = "spent"
+VOID = "void"  # the bank refused W1 for good
+TOKEN_MOVES = {
+    WITHDRAWING: {FREE, VOID},
+    FREE: {LOCKED},
+    LOCKED: {SPENT, RELEASING, FREE},
+    RELEASING: {FREE, SPENT},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One token of the wallet and where its secrets are derived."""
+
+    brand: bytes
+    lane: Lane
+    position: int
+    id: bytes
+    state: str
+    signature: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One purchase with its papers so far."""
+
+    id: bytes
+    buy: Buy
+    secret: bytes
+    state: str
+    detail: str
+    goods_m: Signed | None
+    authorization_q: Signed | None
+    authorization_b: Signed | None
+    outcome: Signed | None
+    path: str
+
+    @property
+    def terms(self) -> GoodsM:
+        """The body of P1."""
+        assert self.goods_m is not None
+        body = decode(self.goods_m.body)
+        assert isinstance(body, GoodsM)
+        return body
+
+    @property
+    def transaction(self) -> Transaction:
+        """What P2 authorized."""
+        assert self.authorization_q is not None
+        body = decode(self.authorization_q.body)
+        assert isinstance(body, AuthorizationQ)
+        return body.transaction
+
+    @property
+    def shown(self) -> Purchase:
+        """What its owner is shown."""
+        papers = (self.goods_m, self.authorization_q, self.authorization_b, self.outcome)
+        return Purchase(
+            purchase=self.id,
+            state=self.state,
+            item=self.buy.item,
+            currency=self.buy.currency,
+            price=self.terms.contract.price if self.goods_m else self.buy.price_max,
+            detail=self.detail,
+            path=self.path,
+            papers=tuple(paper for paper in papers if paper),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FetchGoods:
+    """Work of the daemon: get the sealed goods of this purchase from the merchant."""
+
+    purchase: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGoods:
+    """Work of the daemon: open the goods of this purchase with the key of its commit."""
+
+    purchase: bytes
+
+
+class WalletStore(Store):
+    """Tokens and purchases."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+
+    # Tokens.
+
+    def advance(self, brand: bytes, lane: Lane, count: int) -> range:
+        """Take the next `count` indices of a lane, for ever."""
+        row = self._db.one("select next from lane where brand = ? and lane = ?", brand, lane.value)
+        start = int(row[0]) if row else 0
+        self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, start + count)
+        return range(start, start + count)
+
+    def expect(self, brand: bytes, lane: Lane, position: int, token: bytes, withdrawal: bytes) -> None:
+        """A token is being withdrawn."""
+        self._db.run(
+            "insert into token values(?, ?, ?, ?, ?, null, ?, null)",
+            *(brand, lane.value, position, token, WITHDRAWING, withdrawal),
+        )
+
+    def withdrawn(self, withdrawal: bytes) -> list[Held]:
+        """The tokens of one withdrawal, in the order of its blinded messages."""
+        return self._tokens("withdrawal = ? order by position", withdrawal)
+
+    def keep(self, token: bytes, signature: bytes) -> None:
+        """The token is complete."""
+        self._token_moves(token, FREE)
+        self._db.run("update token set signature = ? where id = ?", signature, token)
+
+    def give_up(self, withdrawal: bytes) -> None:
+        """The bank will never sign the tokens of this withdrawal."""
+        for held in self.withdrawn(withdrawal):
+            self._token_moves(held.id, VOID)
+
+    def free_tokens(self, brands: Sequence[bytes]) -> list[Held]:
+        """Tokens of these brands that can be spent, the oldest first."""
+        marks = ", ".join("?" * len(brands))
+        return self._tokens(f"state = '{FREE}' and brand in ({marks}) order by brand, lane, position", *brands)
+
+    def tokens_of(self, purchase: bytes) -> list[Held]:
+        """The tokens of one purchase."""
+        return self._tokens("purchase = ? order by id", purchase)
+
+    def lock(self, tokens: Sequence[bytes], purchase: bytes) -> None:
+        """Bind these tokens to a purchase."""
+        for token in tokens:
+            self._token_moves(token, LOCKED)
+            self._db.run("update token set purchase = ? where id = ?", purchase, token)
+
+    def move_tokens(self, purchase: bytes, state: str) -> None:
+        """All tokens of a purchase move on."""
+        for held in self.tokens_of(purchase):
+            self._token_moves(held.id, state)
+
+    def move_token(self, token: bytes, state: str) -> None:
+        """One token moves on."""
+        self._token_moves(token, state)
+
+    def holdings(self) -> list[tuple[bytes, str, int]]:
+        """(brand, state, count) of all tokens."""
+        return self._db.all("select brand, state, count(*) from token group by brand, state order by brand, state")
+
+    def withdrawals(self) -> int:
+        """How many withdrawals wait for the bank."""
+        (count,) = self._db.one("select count(distinct withdrawal) from token where state = ?", WITHDRAWING)
+        return int(count)
+
+    def _tokens(self, where: str, *values: bytes) -> list[Held]:
+        rows = self._db.all(f"select brand, lane, position, id, state, signature from token where {where}", *values)
+        return [Held(brand, Lane(lane), *rest) for brand, lane, *rest in rows]
+
+    def _token_moves(self, token: bytes, state: str) -> None:
+        (before,) = self._db.one("select state from token where id = ?", token)
+        assert state in TOKEN_MOVES.get(before, ()), f"a token does not move from {before} to {state}"
+        self._db.run("update token set state = ? where id = ?", state, token)
+
+    # Purchases.
+
+    def begin_purchase(self, id: bytes, buy: Buy, secret: bytes) -> None:
+        """Take up a purchase."""
+        (position,) = self._db.one("select coalesce(max(position) + 1, 0) from purchase")
+        self._db.run(
+            "insert into purchase(id, position, buy, secret, state, detail, path) values(?, ?, ?, ?, ?, '', '')",
+            *(id, position, encode(buy), secret, ORDERING),
+        )
+
+    def purchase(self, id: bytes) -> Bought | None:
+        return self._purchase("id", id)
+
+    def by_outcome_key(self, outcome_key: bytes) -> Bought | None:
+        """The purchase of a transaction."""
+        return self._purchase("outcome_key", outcome_key)
+
+    def _purchase(self, column: str, value: bytes) -> Bought | None:
+        row = self._db.one(
+            "select id, buy, secret, state, detail, goods_m, authorization_q, authorization_b, outcome, path"
+            f" from purchase where {column} = ?",
+            value,
+        )
+        if row is None:
+            return None
+        id, buy, secret, state, detail, *papers, path = row
+        command = decode(buy)
+        assert isinstance(command, Buy)
+        p1, p2, p3, outcome = (_signed(paper) for paper in papers)
+        return Bought(id, command, secret, state, detail, p1, p2, p3, outcome, path)
+
+    def purchases(self, *, most: int) -> list[bytes]:
+        """Ids, the newest first."""
+        return [id for (id,) in self._db.all("select id from purchase order by position desc limit ?", most)]
+
+    def move(self, id: bytes, state: str, detail: str = "") -> None:
+        """The purchase moves on; `detail` says why where that is not plain."""
+        (before,) = self._db.one("select state from purchase where id = ?", id)
+        assert state in MOVES.get(before, ()), f"a purchase does not move from {before} to {state}"
+        self._db.run("update purchase set state = ?, detail = ? where id = ?", state, detail, id)
+
+    def keep_goods_m(self, id: bytes, goods_m: Signed) -> None:
+        self._db.run("update purchase set goods_m = ? where id = ?", encode(goods_m), id)
+
+    def keep_authorization_q(self, id: bytes, outcome_key: bytes, signed: Signed) -> None:
+        """P2, before it is sent."""
+        self._db.run(
+            "update purchase set authorization_q = ?, outcome_key = ? where id = ?", encode(signed), outcome_key, id
+        )
+
+    def keep_authorization_b(self, id: bytes, promise: Signed) -> None:
+        self._db.run("update purchase set authorization_b = ? where id = ?", encode(promise), id)
+
+    def keep_outcome(self, id: bytes, outcome: Signed) -> None:
+        self._db.run("update purchase set outcome = ? where id = ?", encode(outcome), id)
+
+    def keep_path(self, id: bytes, path: str) -> None:
+        self._db.run("update purchase set path = ? where id = ?", path, id)
+
+    def waits_for(self, log: bytes) -> bool:
+        """True while a purchase waits for the outcome that this log decides."""
+        rows = self._db.all("select buy from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
+        commands = [decode(buy) for (buy,) in rows]
+        return any(isinstance(command, Buy) and command.log == log for command in commands)
+
+    def jobs(self) -> Sequence[object]:
+        rows = self._db.all(
+            "select id, state from purchase where state in (?, ?) order by position", FETCHING, COMMITTED
+        )
+        return [FetchGoods(id) if state == FETCHING else OpenGoods(id) for id, state in rows]
+
+
+def _signed(data: bytes | None) -> Signed | None:
+    return decode_record(Signed, data) if data else None
