@@ -1,0 +1,354 @@
+"""The bank: accounts, withdrawal (W1, W2), the promise (P2, P3), and what a sale's outcome does to its money.
+
+It signs a promise only over locked tokens; it lets them go only on an abort of the log that the consumer named, or when
+the claim time has run out; it credits the merchant on a commit. It learns the withdrawing account and, at P2, a token,
+and cannot join the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anonnet.crypto.blind import SecretKey
+from anonnet.errors import Malformed, Refused, Why
+from anonnet.limits import (
+    CLAIM_SECONDS,
+    LEAD_SECONDS_MAX,
+    RETRY_SECONDS_MAX,
+    SETTLE_SECONDS,
+    STATEMENT_MAX,
+    TURNS_BATCH_MAX,
+)
+from anonnet.parties.following import check_range, commits_among
+from anonnet.parties.turn import Answer, Asked, Due, From, Party, Turn, on
+from anonnet.protocol.account import Balance, Claim, Credit, LedgerEntry, OpenAccount, Statement, StatementOf
+from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
+from anonnet.protocol.local import Books, BooksOf, BookTotal, Fund, Started
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
+from anonnet.protocol.purchase import (
+    Abort,
+    AuthorizationB,
+    AuthorizationQ,
+    Commit,
+    aborted,
+    check_authorization_q,
+    committed,
+)
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.transaction import Transaction, expired
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, BankStore, Sale
+from anonnet.store.ledger import ACCOUNT
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Checked, Signed, Signer, checked
+
+BankTurn = Turn[BankStore]
+
+
+@dataclass(frozen=True, slots=True)
+class BlindSign:
+    """What remains of a withdrawal once the debit is durable: these signatures."""
+
+    brand: bytes
+    blinded: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A brand of this bank: what everybody may see, and the key that signs its tokens."""
+
+    offer: BrandOffer
+    brand: Brand
+    secret: SecretKey
+
+
+class Bank(Party):
+    """B. Holds its signing key, its brands' keys and the logs it accepts; all money is in its store."""
+
+    def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Mapping[bytes, bytes]) -> None:
+        super().__init__(signer)
+        self.key = key
+        self.minted = {each.brand.id: each for each in minted}
+        self.logs = dict(logs)
+        self.terms = self.sign(Terms(bank=key, claim_seconds=CLAIM_SECONDS, lead_seconds=LEAD_SECONDS_MAX))
+
+    # Before the turn: what needs no memory.
+
+    def check(self, said: Checked[Any]) -> None:
+        body = said.body
+        if getattr(body, "bank", self.key) != self.key:
+            raise Refused(Why.WRONG_RECEIVER, "this is another bank")
+        if isinstance(body, WithdrawC):
+            body.check_for(self._brand(body.brand))
+        elif isinstance(body, AuthorizationQ):
+            check_authorization_q(said)
+            self._check_payments(body)
+        elif isinstance(body, Commit):
+            self._committed(said.signed)
+        elif isinstance(body, Abort):
+            aborted(self.network, self._log_key(body.transaction), said.signed)
+
+    def _check_payments(self, body: AuthorizationQ) -> None:
+        """ "The bank must verify the validity of Q*" (paper, Purchase); reuse is checked in the turn."""
+        for payment in body.payments:
+            brand = self._brand(payment.token.brand)
+            if brand.currency != self._currency(body):
+                raise Refused(Why.BAD_CURRENCY, "one payment has one currency")
+            if not payment.token.holds(brand):
+                raise Refused(Why.BAD_TOKEN)
+            if payment.amount != brand.denomination:
+                raise Refused(Why.BAD_AMOUNT, "a token is spent whole")
+
+    def _brand(self, brand: bytes) -> Brand:
+        if brand not in self.minted:
+            raise Refused(Why.BAD_BRAND, "no such brand here")
+        return self.minted[brand].brand
+
+    def _currency(self, body: AuthorizationQ) -> str:
+        return self._brand(body.payments[0].token.brand).currency
+
+    def _log_key(self, transaction: Transaction) -> bytes:
+        if transaction.log not in self.logs:
+            raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
+        return self.logs[transaction.log]
+
+    def _committed(self, commit: Signed) -> Transaction:
+        """The transaction that a commit of one of our logs records. Raises Malformed or Refused."""
+        for log_key in self.logs.values():
+            if any(each.signer == log_key for each in commit.signatures):
+                return committed(self.network, log_key, commit).transaction
+        raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
+
+    # Accounts.
+
+    @on(OpenAccount, keys=lambda asked: [asked.signer])
+    def open_account(self, turn: BankTurn, asked: Asked[OpenAccount]) -> Answer:
+        turn.store.open_account(asked.signer, asked.arrival)
+        return Answer(Noted(request=asked.signed.hash))
+
+    @on(Fund, keys=lambda asked: [asked.body.account], by=From.OWNER)
+    def fund(self, turn: BankTurn, asked: Asked[Fund]) -> Answer:
+        paid = asked.body
+        if not turn.store.has_account(paid.account):
+            raise Refused(Why.UNKNOWN, "no such account")
+        turn.store.fund(paid.account, paid.currency, paid.amount, paid.reference, asked.arrival)
+        return Answer(Started(subject=paid.reference))
+
+    @on(StatementOf, keys=lambda asked: [asked.signer])
+    def statement(self, turn: BankTurn, asked: Asked[StatementOf]) -> Answer:
+        if asked.body.channel != asked.channel:
+            raise Refused(Why.WRONG_RECEIVER, "a statement is asked for on the channel that the request names")
+        if not turn.store.has_account(asked.signer):
+            raise Refused(Why.UNKNOWN, "no such account")
+        ledger = turn.store.ledger
+        lines = ledger.postings(ACCOUNT, asked.signer, asked.body.start, most=STATEMENT_MAX)
+        entries = [
+            LedgerEntry(kind=p.kind, reference=p.reference, currency=p.currency, amount=p.amount, time=p.time)
+            for p in lines
+        ]
+        balances = [Balance(currency=name, amount=amount) for name, amount in ledger.balances(ACCOUNT, asked.signer)]
+        statement = Statement(
+            account=asked.signer,
+            start=asked.body.start,
+            entries=tuple(entries),
+            balances=tuple(balances),
+            time=asked.arrival,
+        )
+        return Answer(self.sign(statement))
+
+    @on(BooksOf, by=From.OWNER)
+    def books(self, turn: BankTurn, asked: Asked[BooksOf]) -> Answer:
+        rows = turn.store.ledger.totals()
+        return Answer(Books(totals=tuple(BookTotal(book=b, currency=c, amount=a) for b, c, a in rows)))
+
+    @on(BrandsOf)
+    def brands(self, turn: BankTurn, asked: Asked[BrandsOf]) -> Answer:
+        offers = [each.offer for each in self.minted.values() if not expired(each.brand.ends, asked.arrival)]
+        return Answer(Brands(terms=self.terms, offers=tuple(offers)))
+
+    # Withdrawal.
+
+    @on(WithdrawC, keys=lambda asked: [asked.signer, *asked.body.blinded])  # W1 -> W2
+    def withdraw_c(self, turn: BankTurn, asked: Asked[WithdrawC]) -> Answer:
+        order, account = asked.body, asked.signer
+        brand = self._brand(order.brand)
+        new = turn.store.take_blinded(account, order.brand, order.blinded)
+        if new:
+            if expired(order.until, asked.arrival):
+                raise Refused(Why.EXPIRED)
+            if not brand.opens <= asked.arrival <= brand.closes:
+                raise Refused(Why.NOT_OPEN, "this brand is not open for withdrawal")
+            turn.store.debit(account, brand, new, asked.signed.hash, asked.arrival)
+        return Answer(finish=BlindSign(order.brand, order.blinded))
+
+    def finish(self, job: object) -> WithdrawB:
+        """Sign blindly, after the debit is durable. The same messages have the same signatures."""
+        assert isinstance(job, BlindSign)
+        secret = self.minted[job.brand].secret
+        return WithdrawB(signatures=tuple(secret.sign(blinded) for blinded in job.blinded))
+
+    # Purchase.
+
+    @on(
+        AuthorizationQ,
+        keys=lambda asked: [
+            asked.body.transaction.outcome_key,
+            asked.body.transaction.merchant,
+            *(payment.token.id for payment in asked.body.payments),
+        ],
+    )  # P2 -> P3
+    def authorization_q(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> Answer:
+        q, currency = asked.body, self._currency(asked.body)
+        promise = self.sign(AuthorizationB.answering(q, currency))
+        lapses = q.transaction.expiration + CLAIM_SECONDS
+        is_new = turn.store.begin_sale(asked.signed, q, promise, currency, lapses)
+        sale = self._sale(turn, q.transaction)
+        if sale.authorization_q.body != asked.signed.body:
+            raise Refused(Why.SALE_AUTHORIZED, evidence=[sale.authorization_q])
+        if is_new:
+            self._check_new_sale(turn, asked)
+            turn.store.lock(q, currency, asked.arrival)
+            self._await_outcome(turn, q.transaction, promise)
+        self._refuse_ended(sale)
+        return Answer(sale.authorization_b)
+
+    def _check_new_sale(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> None:
+        transaction = asked.body.transaction
+        self._log_key(transaction)
+        if transaction.entry_key or asked.body.receiver_key:
+            raise Refused(Why.UNKNOWN, "this bank serves neither sealed entries nor two-sided delivery")
+        if not turn.store.has_account(transaction.merchant):
+            raise Refused(Why.UNKNOWN, "the merchant has no account here")
+        if expired(transaction.expiration, asked.arrival):
+            raise Refused(Why.EXPIRED)
+        if transaction.expiration > asked.arrival + LEAD_SECONDS_MAX:
+            raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
+        for payment in asked.body.payments:
+            if transaction.expiration + CLAIM_SECONDS > self._brand(payment.token.brand).ends:
+                raise Refused(Why.NOT_OPEN, "the sale could outlive the token's brand")
+
+    def _await_outcome(self, turn: BankTurn, transaction: Transaction, promise: Signed) -> None:
+        """Take P3 to the merchant, follow the log, and ask it when the sale has expired."""
+        subject, now = transaction.outcome_key, turn.now
+        settled = transaction.expiration + SETTLE_SECONDS + 1
+        turn.store.errands.add(transaction.merchant, promise, subject=subject, due=now)
+        turn.store.errands.add(transaction.log, OutcomeOf(transaction=transaction), subject=subject, due=settled)
+        self._follow(turn, transaction.log)
+
+    def _follow(self, turn: BankTurn, log: bytes) -> None:
+        start = turn.store.follows_from(log)
+        turn.store.errands.add(log, Follow(log=log, start=start), subject=log, due=turn.now)
+
+    def _sale(self, turn: BankTurn, transaction: Transaction) -> Sale:
+        sale = turn.store.sale(transaction.outcome_key)
+        if sale is None:
+            raise Refused(Why.UNKNOWN, "no such transaction here")
+        return sale
+
+    def _refuse_ended(self, sale: Sale) -> None:
+        if sale.state == ABORTED:
+            assert sale.proof is not None
+            raise Refused(Why.SALE_ABORTED, evidence=[sale.proof])
+        if sale.state == LAPSED:
+            raise Refused(Why.TOO_LATE, "the claim time has run out")
+
+    # Outcomes.
+
+    @on(Commit, by=From.EITHER)  # P5a
+    def commit(self, turn: BankTurn, asked: Asked[Commit]) -> Answer:
+        self._settle(turn, asked.signed)
+        return Answer(Noted(request=asked.signed.hash))
+
+    @on(Claim)
+    def claim(self, turn: BankTurn, asked: Asked[Claim]) -> Answer:
+        """ "The merchant can use commit and authorization_b to prove that the bank should credit" (paper)."""
+        promise = checked(self.network, asked.body.authorization_b, AuthorizationB)
+        if promise.signer != self.key:
+            raise Refused(Why.WRONG_SIGNER, "this bank did not sign that promise")
+        transaction = self._settle(turn, asked.body.commit)
+        if transaction != promise.body.transaction:
+            raise Refused(Why.UNKNOWN, "the commit is of another transaction")
+        credit = Credit(transaction=transaction, currency=promise.body.currency, value=promise.body.value)
+        return Answer(self.sign(credit))
+
+    def _settle(self, turn: BankTurn, commit: Signed) -> Transaction:
+        """Do what a commit demands, once."""
+        transaction = self._committed(commit)
+        sale = self._sale(turn, transaction)
+        self._refuse_ended(sale)
+        if sale.state == LOCKED_SALE:
+            turn.store.commit_sale(sale, commit, turn.now)
+        return transaction
+
+    @on(Abort, by=From.EITHER)  # P5b
+    def abort(self, turn: BankTurn, asked: Asked[Abort]) -> Answer:
+        """ "The consumer can use abort and q to demand that the token be unlocked" (paper, Correctness)."""
+        sale = self._sale(turn, asked.body.transaction)
+        if sale.state == COMMITTED:
+            assert sale.proof is not None
+            raise Refused(Why.SALE_AUTHORIZED, "the sale has committed", evidence=[sale.proof])
+        if sale.state == LOCKED_SALE:
+            turn.store.abort_sale(sale, asked.signed, turn.now)
+        return Answer(Noted(request=asked.signed.hash))
+
+    @on(Due)
+    def lapse(self, turn: BankTurn, asked: Asked[Due]) -> Answer:
+        """ "Transaction claims by the merchant should have a limited time of validity" (paper, Data Management)."""
+        for sale in turn.store.lapsing(turn.now, most=TURNS_BATCH_MAX):
+            turn.store.lapse_sale(sale, turn.now)
+        return Answer()
+
+    # Answers to errands.
+
+    @on(Entries, by=From.ERRAND)
+    def entries(self, turn: BankTurn, asked: Asked[Entries]) -> Answer:
+        """Settle by what the log has published; follow on as long as a sale waits for it."""
+        errand = asked.answers
+        assert errand is not None
+        follow = decode(errand.request.body)
+        assert isinstance(follow, Follow)
+        check_range(asked.body, follow.start)
+        known = turn.store.sale
+        for key, commit in commits_among(asked.body, self.logs[follow.log], lambda key: known(key) is not None):
+            sale = known(key)
+            if sale is not None and sale.state == LOCKED_SALE:
+                self._settle(turn, commit)
+        turn.store.followed_to(follow.log, follow.start + len(asked.body.entries))
+        if asked.body.entries or not turn.store.waits_for(follow.log):
+            turn.store.errands.end(errand.hash)
+        if turn.store.waits_for(follow.log):
+            self._follow(turn, follow.log)
+        return Answer()
+
+    @on(Undecided, by=From.ERRAND)
+    def undecided(self, turn: BankTurn, asked: Asked[Undecided]) -> Answer:
+        """The log's clock is behind ours: ask again when it should have passed the expiration."""
+        behind = asked.body.transaction.expiration + SETTLE_SECONDS - asked.body.time
+        return self._later(turn, asked, max(1, min(behind, RETRY_SECONDS_MAX)))
+
+    @on(Noted, by=From.ERRAND)
+    def noted(self, turn: BankTurn, asked: Asked[Noted]) -> Answer:
+        """The merchant has P3."""
+        assert asked.answers is not None
+        if asked.body.request != asked.answers.hash:
+            raise Malformed("an acknowledgement of another request")
+        turn.store.errands.end(asked.answers.hash)
+        return Answer()
+
+    @on(Refusal, by=From.ERRAND)
+    def refused(self, turn: BankTurn, asked: Asked[Refusal]) -> Answer:
+        """A merchant who will not sell after all, or a log that makes no statement: the lock ends as for silence."""
+        errand = asked.answers
+        assert errand is not None
+        message = decode(errand.request.body)
+        if isinstance(message, AuthorizationB) and expired(message.transaction.expiration, turn.now):
+            turn.store.errands.end(errand.hash)
+            return Answer()
+        return self._later(turn, asked, RETRY_SECONDS_MAX)
+
+    def _later(self, turn: BankTurn, asked: Asked[Any], seconds: int) -> Answer:
+        assert asked.answers is not None
+        turn.store.errands.postpone(asked.answers.hash, turn.now + seconds)
+        return Answer()

@@ -1,0 +1,37 @@
+"""Following a log: an errand that asks for entries from an index on, and asks on as long as somebody waits.
+
+A party finds its own transactions among the entries by their outcome keys; the log's signature makes P5a of an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from anonnet.errors import Malformed
+from anonnet.protocol.logbook import Entries, Entry
+from anonnet.protocol.purchase import Commit
+from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.signed import Signature, Signed
+
+
+def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Signed]]:
+    """(outcome key, P5a) of each entry whose outcome key is `mine`. The caller checks P5a as from anyone.
+
+    Raises Malformed where an entry is none.
+    """
+    for index, recorded in enumerate(entries.entries, entries.start):
+        entry = decode_record(Entry, recorded.entry)
+        if mine(entry.outcome_key):
+            yield entry.outcome_key, commit_of(entry, index, log_key, recorded.signature)
+
+
+def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Signed:
+    """P5a as the log signed it, put together again from its entry."""
+    commit = Commit(authorization_m=decode_record(Signed, entry.body), index=index)
+    return Signed(body=encode(commit), signatures=(Signature(signer=log_key, signature=signature),))
+
+
+def check_range(entries: Entries, asked_start: int) -> None:
+    """Raise Malformed unless the answer begins where it was asked to."""
+    if entries.start != asked_start:
+        raise Malformed("entries from another index than was asked for")

@@ -1,0 +1,347 @@
+"""The merchant: P1 with the sealed goods, P3 in, P4 out, and the claim (paper, section "Purchase").
+
+He shows the merchandise key to nobody but the log, in one P4 for each n, and only against a promise of a bank that he
+accepts, over the whole price, with time enough to reach the log. He learns what is sold and never to whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from anonnet.crypto.sealing import chunk_count
+from anonnet.errors import Malformed, Refused, Why
+from anonnet.limits import (
+    CATALOGUE_MAX,
+    MERCHANT_MARGIN_SECONDS,
+    ORDER_SECONDS,
+    RETRY_SECONDS_MAX,
+    TREES_MAX,
+    UNPAID_ORDERS_MAX,
+)
+from anonnet.parties.turn import Again, Answer, Asked, From, Party, Turn, on
+from anonnet.protocol.account import Claim, Credit, OpenAccount
+from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
+from anonnet.protocol.local import OpenAt, Sell, Started
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, aborted, committed
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.transaction import Transaction, expired, number_of
+from anonnet.store.goods import Measured, Sealed, measure, seal, sealed_chunk
+from anonnet.store.merchant import AUTHORIZED, COMMITTED, CREDITED, FAILED, OFFERED, Item, MerchantSale, MerchantStore
+from anonnet.tlog.merkle import Tree
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Checked, Signed, Signer
+
+MerchantTurn = Turn[MerchantStore]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Read a file that shall be sold."""
+
+    sell: Sell
+
+
+@dataclass(frozen=True, slots=True)
+class SealGoods:
+    """Pass over the goods of an order to know the root that P1 signs."""
+
+    number: bytes
+    path: str
+    key: bytes = field(repr=False)
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class SealChunk:
+    """One chunk of an order, and its place under the root."""
+
+    number: bytes
+    path: str
+    key: bytes = field(repr=False)
+    size: int
+    index: int
+    leaves: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMeasured:
+    """The shell brings what `Measure` found; None: the file cannot be read or is too large."""
+
+    sell: Sell
+    measured: Measured | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsSealed:
+    """The shell brings what `SealGoods` found; None: the file is not what it was when it was put on sale."""
+
+    number: bytes
+    sealed: Sealed | None
+
+
+class Merchant(Party):
+    """M. Accepts promises of these banks and sends keys to these logs (identity -> signing key)."""
+
+    def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Mapping[bytes, bytes]) -> None:
+        super().__init__(signer)
+        self.key = key
+        self.banks = tuple(sorted(banks))
+        self.logs = dict(sorted(logs.items()))
+        self._tree = lru_cache(TREES_MAX)(Tree.from_leaves)
+
+    def check(self, said: Checked[Any]) -> None:
+        body = said.body
+        if getattr(body, "merchant", self.key) != self.key:
+            raise Refused(Why.WRONG_RECEIVER, "this is another merchant")
+        if isinstance(body, AuthorizationB):
+            self._check_promise(said)
+        elif isinstance(body, Commit):
+            self._committed(said.signed)
+        elif isinstance(body, Abort):
+            aborted(self.network, self._log_key(body.transaction), said.signed)
+
+    def _check_promise(self, said: Checked[AuthorizationB]) -> None:
+        if said.body.transaction.merchant != self.key:
+            raise Refused(Why.WRONG_RECEIVER, "this is another merchant")
+        if said.signer not in self.banks:
+            raise Refused(Why.WRONG_SIGNER, "not a bank that this merchant accepts")
+
+    def _log_key(self, transaction: Transaction) -> bytes:
+        if transaction.log not in self.logs:
+            raise Refused(Why.WRONG_LOG, "not a log that this merchant accepts")
+        return self.logs[transaction.log]
+
+    def _committed(self, commit: Signed) -> Transaction:
+        for log_key in self.logs.values():
+            if any(each.signer == log_key for each in commit.signatures):
+                return committed(self.network, log_key, commit).transaction
+        raise Refused(Why.WRONG_LOG, "not a log that this merchant accepts")
+
+    # The shop.
+
+    @on(Sell, by=From.OWNER)
+    def sell(self, turn: MerchantTurn, asked: Asked[Sell]) -> Answer:
+        return Answer(finish=Measure(asked.body))
+
+    @on(ItemMeasured, by=From.OWNER)
+    def item_measured(self, turn: MerchantTurn, asked: Asked[ItemMeasured]) -> Answer:
+        sell, measured = asked.body.sell, asked.body.measured
+        if measured is None:
+            raise Refused(Why.BAD_GOODS, "the file cannot be read, or is larger than goods may be")
+        turn.store.put_item(sell, measured)
+        return Answer(Started(subject=measured.hash))
+
+    @on(OpenAt, by=From.OWNER)
+    def open_at(self, turn: MerchantTurn, asked: Asked[OpenAt]) -> Answer:
+        request = self.sign(OpenAccount(bank=asked.body.bank))
+        turn.store.errands.add(asked.body.bank, request, subject=request.hash, due=turn.now)
+        return Answer(Started(subject=request.hash))
+
+    @on(CatalogueOf)
+    def catalogue(self, turn: MerchantTurn, asked: Asked[CatalogueOf]) -> Answer:
+        items = turn.store.items(asked.body.after, most=CATALOGUE_MAX + 1)
+        page = tuple(item.offer for item in items[:CATALOGUE_MAX])
+        return Answer(Catalogue(offers=page, more=int(len(items) > CATALOGUE_MAX)))
+
+    # P1.
+
+    @on(Order, keys=lambda asked: [asked.body.id])
+    def order(self, turn: MerchantTurn, asked: Asked[Order]) -> Answer:
+        """Draw a fresh k, and n from it; the goods are sealed outside the turn."""
+        order = asked.body
+        sale = turn.store.by_order(order.id)
+        if sale is None:
+            turn.store.forget_unpaid(asked.arrival - ORDER_SECONDS)
+            if turn.store.unpaid() >= UNPAID_ORDERS_MAX:
+                raise Refused(Why.FULL, "too many orders are unpaid")
+            key = asked.entropy
+            turn.store.begin_order(order.id, number_of(self.key, key), key, order.item, asked.arrival)
+            sale = turn.store.by_order(order.id)
+        assert sale is not None
+        if sale.item != order.item:
+            raise Refused(Why.UNKNOWN, "this secret ordered another item")
+        if sale.goods_m:
+            return Answer(sale.goods_m)
+        item = self._item(turn, order.item)
+        if expired(item.sell.valid_until, asked.arrival):
+            raise Refused(Why.EXPIRED, "the item is no longer sold")
+        return Answer(finish=SealGoods(sale.number, item.sell.path, sale.key, item.measured))
+
+    @on(GoodsSealed, keys=lambda asked: [asked.body.number], by=From.OWNER)
+    def goods_sealed(self, turn: MerchantTurn, asked: Asked[GoodsSealed]) -> Answer:
+        """Sign P1 over contract and root."""
+        sale, sealed = self._sale(turn, asked.body.number), asked.body.sealed
+        if sale.goods_m:
+            return Answer(sale.goods_m)
+        item = self._item(turn, sale.item)
+        if sealed is None or sealed.measured != item.measured:
+            raise Refused(Why.BAD_GOODS, "the file is not what it was when it was put on sale")
+        contract = self._contract(item)
+        goods_m = self.sign(GoodsM(number=sale.number, contract=contract, root=sealed.root))
+        turn.store.offer(sale.number, goods_m, sealed.leaves)
+        return Answer(goods_m)
+
+    def _contract(self, item: Item) -> Contract:
+        sell, measured = item.sell, item.measured
+        return Contract(
+            item=sell.item,
+            description=sell.description,
+            media_type=sell.media_type,
+            size=measured.size,
+            hash=measured.hash,
+            root=measured.root,
+            currency=sell.currency,
+            price=sell.price,
+            banks=self.banks,
+            logs=tuple(self.logs),
+            valid_until=sell.valid_until,
+        )
+
+    def _item(self, turn: MerchantTurn, name: str) -> Item:
+        item = turn.store.item(name)
+        if item is None:
+            raise Refused(Why.UNKNOWN, "no such item")
+        return item
+
+    def _sale(self, turn: MerchantTurn, number: bytes) -> MerchantSale:
+        sale = turn.store.by_number(number)
+        if sale is None:
+            raise Refused(Why.UNKNOWN, "no such order")
+        return sale
+
+    @on(ChunkOf, keys=lambda asked: [asked.body.number])
+    def chunk(self, turn: MerchantTurn, asked: Asked[ChunkOf]) -> Answer:
+        """After P5a the key is public: only who shows the order's secret gets the goods."""
+        sale = self._sale(turn, asked.body.number)
+        if sale.order_id != order_id(asked.body.secret) or sale.goods_m is None:
+            raise Refused(Why.UNKNOWN, "no such order")
+        contract = sale.terms.contract
+        if asked.body.index >= contract.chunks:
+            raise Refused(Why.UNKNOWN, "no such chunk")
+        path = self._item(turn, sale.item).sell.path
+        leaves = turn.store.leaves(sale.number)
+        return Answer(finish=SealChunk(sale.number, path, sale.key, contract.size, asked.body.index, leaves))
+
+    # P3 -> P4.
+
+    @on(AuthorizationB, keys=lambda asked: [asked.body.transaction.number])
+    def authorization_b(self, turn: MerchantTurn, asked: Asked[AuthorizationB]) -> Answer:
+        """ "The merchant verifies the transaction number is correct and that the token value, log identity, and
+        expiration time are acceptable" (paper, Purchase)."""
+        promise, transaction = asked.body, asked.body.transaction
+        sale = self._sale(turn, transaction.number)
+        if sale.authorization_b is None:
+            self._check_acceptable(sale, asked)
+            authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
+            turn.store.authorize(sale.number, asked.signed, authorization_m)
+            turn.store.errands.add(transaction.log, authorization_m, subject=sale.number, due=turn.now)
+        elif sale.authorization_b.body != asked.signed.body:
+            raise Refused(Why.NUMBER_USED, "this number has its transaction")
+        return Answer(Noted(request=asked.signed.hash))
+
+    def _check_acceptable(self, sale: MerchantSale, asked: Asked[AuthorizationB]) -> None:
+        promise, transaction = asked.body, asked.body.transaction
+        if sale.state != OFFERED:
+            raise Refused(Why.UNKNOWN, "this order has no offer yet")
+        contract = sale.terms.contract
+        if asked.signer not in contract.banks:
+            raise Refused(Why.WRONG_SIGNER, "not a bank that the contract accepts")
+        if (promise.currency, promise.value) != (contract.currency, contract.price):
+            raise Refused(Why.WRONG_PRICE)
+        if transaction.log not in contract.logs:
+            raise Refused(Why.WRONG_LOG)
+        if transaction.entry_key or promise.receiver_key:
+            raise Refused(Why.UNKNOWN, "this merchant serves neither sealed entries nor two-sided delivery")
+        if expired(transaction.expiration, asked.arrival + MERCHANT_MARGIN_SECONDS):
+            raise Refused(Why.TOO_SOON, "no time is left to reach the log")
+
+    # Outcomes.
+
+    @on(Commit, by=From.EITHER)
+    def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
+        """Claim what the commit and the promise prove that the bank owes."""
+        sale = self._sale(turn, self._committed(asked.signed).number)
+        if sale.state in (AUTHORIZED, FAILED):
+            promise = sale.authorization_b
+            assert promise is not None
+            turn.store.commit_sale(sale.number, asked.signed)
+            bank = promise.signatures[0].signer
+            claim = Claim(bank=bank, authorization_b=promise, commit=asked.signed)
+            turn.store.errands.add(bank, claim, subject=sale.number, due=turn.now)
+        elif sale.state not in (COMMITTED, CREDITED):
+            raise Refused(Why.UNKNOWN, "no such transaction")
+        return Answer(Noted(request=asked.signed.hash))
+
+    @on(Abort, by=From.EITHER)
+    def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
+        sale = self._sale(turn, asked.body.transaction.number)
+        if sale.state == AUTHORIZED and self._signed_for(sale) == asked.body.transaction:
+            turn.store.fail_sale(sale.number)
+        return Answer(Noted(request=asked.signed.hash))
+
+    def _signed_for(self, sale: MerchantSale) -> Transaction:
+        assert sale.authorization_m is not None
+        body = decode(sale.authorization_m.body)
+        assert isinstance(body, AuthorizationM)
+        return body.transaction
+
+    # Answers to errands.
+
+    @on(Credit, by=From.ERRAND)
+    def credit(self, turn: MerchantTurn, asked: Asked[Credit]) -> Answer:
+        """The bank's performance: nothing of this sale is needed any more."""
+        assert asked.answers is not None
+        if asked.signer != asked.answers.receiver:
+            raise Malformed("a credit of another bank")
+        sale = self._sale(turn, asked.body.transaction.number)
+        if sale.state == COMMITTED:
+            turn.store.credit(sale.number)
+        return Answer()
+
+    @on(Noted, by=From.ERRAND)
+    def noted(self, turn: MerchantTurn, asked: Asked[Noted]) -> Answer:
+        assert asked.answers is not None
+        if asked.body.request != asked.answers.hash:
+            raise Malformed("an acknowledgement of another request")
+        turn.store.errands.end(asked.answers.hash)
+        return Answer()
+
+    @on(Refusal, by=From.ERRAND)
+    def refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
+        """A log that calls P4 late ends the sale; everything else is asked again."""
+        errand = asked.answers
+        assert errand is not None
+        message = decode(errand.request.body)
+        if isinstance(message, AuthorizationM) and asked.body.why == Why.EXPIRED:
+            turn.store.fail_sale(message.transaction.number)
+        else:
+            turn.store.errands.postpone(errand.hash, turn.now + RETRY_SECONDS_MAX)
+        return Answer()
+
+    # Outside the turn.
+
+    def finish(self, job: object) -> Chunk | Again:
+        if isinstance(job, SealChunk):
+            path = self._tree(job.leaves).inclusion(job.index, chunk_count(job.size))
+            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index)
+            return Chunk(index=job.index, sealed=sealed, path=tuple(path))
+        if isinstance(job, SealGoods):
+            return Again(GoodsSealed(job.number, self._sealed(job)))
+        assert isinstance(job, Measure)
+        return Again(ItemMeasured(job.sell, self._measured(job)))
+
+    def _sealed(self, job: SealGoods) -> Sealed | None:
+        try:
+            return seal(Path(job.path), job.key, job.measured.size)
+        except (OSError, Malformed):
+            return None
+
+    def _measured(self, job: Measure) -> Measured | None:
+        try:
+            return measure(Path(job.sell.path))
+        except (OSError, Malformed):
+            return None

@@ -1,0 +1,234 @@
+"""Turns (design: a turn): one request, decided from start to end with nothing changing under it.
+
+A handler runs inside an open database transaction; time and entropy are arguments; it returns what to say and says
+nothing itself. `run_turns` runs what has arrived, each turn in a savepoint. Its caller commits once for all of them and
+only then lets the answers out: write, then speak. The daemon's shell and the simulator are its two callers.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from anonnet.errors import Fatal, Malformed, Refused, Why
+from anonnet.protocol.refusal import Refusal
+from anonnet.store.base import Store
+from anonnet.store.errands import Errand
+from anonnet.wire.codec import Message
+from anonnet.wire.signed import Checked, Signed, Signer
+
+B = TypeVar("B")
+S = TypeVar("S", bound=Store)
+H = TypeVar("H", bound=Callable[..., Any])
+
+ENTROPY_BYTES = 32
+"""Fresh random bytes that come with every request, for what a handler must choose."""
+
+
+class From(enum.Enum):
+    """Who may bring a message to a handler."""
+
+    ANYONE = "anyone"
+    OWNER = "owner"  # the control socket, or the shell itself
+    ERRAND = "errand"  # only the answer to an errand of ours
+    EITHER = "either"  # anyone, and the answer to an errand
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The shell's reminder that a deadline in the store has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[B]):
+    """One request as a handler sees it: the checked body, who signed it, and what the shell adds."""
+
+    body: B
+    arrival: int
+    """When its frame arrived, in whole seconds: this decides what is expired."""
+    entropy: bytes
+    """ENTROPY_BYTES fresh bytes."""
+    checked: Checked[Any] | None = None
+    """None for what the shell itself brings."""
+    answers: Errand | None = None
+    """The errand that this message answers."""
+    owner: bool = False
+    channel: bytes = b""
+    """Hash of the handshake of the connection that it came on."""
+
+    @property
+    def signed(self) -> Signed:
+        """The request as it was signed, or its bare bytes."""
+        assert self.checked is not None
+        return self.checked.signed
+
+    @property
+    def signer(self) -> bytes:
+        """Its one signer. Raises Malformed if there is none or several."""
+        assert self.checked is not None
+        return self.checked.signer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a turn has to say once it is durable."""
+
+    said: Message | Signed | None = None
+    finish: object | None = None
+    """A value from which `Party.finish`, outside the turn, makes what is said (a blind signature, a sealed chunk)."""
+    hold: bool = False
+    """Nothing new to tell: the shell may wait for the next commit and ask again before it says this (long poll)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What `Party.finish` gives when another turn must decide on its result before anything is said."""
+
+    body: object
+
+
+class Turn(Generic[S]):
+    """One turn's hold on the store. Dead after the turn."""
+
+    def __init__(self, store: S, now: int) -> None:
+        self._store: S | None = store
+        self.now = now
+
+    @property
+    def store(self) -> S:
+        assert self._store is not None, "the turn is over"
+        return self._store
+
+    def over(self) -> None:
+        """Nothing can be read or written through this turn any more."""
+        self._store = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler: its function, the keys that it may touch (None: any), and from whom it takes its message."""
+
+    run: Callable[[Any, Turn[Any], Asked[Any]], Answer]
+    keys: Callable[[Asked[Any]], Iterable[bytes]] | None
+    by: From
+
+
+def on(
+    kind: type, *, keys: Callable[[Asked[Any]], Iterable[bytes]] | None = None, by: From = From.ANYONE
+) -> Callable[[H], H]:
+    """Make a method the handler of one kind of message. `keys` gives, from the request, the keys that it may touch."""
+
+    def mark(method: H) -> H:
+        method.handles = (*getattr(method, "handles", ()), (kind, keys, by))  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Party:
+    """Who acts: a signing key, policy, and one handler for each step. Plain and synchronous; it never keeps a store."""
+
+    handlers: ClassVar[dict[type, Handler]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.handlers = {
+            kind: Handler(method, keys, by)
+            for method in vars(cls).values()
+            for kind, keys, by in getattr(method, "handles", ())
+        }
+
+    def __init__(self, signer: Signer) -> None:
+        self.signer = signer
+
+    @property
+    def network(self) -> str:
+        """The network whose messages this party makes and takes."""
+        return self.signer.network
+
+    def sign(self, said: Message) -> Signed:
+        """Sign with the party's own key."""
+        return self.signer.sign(said)
+
+    def handler(self, kind: type, *, owner: bool, errand: bool) -> Handler:
+        """The handler of a kind of message. Raises Malformed if from there none is taken."""
+        handler = self.handlers.get(kind)
+        if owner:
+            taken = {From.OWNER, From.ANYONE, From.EITHER}
+        else:
+            taken = {From.ERRAND if errand else From.ANYONE, From.EITHER}
+        if handler is None or handler.by not in taken:
+            raise Malformed(f"{type(self).__name__} takes no {kind.__name__} from there")
+        return handler
+
+    def check(self, checked: Checked[Any]) -> None:
+        """Stateless checks of a message before its turn. Raises Malformed, or Refused where the asker may be honest."""
+
+    def finish(self, job: object) -> Message | Signed | Again:
+        """Make what is said from the value that a turn left; outside the turn, in any thread."""
+        raise AssertionError(f"{type(self).__name__} has nothing to finish for {type(job).__name__}")
+
+    def refusal(self, request: Signed, refused: Refused) -> Signed:
+        """The signed refusal of a request."""
+        return self.sign(Refusal.of(request, refused))
+
+
+Outcome = Answer | Malformed
+"""What became of one turn. Malformed: whoever sent it loses the connection."""
+
+Report = Callable[[Exception, Asked[Any]], str]
+"""Writes down a bug that struck in a turn, gives the incident's id."""
+
+
+@dataclass
+class Turns(Generic[S]):
+    """The turns of one party over its store."""
+
+    party: Party
+    store: S
+    report: Report
+    rerun: bool = field(default=False)
+    """Run each turn twice and insist on the same answer: a handler may not depend on having run before."""
+
+    def run_turns(self, batch: Sequence[Asked[Any]], now: int) -> list[Outcome]:
+        """Run a batch in one transaction, which is left open: commit it, and only then say the answers."""
+        self.store.begin()
+        outcomes = []
+        for asked in batch:
+            if self.rerun:
+                twin = self._turn(asked, now, keep=False)
+                outcomes.append(self._turn(asked, now, keep=True))
+                assert twin == outcomes[-1] or isinstance(twin, Malformed), f"{asked.body} was answered in two ways"
+            else:
+                outcomes.append(self._turn(asked, now, keep=True))
+        return outcomes
+
+    def _turn(self, asked: Asked[Any], now: int, *, keep: bool) -> Outcome:
+        """One turn in its savepoint. A bug is contained here: taken back, reported, refused."""
+        handler = self.party.handlers[type(asked.body)]
+        declared = None if handler.keys is None else frozenset(handler.keys(asked))
+        self.store.begin_turn(declared)
+        turn = Turn(self.store, now)
+        try:
+            answer = handler.run(self.party, turn, asked)
+        except Fatal:
+            raise
+        except Malformed as malformed:
+            self.store.take_back()
+            return malformed
+        except Refused as refused:
+            self.store.take_back()
+            return self._refused(asked, refused)
+        except Exception as bug:
+            self.store.take_back()
+            return self._refused(asked, Refused(Why.INCIDENT, self.report(bug, asked)))
+        finally:
+            turn.over()
+        self.store.end_turn() if keep else self.store.take_back()
+        return answer
+
+    def _refused(self, asked: Asked[Any], refused: Refused) -> Outcome:
+        if asked.checked is None:
+            return Malformed(str(refused))
+        return Answer(self.party.refusal(asked.checked.signed, refused))
