@@ -1,0 +1,288 @@
+"""A stage for the four parties without a network: real parties, real stores in memory, real cryptography, one clock.
+
+`Actor` does for one party what the daemon's shell does: checks, runs turns, commits, finishes, and takes answers to its
+errands back in. `Stage` carries messages between actors by hand. Simulations and transcripts are built on both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anonnet.crypto.blind import Method, key_proof
+from anonnet.crypto.keys import SigningKey
+from anonnet.errors import Malformed, Refused
+from anonnet.limits import CLAIM_SECONDS
+from anonnet.parties.bank import Bank, Minted
+from anonnet.parties.consumer import Consumer, Fetched, Opened
+from anonnet.parties.log import Log
+from anonnet.parties.merchant import Merchant
+from anonnet.parties.turn import Again, Answer, Asked, Due, Party, Turns
+from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
+from anonnet.protocol.goods import Chunk, ChunkOf
+from anonnet.protocol.network import Network, Peer, Role
+from anonnet.protocol.purchase import committed
+from anonnet.store.bank import BankStore
+from anonnet.store.base import Store
+from anonnet.store.errands import Errand
+from anonnet.store.goods import Download, open_goods, sealed_root
+from anonnet.store.log import LogStore
+from anonnet.store.merchant import MerchantStore
+from anonnet.store.wallet import FetchGoods, OpenGoods, WalletStore
+from anonnet.wire.codec import STEPS, Message, encode
+from anonnet.wire.frames import Frame, frame
+from anonnet.wire.signed import Signed, Signer, received, unsigned
+from tests.rsa_keys import brand_key
+
+NETWORK = "stage"
+NOON = 1_700_000_000
+"""When plays begin, in POSIX seconds."""
+CURRENCY = "EUR"
+
+Said = Message | Signed
+
+
+def key_of(name: str) -> SigningKey:
+    """The signing key of a party of the stage."""
+    return SigningKey(hashlib.sha256(name.encode()).digest())
+
+
+def mint(bank: SigningKey, denominations: dict[int, str], *, now: int = NOON, ends: int | None = None) -> list[Minted]:
+    """Brands of a bank from the tests' fixed RSA keys: {denomination: name of the key}."""
+    minted = []
+    for denomination, name in denominations.items():
+        secret = brand_key(name, Method.PSS_DETERMINISTIC)
+        roots = key_proof(secret)
+        brand = Brand(
+            bank=bank.public,
+            method=secret.public.method.value,
+            modulus=secret.public.modulus_bytes,
+            key_proof=proof_hash(roots),
+            currency=CURRENCY,
+            denomination=denomination,
+            opens=now - 3600,
+            closes=now + 30 * 24 * 3600,
+            ends=ends or now + 30 * 24 * 3600 + 2 * CLAIM_SECONDS,
+        )
+        offer = BrandOffer(brand=Signer(NETWORK, bank).sign(brand), roots=roots)
+        minted.append(Minted(offer, brand, secret))
+    return minted
+
+
+@dataclass
+class Actor:
+    """One party with its store, as the shell runs it."""
+
+    name: str
+    party: Party
+    store: Any
+    clock: Callable[[], int]
+    entropy: Callable[[], bytes]
+    rerun: bool = True
+    closed: list[str] = field(default_factory=list)
+    """Why connections to this actor were closed: the Malformed it met."""
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.party, self.store, self._report, rerun=self.rerun)
+
+    def _report(self, bug: Exception, asked: Asked[Any]) -> str:
+        raise AssertionError(f"{self.name} met a bug at {type(asked.body).__name__}") from bug
+
+    def takes(self, frame: Frame, *, owner: bool = False, answers: Errand | None = None) -> Said | None:
+        """Take a frame as it comes from a connection; give what is replied, or None if nothing is."""
+        try:
+            kind = STEPS[frame.step]
+            checked = received(self.party.network, kind, frame.payload)
+            self.party.handler(kind, owner=owner, errand=answers is not None)
+            try:
+                self.party.check(checked)
+            except Refused as refused:
+                return None if answers else self.party.refusal(checked.signed, refused)
+            asked = Asked(
+                body=checked.body,
+                arrival=self.clock(),
+                entropy=self.entropy(),
+                checked=checked,
+                answers=answers,
+                owner=owner,
+                channel=bytes(32),
+            )
+            return self.run(asked)
+        except Malformed as malformed:
+            self.closed.append(str(malformed))
+            return None
+
+    def run(self, asked: Asked[Any]) -> Said | None:
+        """One turn with its commit, and what finishes it. Raises Malformed."""
+        (outcome,) = self.turns.run_turns([asked], self.clock())
+        self.store.commit()
+        if isinstance(outcome, Malformed):
+            raise outcome
+        return self.finish(outcome, asked)
+
+    def finish(self, outcome: Answer, asked: Asked[Any]) -> Said | None:
+        """What stands between a durable turn and its reply."""
+        if outcome.finish is None:
+            return outcome.said
+        made = self.party.finish(outcome.finish)
+        if not isinstance(made, Again):
+            return made
+        return self.run(
+            Asked(body=made.body, arrival=asked.arrival, entropy=self.entropy(), checked=asked.checked, owner=True)
+        )
+
+    def command(self, body: Message) -> Any:
+        """A command of the owner, and its answer."""
+        return self.takes(frame(body, 0), owner=True)
+
+    def inform(self, body: object) -> None:
+        """What the daemon itself brings to its party."""
+        self.run(Asked(body=body, arrival=self.clock(), entropy=self.entropy(), owner=True))
+
+    def remind(self) -> None:
+        """Let deadlines that have passed be met."""
+        deadline = self.store.next_deadline()
+        if deadline is not None and deadline <= self.clock():
+            self.inform(Due())
+
+
+@dataclass
+class Stage:
+    """Bank, merchant, log and consumers, and who said what to whom."""
+
+    folder: Path
+    now: int = NOON
+    denominations: dict[int, str] = field(default_factory=lambda: {1: "2048-a", 2: "2048-b", 4: "2048-c"})
+    on_said: Callable[[str, str, Said], None] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keys = {name: key_of(name) for name in ("bank", "merchant", "log")}
+        self.minted = mint(keys["bank"], self.denominations, now=self.now)
+        peers = [
+            Peer(role, role.value, keys[role.value].public, bytes(32), "127.0.0.1", 1)
+            for role in (Role.BANK, Role.MERCHANT, Role.LOG)
+        ]
+        self.network = Network(NETWORK, tuple(peers), tuple(each.offer for each in self.minted))
+        self.identities = {peer.identity: peer.name for peer in peers}
+        self.by_name = {peer.name: peer.identity for peer in peers}
+        signer = {name: Signer(NETWORK, key) for name, key in keys.items()}
+        bank_key, merchant_key, log_key = (keys[name].public for name in ("bank", "merchant", "log"))
+        self.bank = self._actor("bank", Bank(signer["bank"], bank_key, self.minted, self.network.logs), BankStore())
+        self.merchant = self._actor(
+            "merchant", Merchant(signer["merchant"], merchant_key, [bank_key], self.network.logs), MerchantStore()
+        )
+        self.log = self._actor("log", Log(signer["log"], log_key), LogStore())
+        self.consumers: list[Actor] = []
+        self.consumer = self.add_consumer("consumer")
+
+    def _actor(self, name: str, party: Party, store: Store) -> Actor:
+        return Actor(name, party, store, lambda: self.now, self._entropy)
+
+    def _entropy(self) -> bytes:
+        self.seed += 1
+        return hashlib.sha256(b"entropy %d" % self.seed).digest()
+
+    def add_consumer(self, name: str) -> Actor:
+        """One more consumer with a wallet of her own."""
+        brands = [each.brand for each in self.minted]
+        seed = hashlib.sha256(b"seed of " + name.encode()).digest()
+        actor = self._actor(name, Consumer(self.network, seed, brands), WalletStore())
+        self.consumers.append(actor)
+        return actor
+
+    @property
+    def actors(self) -> list[Actor]:
+        return [self.bank, self.merchant, self.log, *self.consumers]
+
+    def actor(self, identity: bytes) -> Actor:
+        """The party with this identity."""
+        return {"bank": self.bank, "merchant": self.merchant, "log": self.log}[self.identities[identity]]
+
+    def say(self, sender: str, receiver: Actor, said: Said) -> Said | None:
+        """Carry one request, and bring back its reply."""
+        self._heard(sender, receiver.name, said)
+        reply = receiver.takes(frame(said, 1))
+        if reply is not None:
+            self._heard(receiver.name, sender, reply)
+        return reply
+
+    def _heard(self, sender: str, receiver: str, said: Said) -> None:
+        if self.on_said:
+            self.on_said(sender, receiver, said)
+
+    def due(self) -> Iterator[tuple[Actor, Errand]]:
+        """Everything that somebody would send now."""
+        for actor in self.actors:
+            for errand in actor.store.errands.due(self.now, most=100):
+                yield actor, errand
+
+    def run_errand(self, actor: Actor, errand: Errand) -> None:
+        """Send one errand and bring its answer home."""
+        reply = self.say(actor.name, self.actor(errand.receiver), errand.said)
+        if reply is not None:
+            actor.takes(frame(reply, 1), answers=errand)
+
+    def settle(self, rounds: int = 50) -> None:
+        """Let everything happen that needs no time: errands, downloads, openings."""
+        for _ in range(rounds):
+            before = [[errand.hash for _, errand in self.due()], [job for c in self.consumers for job in c.store.jobs()]]
+            for actor, errand in list(self.due()):
+                self.run_errand(actor, errand)
+            for actor in self.consumers:
+                for job in actor.store.jobs():
+                    self.work(actor, job)
+            after = [[errand.hash for _, errand in self.due()], [job for c in self.consumers for job in c.store.jobs()]]
+            if after == before:
+                return
+
+    def pass_time(self, seconds: int) -> None:
+        """Let time pass, then let everything happen that is due."""
+        self.now += seconds
+        for actor in self.actors:
+            actor.remind()
+        self.settle()
+
+    def work(self, actor: Actor, job: object) -> None:
+        """Do what a consumer's daemon does outside turns."""
+        if isinstance(job, FetchGoods):
+            self.fetch(actor, job.purchase)
+        elif isinstance(job, OpenGoods):
+            self.open(actor, job.purchase)
+
+    def fetch(self, actor: Actor, purchase: bytes) -> None:
+        """Get all sealed chunks of a purchase."""
+        bought = actor.store.purchase(purchase)
+        terms = bought.terms
+        download = Download(self.sealed_path(actor, purchase), terms.contract.size)
+        for index in download.missing:
+            asked = ChunkOf(merchant=bought.buy.merchant, number=terms.number, secret=bought.secret, index=index)
+            reply = self.say(actor.name, self.merchant, asked)
+            if not isinstance(reply, Chunk):
+                return
+            reply.check_against(terms)
+            download.write(reply.index, reply.sealed)
+        download.sync()
+        download.close()
+        assert sealed_root(self.sealed_path(actor, purchase)) == terms.root
+        actor.inform(Fetched(purchase))
+
+    def sealed_path(self, actor: Actor, purchase: bytes) -> Path:
+        return self.folder / f"{actor.name}-{purchase.hex()[:16]}.sealed"
+
+    def open(self, actor: Actor, purchase: bytes) -> None:
+        """Open the goods of a purchase that has committed."""
+        bought = actor.store.purchase(purchase)
+        log_key = self.network.logs[bought.buy.log]
+        key = committed(NETWORK, log_key, bought.outcome).key
+        contract = bought.terms.contract
+        path = self.folder / f"{actor.name}-{purchase.hex()[:16]}.goods"
+        found = open_goods(self.sealed_path(actor, purchase), key, contract.size, path)
+        described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)
+        actor.inform(Opened(purchase, str(path), described))
+
+
+__all__ = ["CURRENCY", "NETWORK", "NOON", "Actor", "Said", "Stage", "encode", "key_of", "mint", "unsigned"]
