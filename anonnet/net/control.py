@@ -1,0 +1,155 @@
+"""The owner's Unix socket in the data folder: the same frames as on TCP, without Noise.
+
+Only the owner may speak there: the folder is closed to others, the socket has mode 0600, and the kernel is asked who is
+at the other end. Its requests reach the party as the owner's. Some are answered here, because they are about the
+outside: `watch` tells every step as it happens, `forward` asks another party, `statement_at` signs the channel that it
+asks on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from anonnet.errors import BadStart, Malformed, Refused, Why
+from anonnet.net.answering import Say
+from anonnet.net.connection import Connection, Reply
+from anonnet.net.dialing import Dialer
+from anonnet.net.front import Front
+from anonnet.net.trace import Tracer
+from anonnet.protocol.account import StatementOf
+from anonnet.protocol.local import Forward, Forwarded, StatementAt
+from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.watching import Watch
+from anonnet.wire.codec import STEPS, Message, decode, decode_record
+from anonnet.wire.frames import Frame
+from anonnet.wire.signed import Signed, step_of, unsigned
+
+SOCKET_FILE = "control.sock"
+PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107
+"""What fits into an address of a Unix socket, its closing zero not counted."""
+XUCRED = struct.Struct("=IIh2x16I")  # macOS: version, uid, groups
+UCRED = struct.Struct("3i")  # Linux: pid, uid, gid
+
+
+def socket_path(folder: Path) -> Path:
+    """Where a daemon's control socket is. Raises BadStart where no socket can be."""
+    path = folder / SOCKET_FILE
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise BadStart(
+            f"{path} is too long for a Unix socket ({PATH_BYTES_MAX} bytes): choose a data folder with a shorter path"
+        )
+    return path
+
+
+async def listen_control(folder: Path) -> list[trio.SocketListener]:
+    """Open the control socket. Needs the folder's lock: a socket that stands there is then of a daemon that is dead."""
+    path = socket_path(folder)
+    path.unlink(missing_ok=True)
+    listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        await listening.bind(str(path))
+        path.chmod(0o600)  # before listen: until then nobody can connect
+        listening.listen()
+    except OSError as why:
+        listening.close()
+        raise BadStart(f"cannot open the control socket {path}: {why.strerror or why}") from why
+    return [trio.SocketListener(listening)]
+
+
+def peer_uid(stream: trio.SocketStream) -> int:
+    """The user at the other end, as the kernel knows it. Raises OSError."""
+    if sys.platform == "darwin":
+        credentials = stream.socket.getsockopt(0, 1, XUCRED.size)  # SOL_LOCAL, LOCAL_PEERCRED
+        return int(XUCRED.unpack(credentials)[1])
+    credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
+    return int(UCRED.unpack(credentials)[1])
+
+
+def check_owner(uid: int) -> None:
+    """Refuse whoever is not this daemon's own user; root could read the folder anyway."""
+    if uid not in (os.geteuid(), 0):
+        raise PermissionError("the control socket belongs to another user")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFront:
+    """Answers the owner: the party's turns, and what is about the outside."""
+
+    front: Front
+    network: Network
+    dialer: Dialer
+
+    async def admit(self) -> None:
+        """Wait for a slot in the queue of turns."""
+        await self.front.admit()
+
+    async def answer(self, request: Frame, say: Say) -> None:
+        """Answer a request of the owner's. Raises Malformed."""
+        kind = STEPS[request.step]
+        if kind not in (Watch, Forward, StatementAt):
+            await self.front.answer(request, say)
+            return
+        self.front.queue.leave()
+        said = decode(request.payload)
+        if isinstance(said, Watch):
+            await watched(self.front.tracer, say)
+        elif isinstance(said, Forward):
+            await say(await self._asked(said, said.receiver, _enclosed(said.request)))
+        elif isinstance(said, StatementAt):
+            await say(await self._asked(said, said.bank, said))
+        else:
+            raise Malformed(f"a frame of {kind.__name__} holds {type(said).__name__}")
+
+    async def _asked(self, command: Message, receiver: bytes, what: Message | Signed) -> Message | Signed:
+        """Ask a party on a connection of its own; a refusal says that it cannot be reached."""
+        party = self.front.queue.party
+        peer = self.network.peer(receiver)
+        if peer is None:
+            return party.refusal(unsigned(command).signed, Refused(Why.UNKNOWN, "no such party in the network file"))
+        try:
+            reply = await self._exchanged(peer, what)
+        except OSError as why:
+            return party.refusal(
+                unsigned(command).signed, Refused(Why.UNKNOWN, f"{peer.name} cannot be reached: {why}")
+            )
+        return Forwarded(answer_step=reply.step, answer=reply.payload)
+
+    async def _exchanged(self, peer: Peer, what: Message | Signed) -> Reply:
+        async with await self.dialer.connect(peer) as connection:
+            if isinstance(what, StatementAt):
+                what = self.front.queue.party.sign(
+                    StatementOf(bank=what.bank, start=what.start, channel=connection.channel)
+                )
+            return await connection.ask(what)
+
+
+def _enclosed(request: bytes) -> Message | Signed:
+    """The request that is to be forwarded, signed or not. Raises Malformed."""
+    with suppress(Malformed):
+        if not STEPS[step_of(request)].signed:
+            return decode(request)
+    return decode_record(Signed, request)
+
+
+async def watched(tracer: Tracer, say: Say) -> None:
+    """Tell every step as it happens, until the watcher goes."""
+    with tracer.watching() as happening:
+        async for said in happening:
+            await say(said.happened)
+
+
+@asynccontextmanager
+async def control(folder: Path) -> AsyncIterator[Connection]:
+    """Speak with the daemon that runs on this data folder. Raises OSError where there is none."""
+    stream = await trio.open_unix_socket(str(socket_path(folder)))
+    async with Connection(stream) as connection:
+        yield connection

@@ -1,0 +1,177 @@
+"""A daemon: a party, its store, and everything around them, from start to a graceful stop.
+
+What is under way when SIGTERM comes is finished within STOP_SECONDS; what is not is asked again by whoever asked.
+Errands are rows and need no finishing. A storage error ends the daemon at once with Fatal, and nobody is answered.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import trio
+
+from anonnet.errors import BadStart, Fatal
+from anonnet.net.channel import Channel
+from anonnet.net.control import ControlFront, check_owner, listen_control, peer_uid
+from anonnet.net.dialing import Dialer
+from anonnet.net.errands import Runner
+from anonnet.net.front import Front
+from anonnet.net.incidents import Incidents
+from anonnet.net.relay import Relay
+from anonnet.net.serving import HandleStream, Server, channel_handler, listen
+from anonnet.net.trace import Tracer
+from anonnet.net.turns import Placement, TurnQueue
+from anonnet.parties.turn import Party
+from anonnet.protocol.network import Network, Peer
+from anonnet.store.base import Store
+from anonnet.store.folder import Folder
+
+Until = Callable[[], Awaitable[object]]
+
+
+def wall_clock() -> int:
+    """The machine's time in whole seconds."""
+    return int(time.time())
+
+
+async def signalled() -> None:
+    """Wait for SIGTERM or SIGINT. A second one then ends the process as usual."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is known of a daemon once it has started."""
+
+    port: int | None
+    """The TCP port it listens on; None for who cannot be reached."""
+    queue: TurnQueue
+    tracer: Tracer
+    incidents: Incidents
+
+
+async def run_party(
+    party: Party,
+    store: Store,
+    *,
+    name: str,
+    network: Network,
+    dialer: Dialer,
+    folder: Folder,
+    peer: Peer | None = None,
+    static_secret: bytes | None = None,
+    clock: Callable[[], int] = wall_clock,
+    entropy: Callable[[int], bytes] = os.urandom,
+    placement: Placement = Placement.COMMIT_IN_THREAD,
+    until: Until = signalled,
+    task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a party until `until` returns. Raises Fatal or BadStart. Without a `peer` (a consumer) nobody can reach it."""
+    incidents = Incidents(folder.path, entropy)
+    tracer = Tracer(name)
+    queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement)
+    runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=tracer)
+    control, server = Server(incidents), Server(incidents)
+    with plain_errors():
+        async with trio.open_nursery() as nursery:
+            owners = ControlFront(Front(queue, tracer, b"", owner=True), network, dialer)
+            nursery.start_soon(control.serve, await listen_control(folder.path), control_handler(control, owners))
+            port = None
+            if peer is not None:
+                assert static_secret is not None, "who is reached has a channel key"
+                listeners = await listen(peer.host, peer.port)
+                port = int(listeners[0].socket.getsockname()[1])
+                handle = channel_handler(
+                    *(server, peer), network=network.name, static_secret=static_secret, front=_front(queue, tracer)
+                )
+                nursery.start_soon(server.serve, listeners, handle)
+            async with trio.open_nursery() as turns:
+                await turns.start(queue.run)
+                errands = await nursery.start(_cancellable, runner.run)
+                task_status.started(Running(port, queue, tracer, incidents))
+                await until()
+                errands.cancel()
+                queue.let_go()
+                tracer.close()
+                await _stopped(server, control)
+                queue.stop()
+            nursery.cancel_scope.cancel()
+    with trio.CancelScope(shield=True):
+        await dialer.aclose()
+
+
+def _front(queue: TurnQueue, tracer: Tracer) -> Callable[[Channel], Front]:
+    return lambda channel: Front(queue, tracer, channel.hash)
+
+
+def control_handler(server: Server, owners: ControlFront) -> HandleStream:
+    """How the control socket takes a connection."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        check_owner(peer_uid(stream))
+        await server.answer(stream, owners)
+
+    return handle
+
+
+async def _cancellable(run: Callable[[], Awaitable[None]], *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    with trio.CancelScope() as scope:
+        task_status.started(scope)
+        await run()
+
+
+async def _stopped(*servers: Server) -> None:
+    """Stop all servers at the same time."""
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(server.stop)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Let Fatal and BadStart out of the nurseries' groups: they are what a daemon's main program understands."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        known = next(_leaves(group.subgroup((Fatal, BadStart))), None)
+        if known is None:
+            raise
+        raise known from group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException] | None) -> Iterator[BaseException]:
+    for each in group.exceptions if group else ():
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
+
+async def run_relay(
+    network: Network,
+    peer: Peer,
+    *,
+    static_secret: bytes,
+    folder: Folder,
+    bind_host: str | None = None,
+    entropy: Callable[[int], bytes] = os.urandom,
+    until: Until = signalled,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the relay until `until` returns; circuits are then closed. Starts with the port that it listens on."""
+    incidents = Incidents(folder.path, entropy)
+    relay = Relay(network, peer, static_secret, incidents=incidents, bind_host=bind_host)
+    with plain_errors():
+        async with trio.open_nursery() as nursery:
+            listeners = await listen(peer.host, peer.port)
+            nursery.start_soon(relay.serve, listeners)
+            task_status.started(int(listeners[0].socket.getsockname()[1]))
+            await until()
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,198 @@
+"""Sends the errands that the store says are due, and brings their answers back as turns.
+
+Errands are rows: what is lost here, on a stop or a crash, is sent again after the next start. Only pauses are kept in
+memory: after the world has failed, or a peer has babbled, they double from RETRY_SECONDS_MIN to RETRY_SECONDS_MAX, for
+the receiver as a whole where it could not be reached.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import trio
+
+from anonnet.errors import Malformed, Refused
+from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.net.connection import Reply
+from anonnet.net.dialing import Dialer
+from anonnet.net.incidents import Incidents
+from anonnet.net.trace import Tracer
+from anonnet.net.turns import TurnQueue
+from anonnet.parties.turn import Answer
+from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.steps import Step
+from anonnet.store.errands import Errand, Errands
+from anonnet.wire.codec import STEPS, Message
+from anonnet.wire.frames import HEADER
+from anonnet.wire.signed import Checked, Signed, payload, received
+
+
+@dataclass(slots=True)
+class _Pause:
+    """Nothing is tried before `until` (trio's clock); the next pause after a failure is longer."""
+
+    seconds: float
+    until: float
+
+
+class _Pauses:
+    """Pauses of errands by hash, or of receivers by identity."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[bytes, _Pause] = {}
+
+    def over(self, key: bytes, now: float) -> bool:
+        return key not in self._pauses or self._pauses[key].until <= now
+
+    def lengthen(self, key: bytes) -> None:
+        last = self._pauses.get(key)
+        seconds = min(2 * last.seconds, RETRY_SECONDS_MAX) if last else RETRY_SECONDS_MIN
+        self._pauses[key] = _Pause(seconds, trio.current_time() + seconds)
+
+    def shortest(self, key: bytes) -> None:
+        self._pauses[key] = _Pause(RETRY_SECONDS_MIN / 2, trio.current_time() + RETRY_SECONDS_MIN)
+
+    def end(self, key: bytes) -> None:
+        self._pauses.pop(key, None)
+
+    def failing(self, key: bytes) -> bool:
+        return key in self._pauses
+
+    def next_over(self, now: float) -> float:
+        """When the next pause ends. Those that ended long ago, unused, are forgotten here."""
+        for key in [key for key, pause in self._pauses.items() if pause.until + RETRY_SECONDS_MAX < now]:
+            del self._pauses[key]
+        return min((pause.until for pause in self._pauses.values() if pause.until > now), default=math.inf)
+
+    def __len__(self) -> int:
+        return len(self._pauses)
+
+
+class Runner:
+    """The errands of one daemon."""
+
+    def __init__(
+        self,
+        queue: TurnQueue,
+        errands: Errands,
+        *,
+        network: Network,
+        dialer: Dialer,
+        incidents: Incidents,
+        tracer: Tracer,
+    ) -> None:
+        self._queue = queue
+        self._errands = errands
+        self._network = network
+        self._dialer = dialer
+        self._incidents = incidents
+        self._tracer = tracer
+        self._under_way: dict[bytes, bytes] = {}  # receivers by errand
+        self._errand_pauses = _Pauses()
+        self._receiver_pauses = _Pauses()
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run errands until it is cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._queue.look = self._look
+            self._queue.ring()
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._queue.look = lambda now: math.inf
+
+    def _look(self, now: int) -> float:
+        """Between batches: start what is due, say in how many seconds to look again."""
+        assert self._nursery is not None
+        for errand in self._startable(now):
+            self._under_way[errand.hash] = errand.receiver
+            self._nursery.start_soon(self._one, errand)
+        clock = trio.current_time()
+        again = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock)) - clock
+        due = self._errands.next_due_after(now)
+        return min(again, math.inf if due is None else due - now)
+
+    def _startable(self, now: int) -> list[Errand]:
+        """Due, not under way, not paused, and with room for it."""
+        room = ERRANDS_AT_ONCE_MAX - len(self._under_way)
+        if room <= 0:
+            return []
+        clock = trio.current_time()
+        busy = Counter(self._under_way.values())
+        startable: list[Errand] = []
+        most = 4 * ERRANDS_AT_ONCE_MAX + len(self._under_way) + len(self._errand_pauses)
+        for hash, receiver in self._errands.waiting(now, most=most):
+            at_once = 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
+            paused = not self._errand_pauses.over(hash, clock) or not self._receiver_pauses.over(receiver, clock)
+            if hash in self._under_way or paused or busy[receiver] >= at_once:
+                continue
+            if errand := self._errands.get(hash):
+                busy[receiver] += 1
+                startable.append(errand)
+            if len(startable) == room:
+                break
+        return startable
+
+    async def _one(self, errand: Errand) -> None:
+        """One try of one errand, confined: a failure of any kind leads to a pause and another try."""
+        settled = False
+
+        async def run() -> None:
+            nonlocal settled
+            settled = await self._tried(errand)
+
+        try:
+            await self._incidents.confine(run)
+        finally:
+            del self._under_way[errand.hash]
+            if settled:
+                self._errand_pauses.shortest(errand.hash)
+            else:
+                self._errand_pauses.lengthen(errand.hash)
+            self._queue.ring()
+
+    async def _tried(self, errand: Errand) -> bool:
+        """Send, check, bring back. True if the answer was taken in; False, or an error, where the pause must grow."""
+        peer = self._network.peer(errand.receiver)
+        if peer is None:
+            self._receiver_pauses.lengthen(errand.receiver)
+            return False
+        began = trio.current_time()
+        try:
+            reply = await self._dialer.ask(peer, errand.said)
+        except OSError:
+            self._receiver_pauses.lengthen(errand.receiver)
+            return False
+        self._receiver_pauses.end(errand.receiver)
+        taken = await self._taken_in(errand, reply)
+        self._trace(peer, errand, reply, began)
+        return taken
+
+    async def _taken_in(self, errand: Errand, reply: Reply) -> bool:
+        party = self._queue.party
+        kind = STEPS[reply.step]
+        party.handler(kind, owner=False, errand=True)
+        checked: Checked[Message] = received(party.network, kind, reply.payload)
+        try:
+            party.check(checked)
+        except Refused as refused:
+            raise Malformed(f"an answer that would have to be refused: {refused}") from None
+        outcome = await self._queue.ask(self._queue.request(checked.body, checked=checked, answers=errand))
+        if isinstance(outcome, Malformed):
+            return False
+        return not _is_refusal(outcome)
+
+    def _trace(self, peer: Peer, errand: Errand, reply: Reply, began: float) -> None:
+        asked = (errand.request.step, HEADER.size + len(payload(errand.said)))
+        replied = (reply.step, HEADER.size + len(reply.payload))
+        self._tracer.exchanged(self._tracer.name, peer.name, asked=asked, replied=replied, began=began)
+
+
+def _is_refusal(outcome: Answer) -> bool:
+    """Our own party refused to take the answer in, so the errand stands and the same would happen at once again."""
+    return isinstance(outcome.said, Signed) and outcome.said.step == Step.REFUSED

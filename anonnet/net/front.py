@@ -1,0 +1,71 @@
+"""From a frame to a turn and back: decoding and checking before it, saying after it.
+
+Malformed goes to whoever runs the connection, which is then closed. What the party refuses before the turn is signed
+and said like any other refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import trio
+
+from anonnet.errors import Malformed, Refused
+from anonnet.net.answering import Say
+from anonnet.net.trace import NOBODY, Tracer
+from anonnet.net.turns import TurnQueue
+from anonnet.parties.turn import Asked
+from anonnet.wire.codec import STEPS, Message
+from anonnet.wire.frames import HEADER, Frame
+from anonnet.wire.signed import Checked, Signed, received
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Answers the requests of one connection."""
+
+    queue: TurnQueue
+    tracer: Tracer
+    channel: bytes
+    """Hash of the connection's handshake; empty on the control socket."""
+    owner: bool = False
+
+    async def admit(self) -> None:
+        """Wait for a slot in the queue of turns."""
+        await self.queue.admit()
+
+    async def answer(self, request: Frame, say: Say) -> None:
+        """Check a request, have it decided, say the answer. Raises Malformed."""
+        began = trio.current_time()
+        said = await self._decided(request)
+        size = await say(said)
+        asked = (request.step, HEADER.size + len(request.payload))
+        self.tracer.exchanged(NOBODY, self.tracer.name, asked=asked, replied=(said.step, size), began=began)
+
+    async def _decided(self, request: Frame) -> Message | Signed:
+        asked = self._checked(request)
+        if isinstance(asked, Signed):
+            return asked
+        outcome = await self.queue.ask_admitted(asked)
+        if isinstance(outcome, Malformed):
+            raise outcome
+        assert outcome.said is not None, f"{type(asked.body).__name__} was left without an answer"
+        return outcome.said
+
+    def _checked(self, request: Frame) -> Asked[Message] | Signed:
+        """The request as the turn will see it, or its refusal. Gives the slot back unless there will be a turn."""
+        party = self.queue.party
+        asked: Asked[Message] | None = None
+        try:
+            kind = STEPS[request.step]
+            party.handler(kind, owner=self.owner, errand=False)
+            checked: Checked[Message] = received(party.network, kind, request.payload)
+            try:
+                party.check(checked)
+            except Refused as refused:
+                return party.refusal(checked.signed, refused)
+            asked = self.queue.request(checked.body, checked=checked, owner=self.owner, channel=self.channel)
+            return asked
+        finally:
+            if asked is None:
+                self.queue.leave()
