@@ -117,6 +117,12 @@ BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 WITHDRAW_PATIENCE_SECONDS = 24 * 3600
 """The `until` of a withdraw_c: a wallet asks again for this long; afterwards a refusal is final."""
 
+CLOCK_DRIFT = 0.001
+"""How much faster or slower than the boot-time clock the wall clock may run: twice what NTP ever slews."""
+
+CLOCK_MARK_SECONDS = 10
+"""How often a log leaves its time behind for its next start."""
+
 # How much at once.
 
 TURNS_WAITING_MAX = 1024
@@ -154,6 +160,9 @@ TREES_MAX = 16
 
 CHUNKS_IN_FLIGHT_MAX = 16
 """Chunks that a consumer asks for ahead: 1 MiB, enough to fill a connection through the relay."""
+
+CHUNKS_PER_SYNC = 256
+"""Chunks between two syncs of a download: a crash costs at most 16 MiB of it."""
 
 WAITING_FOLLOWERS_MAX = 256
 """Connections that wait at one log for its next entry."""

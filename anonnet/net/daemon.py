@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -32,6 +33,7 @@ from anonnet.store.base import Store
 from anonnet.store.folder import Folder
 
 Until = Callable[[], Awaitable[object]]
+Work = Callable[[], Awaitable[None]]
 
 
 def wall_clock() -> int:
@@ -57,6 +59,14 @@ class Running:
     incidents: Incidents
 
 
+Beside = Callable[[Running], Awaitable[None]]
+"""Further work of one kind of party (a consumer's jobs, a log's clock), for as long as it runs errands."""
+
+
+async def idle() -> None:
+    """No further work."""
+
+
 async def run_party(
     party: Party,
     store: Store,
@@ -70,10 +80,11 @@ async def run_party(
     clock: Callable[[], int] = wall_clock,
     entropy: Callable[[int], bytes] = os.urandom,
     placement: Placement = Placement.COMMIT_IN_THREAD,
+    beside: Beside | None = None,
     until: Until = signalled,
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a party until `until` returns. Raises Fatal or BadStart. Without a `peer` (a consumer) nobody can reach it."""
+    """Run a party until `until` returns. Without a `peer` (a consumer) nobody can reach it. Raises Fatal, BadStart."""
     incidents = Incidents(folder.path, entropy)
     tracer = Tracer(name)
     queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement)
@@ -94,10 +105,11 @@ async def run_party(
                 nursery.start_soon(server.serve, listeners, handle)
             async with trio.open_nursery() as turns:
                 await turns.start(queue.run)
-                errands = await nursery.start(_cancellable, runner.run)
-                task_status.started(Running(port, queue, tracer, incidents))
+                running = Running(port, queue, tracer, incidents)
+                work = await nursery.start(_cancellable, runner.run, partial(beside, running) if beside else idle)
+                task_status.started(running)
                 await until()
-                errands.cancel()
+                work.cancel()
                 queue.let_go()
                 tracer.close()
                 await _stopped(server, control)
@@ -121,10 +133,11 @@ def control_handler(server: Server, owners: ControlFront) -> HandleStream:
     return handle
 
 
-async def _cancellable(run: Callable[[], Awaitable[None]], *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
-    with trio.CancelScope() as scope:
-        task_status.started(scope)
-        await run()
+async def _cancellable(*works: Work, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    async with trio.open_nursery() as nursery:
+        for work in works:
+            nursery.start_soon(work)
+        task_status.started(nursery.cancel_scope)
 
 
 async def _stopped(*servers: Server) -> None:

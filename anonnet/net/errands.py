@@ -98,13 +98,13 @@ class Runner:
         """Run errands until it is cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._queue.look = self._look
+            self._queue.looks.append(self._look)
             self._queue.ring()
             task_status.started()
             try:
                 await trio.sleep_forever()
             finally:
-                self._queue.look = lambda now: math.inf
+                self._queue.looks.remove(self._look)
 
     def _look(self, now: int) -> float:
         """Between batches: start what is due, say in how many seconds to look again."""

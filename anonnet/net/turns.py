@@ -81,8 +81,8 @@ class TurnQueue:
         self.entropy = entropy
         self.incidents = incidents
         self.batches = self.turns = 0
-        self.look: Look = lambda now: math.inf
-        """Set by who reads what is due."""
+        self.looks: list[Look] = []
+        """Those who read in the store what is due."""
         self._store = store
         self._turns = Turns(party, store, incidents.report, rerun)
         self._placement = placement
@@ -295,4 +295,5 @@ class TurnQueue:
     def _look(self) -> None:
         """Between batches: read when there is next something to do."""
         self._deadline = self._store.next_deadline()
-        self._look_again = trio.current_time() + self.look(self.clock())
+        again = min((look(self.clock()) for look in self.looks), default=math.inf)
+        self._look_again = trio.current_time() + again

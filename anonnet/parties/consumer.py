@@ -39,30 +39,15 @@ from anonnet.protocol.local import (
 )
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.network import Network, Role
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed, used_before
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
-from anonnet.store.wallet import (
-    ABORTED,
-    AUTHORIZED,
-    AUTHORIZING,
-    COMMITTED,
-    DISPUTED,
-    DONE,
-    FETCHING,
-    FREE,
-    REFUSED,
-    RELEASING,
-    SPENT,
-    TIMING,
-    Bought,
-    Held,
-    WalletStore,
-)
+from anonnet.store import wallet
+from anonnet.store.wallet import Bought, Held, WalletStore
 from anonnet.wire.codec import Message, decode
-from anonnet.wire.signed import Signed, Signer, checked
+from anonnet.wire.signed import Signed, Signer
 
 WalletTurn = Turn[WalletStore]
 
@@ -72,6 +57,14 @@ class Fetched:
     """The daemon brings it: all sealed chunks are there, durable, and their root is the one that P1 signed."""
 
     purchase: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetched:
+    """The daemon brings it: the merchant does not hand out the goods."""
+
+    purchase: bytes
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +85,16 @@ class Consumer(Party):
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
 
-    def refusal(self, request: Signed, refused: Refused) -> Signed:
-        """Refusals to her owner are signed with the key of no bank's account: they leave the machine with nobody."""
-        return self.purse.signer(b"").sign(Refusal.of(request, refused))
+    def sign(self, said: Message) -> Signed:
+        """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
+        return self.purse.signer(getattr(said, "bank", b"")).sign(said)
 
     # Withdrawal.
 
     @on(OpenAt, by=From.OWNER)
     def open_at(self, turn: WalletTurn, asked: Asked[OpenAt]) -> Answer:
         bank = asked.body.bank
-        request = self.purse.signer(bank).sign(OpenAccount(bank=bank))
+        request = self.sign(OpenAccount(bank=bank))
         turn.store.errands.add(bank, request, subject=request.hash, due=turn.now)
         return Answer(Started(subject=request.hash))
 
@@ -168,16 +161,23 @@ class Consumer(Party):
         turn.store.errands.end_all(bought.id)
         turn.store.keep_goods_m(bought.id, asked.signed)
         complaint = bought.buy.complaint(asked.body, turn.now)
-        turn.store.move(bought.id, REFUSED if complaint else FETCHING, complaint)
+        turn.store.move(bought.id, wallet.REFUSED if complaint else wallet.FETCHING, complaint)
         return Answer()
 
     @on(Fetched, by=From.OWNER)
     def fetched(self, turn: WalletTurn, asked: Asked[Fetched]) -> Answer:
         """The sealed goods are here: only now is paying considered. Expirations are chosen from the log's time."""
         bought = self._purchase(turn, asked.body.purchase)
-        if bought.state == FETCHING:
-            turn.store.move(bought.id, TIMING)
+        if bought.state == wallet.FETCHING:
+            turn.store.move(bought.id, wallet.TIMING)
             turn.store.errands.add(bought.buy.log, TimeOf(log=bought.buy.log), subject=bought.id, due=turn.now)
+        return Answer()
+
+    @on(Unfetched, by=From.OWNER)
+    def unfetched(self, turn: WalletTurn, asked: Asked[Unfetched]) -> Answer:
+        bought = self._purchase(turn, asked.body.purchase)
+        if bought.state == wallet.FETCHING:
+            turn.store.move(bought.id, wallet.REFUSED, asked.body.detail)
         return Answer()
 
     # Purchase: P2.
@@ -188,7 +188,7 @@ class Consumer(Party):
         bought = self._about(turn, asked)
         if asked.signer != self.logs[bought.buy.log]:
             raise Malformed("a time of another log")
-        if bought.state != TIMING:
+        if bought.state != wallet.TIMING:
             return self._done(turn, asked)
         turn.store.errands.end_all(bought.id)
         wish = bought.buy
@@ -196,7 +196,7 @@ class Consumer(Party):
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is None:
             detail = "no exact amount: withdraw tokens that make up the price"
-            turn.store.move(bought.id, REFUSED, detail)
+            turn.store.move(bought.id, wallet.REFUSED, detail)
             return Answer()
         self._authorize(turn, bought, chosen, asked.body)
         return Answer()
@@ -212,7 +212,7 @@ class Consumer(Party):
         signed = self.purse.authorization_q(wish.bank, transaction, chosen)
         turn.store.lock([held.id for held in chosen], bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
-        turn.store.move(bought.id, AUTHORIZING)
+        turn.store.move(bought.id, wallet.AUTHORIZING)
         errands, settled = turn.store.errands, transaction.expiration + SETTLE_SECONDS + 1
         errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
         errands.add(wish.log, OutcomeOf(transaction=transaction), subject=bought.id, due=settled)
@@ -228,9 +228,9 @@ class Consumer(Party):
         promise, price = asked.body, bought.terms.contract.price
         if asked.signer != bought.buy.bank or promise.transaction != bought.transaction or promise.value != price:
             raise Malformed("authorization_b does not answer this authorization_q")
-        if bought.state == AUTHORIZING:
+        if bought.state == wallet.AUTHORIZING:
             turn.store.keep_authorization_b(bought.id, asked.signed)
-            turn.store.move(bought.id, AUTHORIZED)
+            turn.store.move(bought.id, wallet.AUTHORIZED)
             due = turn.now + CARRY_SECONDS
             turn.store.errands.add(bought.buy.merchant, asked.signed, subject=bought.id, due=due)
         return self._done(turn, asked)
@@ -262,19 +262,19 @@ class Consumer(Party):
         recorded = committed(self.network, self.logs[bought.buy.log], commit)
         if recorded.transaction != bought.transaction:
             raise Malformed("the commit is of another transaction")
-        if bought.state in (AUTHORIZING, AUTHORIZED):
+        if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, commit)
-            turn.store.move(bought.id, COMMITTED)
-            turn.store.move_tokens(bought.id, SPENT)
+            turn.store.move(bought.id, wallet.COMMITTED)
+            turn.store.move_tokens(bought.id, wallet.SPENT)
             turn.store.errands.end_all(bought.id)
 
     @on(Opened, by=From.OWNER)
     def opened(self, turn: WalletTurn, asked: Asked[Opened]) -> Answer:
         bought = self._purchase(turn, asked.body.purchase)
-        if bought.state == COMMITTED:
+        if bought.state == wallet.COMMITTED:
             turn.store.keep_path(bought.id, asked.body.path)
             detail = "" if asked.body.as_described else "the goods are not what the contract describes"
-            turn.store.move(bought.id, DISPUTED if detail else DONE, detail)
+            turn.store.move(bought.id, wallet.DISPUTED if detail else wallet.DONE, detail)
         return Answer()
 
     @on(Abort, by=From.ERRAND)  # P5b
@@ -283,10 +283,10 @@ class Consumer(Party):
         bought = self._about(turn, asked)
         if aborted(self.network, self.logs[bought.buy.log], asked.signed) != bought.transaction:
             raise Malformed("the abort is of another transaction")
-        if bought.state in (AUTHORIZING, AUTHORIZED):
+        if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, asked.signed)
-            turn.store.move(bought.id, ABORTED)
-            turn.store.move_tokens(bought.id, RELEASING)
+            turn.store.move(bought.id, wallet.ABORTED)
+            turn.store.move_tokens(bought.id, wallet.RELEASING)
             turn.store.errands.end_all(bought.id)
             turn.store.errands.add(bought.buy.bank, asked.signed, subject=bought.id, due=turn.now)
         return Answer()
@@ -303,7 +303,7 @@ class Consumer(Party):
         if asked.body.request != asked.answers.hash:
             raise Malformed("an acknowledgement of another request")
         if isinstance(self._request(asked), Abort):
-            turn.store.move_tokens(asked.answers.subject, FREE)
+            turn.store.move_tokens(asked.answers.subject, wallet.FREE)
         return self._done(turn, asked)
 
     # Refusals.
@@ -319,12 +319,12 @@ class Consumer(Party):
             turn.store.give_up(asked.answers.hash)
             return self._done(turn, asked)
         if isinstance(request, Order) and refusal.why not in (Why.FULL, Why.INCIDENT):
-            turn.store.move(asked.answers.subject, REFUSED, f"the merchant refused the order: {refusal.why}")
+            turn.store.move(asked.answers.subject, wallet.REFUSED, f"the merchant refused the order: {refusal.why}")
             return self._done(turn, asked)
         if isinstance(request, AuthorizationQ) and refusal.evidence:
             return self._authorization_refused(turn, asked, request)
         if isinstance(request, Abort) and refusal.why == Why.UNKNOWN:
-            turn.store.move_tokens(asked.answers.subject, FREE)  # P2 never reached the bank
+            turn.store.move_tokens(asked.answers.subject, wallet.FREE)  # P2 never reached the bank
             return self._done(turn, asked)
         return self._later(turn, asked, self._patience(request))
 
@@ -335,28 +335,21 @@ class Consumer(Party):
     def _authorization_refused(self, turn: WalletTurn, asked: Asked[Refusal], q: AuthorizationQ) -> Answer:
         """The bank shows an earlier use of a token: believed only if it proves one, by a key that only we have."""
         bought = self._about(turn, asked)
-        used = {token for paper in asked.body.evidence for token in self._tokens_in(paper, q)}
+        used = {token for paper in asked.body.evidence for token in used_before(self.network, paper, q)}
         if not used:
             return self._later(turn, asked, RETRY_SECONDS_MAX)
         for held in turn.store.tokens_of(bought.id):
-            turn.store.move_token(held.id, SPENT if held.id in used else FREE)
-        turn.store.move(bought.id, REFUSED, "the bank proved an earlier use of a token: another copy of this wallet?")
+            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
+        turn.store.move(
+            bought.id, wallet.REFUSED, "the bank proved an earlier use of a token: another copy of this wallet?"
+        )
         turn.store.errands.end_all(bought.id)
         return Answer()
-
-    def _tokens_in(self, paper: Signed, q: AuthorizationQ) -> set[bytes]:
-        """The tokens of `q` that this paper, an authorization_q of another transaction, really locks."""
-        if paper.step != AuthorizationQ.step:
-            return set()
-        earlier = checked(self.network, paper, AuthorizationQ)
-        if earlier.signers != earlier.body.signers or earlier.body.transaction == q.transaction:
-            return set()
-        return {payment.token.id for payment in earlier.body.payments} & {p.token.id for p in q.payments}
 
     # What the owner asks.
 
     @on(WalletOf, by=From.OWNER)
-    def wallet(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
+    def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
         bank = self.parties.all(Role.BANK)[0].identity
         return Answer(
             Wallet(

@@ -171,6 +171,9 @@ class OpenGoods:
     purchase: bytes
 
 
+Job = FetchGoods | OpenGoods
+
+
 class WalletStore(Store):
     """Tokens and purchases."""
 
@@ -314,7 +317,7 @@ class WalletStore(Store):
         commands = [decode(buy) for (buy,) in rows]
         return any(isinstance(command, Buy) and command.log == log for command in commands)
 
-    def jobs(self) -> Sequence[object]:
+    def jobs(self) -> Sequence[Job]:
         rows = self._db.all(
             "select id, state from purchase where state in (?, ?) order by position", FETCHING, COMMITTED
         )

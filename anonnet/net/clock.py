@@ -1,0 +1,93 @@
+"""The log's clock (design: log time never falls, and never leaps).
+
+A sale expires by the log's time, so one wrong reading of a far future would expire every sale for ever. The wall clock
+is believed only as far as the machine's boot-time clock agrees; at the start, as far as what the last run left behind
+allows. That time never falls is the store's work.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from anonnet.errors import BadStart
+from anonnet.limits import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
+from anonnet.store.folder import Folder
+
+MARK_FILE = "clock.json"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine started, those of sleep included where the system tells them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def boot_id() -> str:
+    """What tells one start of the machine from another; empty where the system does not tell."""
+    return BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+
+
+class BoundedClock:
+    """Whole seconds that follow the wall clock no further than the boot-time clock allows since `start`."""
+
+    def __init__(self, *, wall: Callable[[], float] = time.time, boot: Callable[[], float] = boot_seconds) -> None:
+        self._wall, self._boot = wall, boot
+        self._wall_start, self._boot_start = wall(), boot()
+
+    def __call__(self) -> int:
+        passed = self._boot() - self._boot_start
+        slack = CLOCK_TOLERANCE_SECONDS + CLOCK_DRIFT * passed
+        expected = self._wall_start + passed
+        return int(min(max(self._wall(), expected - slack), expected + slack))
+
+    @property
+    def mark(self) -> dict[str, object]:
+        """What the next start is told."""
+        return {"wall": self._wall(), "boot": self._boot(), "boot_id": boot_id()}
+
+
+def check_start(clock: BoundedClock, reached: int, mark: dict[str, object] | None, *, trusted: bool) -> None:
+    """Raise BadStart if the time at the start is not credible.
+
+    `reached` is the latest time that the store has acted on (0: none), `mark` what the last run left, `trusted` that
+    the operator has looked at the machine's clock and confirms it.
+    """
+    now = clock()
+    if reached > now + CLOCK_TOLERANCE_SECONDS:
+        raise BadStart(f"the machine's clock stands {reached - now} s before what this log has said: set it right")
+    if trusted or not reached:
+        return
+    if mark is not None and mark["boot_id"] and mark["boot_id"] == boot_id():
+        now_mark = clock.mark
+        passed = float(str(now_mark["boot"])) - float(str(mark["boot"]))
+        leap = abs(float(str(now_mark["wall"])) - float(str(mark["wall"])) - passed)
+        credible = leap <= CLOCK_TOLERANCE_SECONDS + CLOCK_DRIFT * passed
+    else:
+        credible = now - reached <= RESTART_LEAP_SECONDS_MAX
+    if not credible:
+        raise BadStart(
+            f"the machine's clock stands {now - reached} s after what this log has last said, and nothing shows that "
+            "so much time has passed: check the clock, then start once with --trust-clock"
+        )
+
+
+def read_mark(folder: Folder) -> dict[str, object] | None:
+    """What the last run left; None if it left nothing that can be read."""
+    try:
+        mark = json.loads((folder / MARK_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return mark if isinstance(mark, dict) and mark.keys() == {"wall", "boot", "boot_id"} else None
+
+
+async def keep_mark(clock: BoundedClock, folder: Folder) -> None:
+    """Leave the time behind for the next start, now and every CLOCK_MARK_SECONDS, until cancelled."""
+    while True:
+        mark = json.dumps(clock.mark).encode()
+        await trio.to_thread.run_sync(folder.write, MARK_FILE, mark)
+        await trio.sleep(CLOCK_MARK_SECONDS)

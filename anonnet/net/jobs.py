@@ -1,0 +1,221 @@
+"""What a consumer's daemon does outside turns: fetch the sealed goods of a purchase, and open them after the commit.
+
+Like errands, jobs are found in the store: one that a stop or a crash interrupts is begun again after the next start,
+and a download goes on from the chunks that are there. A purchase's chunks share one connection, since they show nothing
+that the order on which they rest does not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from anonnet.errors import Malformed
+from anonnet.limits import CHUNKS_IN_FLIGHT_MAX, CHUNKS_PER_SYNC, FINISHERS, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.net.connection import Connection, Reply
+from anonnet.net.dialing import Dialer
+from anonnet.net.incidents import Incidents
+from anonnet.net.trace import Tracer
+from anonnet.net.turns import TurnQueue
+from anonnet.parties.consumer import Fetched, Opened, Unfetched
+from anonnet.protocol.goods import Chunk, ChunkOf
+from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.purchase import committed
+from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.steps import Step
+from anonnet.store.folder import Folder
+from anonnet.store.goods import SEALED_BYTES, Download, open_goods, sealed_root
+from anonnet.store.wallet import Bought, FetchGoods, Job, WalletStore
+from anonnet.wire.codec import STEPS
+from anonnet.wire.frames import HEADER
+from anonnet.wire.signed import payload, received
+
+PLAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
+"""What a merchant may put into the name of a file on the consumer's disk."""
+
+
+def file_name(item: str) -> str:
+    """A name for the goods of an item that no path can hide in."""
+    plain = "".join(each if each in PLAIN_CHARACTERS else "_" for each in item)
+    return plain.lstrip(".") or "goods"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A job that has failed is not tried again before `until` (trio's clock)."""
+
+    seconds: float
+    until: float
+
+
+class Jobs:
+    """The jobs of one consumer's daemon."""
+
+    def __init__(
+        self,
+        queue: TurnQueue,
+        store: WalletStore,
+        *,
+        network: Network,
+        dialer: Dialer,
+        folder: Folder,
+        incidents: Incidents,
+        tracer: Tracer,
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._network = network
+        self._dialer = dialer
+        self._goods = folder / "goods"
+        self._incidents = incidents
+        self._tracer = tracer
+        self._under_way: set[Job] = set()
+        self._pauses: dict[Job, Pause] = {}
+        self._nursery: trio.Nursery | None = None
+        self._limiter = trio.CapacityLimiter(FINISHERS)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Do jobs until it is cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._queue.looks.append(self._look)
+            self._queue.ring()
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._queue.looks.remove(self._look)
+
+    def folder_of(self, bought: Bought) -> Path:
+        """Where a purchase's files are."""
+        return self._goods / bought.id.hex()[:16]
+
+    def _look(self, now: int) -> float:
+        """Between batches: start every job that the store names and nobody does; say when to look again."""
+        assert self._nursery is not None
+        standing = self._store.jobs()
+        self._pauses = {job: pause for job, pause in self._pauses.items() if job in standing}
+        clock, again = trio.current_time(), math.inf
+        for job in standing:
+            until = self._pauses[job].until if job in self._pauses else clock
+            bought = self._store.purchase(job.purchase)
+            if job in self._under_way or bought is None:
+                continue
+            if until > clock:
+                again = min(again, until - clock)
+            else:
+                self._under_way.add(job)
+                self._nursery.start_soon(self._one, job, bought)
+        return again
+
+    async def _one(self, job: Job, bought: Bought) -> None:
+        """One try of one job, confined; the pause before the next is twice as long."""
+
+        async def run() -> None:
+            await (self._fetch(bought) if isinstance(job, FetchGoods) else self._open(bought))
+
+        try:
+            await self._incidents.confine(run)
+        finally:
+            last = self._pauses.get(job)
+            seconds = min(2 * last.seconds, RETRY_SECONDS_MAX) if last else RETRY_SECONDS_MIN
+            self._pauses[job] = Pause(seconds, trio.current_time() + seconds)
+            self._under_way.discard(job)
+            self._queue.ring()
+
+    # Fetching.
+
+    async def _fetch(self, bought: Bought) -> None:
+        """Get the chunks that are missing, then say that all are there. Raises OSError, Malformed."""
+        merchant = self._network.peer(bought.buy.merchant)
+        assert merchant is not None, "the purchase was begun with a merchant of this network"
+        folder = self.folder_of(bought)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sealed = folder / "sealed"
+        download = Download(sealed, bought.terms.contract.size)
+        try:
+            refusal = await self._fetch_missing(merchant, bought, download)
+            await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
+        finally:
+            download.close()
+        if refusal is not None:
+            detail = f"the merchant does not hand out the goods: {refusal.why}"
+            await self._queue.ask(self._queue.request(Unfetched(bought.id, detail), owner=True))
+            return
+        if await trio.to_thread.run_sync(sealed_root, sealed, limiter=self._limiter) != bought.terms.root:
+            sealed.unlink()  # the disk has not kept what was checked on arrival: begin anew
+            raise OSError(f"{sealed} is not what was written")
+        await self._queue.ask(self._queue.request(Fetched(bought.id), owner=True))
+
+    async def _fetch_missing(self, merchant: Peer, bought: Bought, download: Download) -> Refusal | None:
+        """Ask for the missing chunks, several ahead. A refusal ends it."""
+        missing = iter(download.missing)
+        refusals: list[Refusal] = []
+        since_sync = 0
+
+        async def fetch(connection: Connection) -> None:
+            nonlocal since_sync
+            for index in missing:
+                chunk = await self._chunk(connection, merchant, bought, index)
+                if isinstance(chunk, Refusal):
+                    refusals.append(chunk)
+                if refusals:
+                    return
+                assert isinstance(chunk, Chunk)
+                download.write(index, chunk.sealed)
+                since_sync += 1
+                if since_sync >= CHUNKS_PER_SYNC:
+                    since_sync = 0
+                    await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
+
+        if not download.missing:
+            return None
+        async with await self._dialer.connect(merchant) as connection, trio.open_nursery() as nursery:
+            for _ in range(min(CHUNKS_IN_FLIGHT_MAX, len(download.missing))):
+                nursery.start_soon(fetch, connection)
+        return refusals[0] if refusals else None
+
+    async def _chunk(self, connection: Connection, merchant: Peer, bought: Bought, index: int) -> Chunk | Refusal:
+        """One chunk, checked against P1. Raises OSError, Malformed."""
+        wanted = ChunkOf(merchant=merchant.key, number=bought.terms.number, secret=bought.secret, index=index)
+        began = trio.current_time()
+        reply = await connection.ask(wanted)
+        asked = (wanted.step, HEADER.size + len(payload(wanted)))
+        replied = (reply.step, HEADER.size + len(reply.payload))
+        self._tracer.exchanged(self._tracer.name, merchant.name, asked=asked, replied=replied, began=began)
+        if reply.step == Step.REFUSED:
+            return self._refusal(merchant, reply)
+        chunk = received(self._network.name, Chunk, reply.payload).body
+        if chunk.index != index:
+            raise Malformed("another chunk than was asked for")
+        chunk.check_against(bought.terms)
+        return chunk
+
+    def _refusal(self, merchant: Peer, reply: Reply) -> Refusal:
+        refusal = received(self._network.name, Refusal, reply.payload)
+        if refusal.signer != merchant.key:
+            raise Malformed("a refusal of another merchant")
+        return refusal.body
+
+    # Opening.
+
+    async def _open(self, bought: Bought) -> None:
+        """Open the goods with the key of the commit, and compare them with the contract. Raises OSError."""
+        assert bought.outcome is not None
+        contract = bought.terms.contract
+        key = committed(self._network.name, self._network.logs[bought.buy.log], bought.outcome).key
+        sealed, into = self.folder_of(bought) / "sealed", self.folder_of(bought) / file_name(contract.item)
+        try:
+            found = await trio.to_thread.run_sync(open_goods, sealed, key, contract.size, into, limiter=self._limiter)
+            described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)
+            opened = Opened(bought.id, str(into), described)
+        except Malformed:
+            opened = Opened(bought.id, "", as_described=False)
+        await self._queue.ask(self._queue.request(opened, owner=True))
+
+
+assert {Step.CHUNK, Step.REFUSED} <= set(STEPS), "the answers to a chunk's request are known"
+assert SEALED_BYTES * CHUNKS_PER_SYNC < 2**26, "what a crash can cost of a download stays below 64 MiB"
