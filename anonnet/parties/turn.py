@@ -207,10 +207,10 @@ class Turns(Generic[S]):
     def _turn(self, asked: Asked[Any], now: int, *, keep: bool) -> Outcome:
         """One turn in its savepoint. A bug is contained here: taken back, reported, refused."""
         handler = self.party.handlers[type(asked.body)]
-        declared = None if handler.keys is None else frozenset(handler.keys(asked))
-        self.store.begin_turn(declared)
+        self.store.begin_turn()
         turn = Turn(self.store, now)
         try:
+            self.store.declare(None if handler.keys is None else handler.keys(asked))
             answer = handler.run(self.party, turn, asked)
         except Fatal:
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from anonnet.store.database import Database
 from anonnet.store.errands import Errands
@@ -38,10 +38,14 @@ class Store:
         """A number that has grown whenever something was written: who waits for news then looks again."""
         return self._db.changes
 
-    def begin_turn(self, declared: frozenset[bytes] | None) -> None:
-        """Begin one turn, which may touch these keys."""
-        self.declared = declared
+    def begin_turn(self) -> None:
+        """Begin one turn, which may touch no key before it has declared some."""
+        self.declared = frozenset()
         self._db.savepoint()
+
+    def declare(self, keys: Iterable[bytes] | None) -> None:
+        """The running turn may touch these keys, or any."""
+        self.declared = None if keys is None else frozenset(keys)
 
     def end_turn(self) -> None:
         """Keep what the turn wrote. Raises Fatal where it may not stand."""
