@@ -170,10 +170,17 @@ def _from_wire(kind: type[R], values: Any) -> R:
     return kind(**{name: field.from_wire(value) for (name, field), value in zip(kind.layout, values, strict=True)})
 
 
+def _foreign(*_: Any) -> Any:
+    """Called where a map or an extension begins, before more memory goes into what will be refused anyway."""
+    raise ValueError("a kind that no field has")
+
+
 def _unpacked(data: bytes) -> tuple[Any, ...]:
     """One msgpack array of arrays, bytes, text and integers: no maps, no extension types, nothing behind it."""
+    limits = {"max_map_len": 0, "max_ext_len": 0, "max_array_len": ARRAY_MAX}
+    hooks = {"object_pairs_hook": _foreign, "ext_hook": _foreign}
     try:
-        values = msgpack.unpackb(data, use_list=False, raw=False, max_map_len=0, max_ext_len=0, max_array_len=ARRAY_MAX)
+        values = msgpack.unpackb(data, use_list=False, raw=False, **limits, **hooks)
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as why:
         raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
     if type(values) is not tuple:

@@ -47,7 +47,7 @@ class Signed(Record):
 
     @property
     def step(self) -> int:
-        """The step of the body, read from its second byte on without decoding the rest. Raises Malformed."""
+        """The step of the body, read from its first bytes without decoding the rest. Raises Malformed."""
         return step_of(self.body)
 
     @property
@@ -56,10 +56,14 @@ class Signed(Record):
         return H(Label.REQUEST, self.body)
 
 
+HEAD_BYTES = 16
+"""The header of an array and a step fit in these, and nothing that claims to be large does."""
+
+
 def step_of(body: bytes) -> int:
     """The step that stands first in an encoded message. Raises Malformed where none does."""
-    unpacker = msgpack.Unpacker(max_buffer_size=FRAME_MAX)
-    unpacker.feed(body[:16])
+    unpacker = msgpack.Unpacker(max_buffer_size=HEAD_BYTES)
+    unpacker.feed(body[:HEAD_BYTES])
     try:
         unpacker.read_array_header()
         step = unpacker.unpack()
