@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
+from anonnet.protocol.answers import check_answer
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.base import Store
 from anonnet.store.errands import Errand
@@ -211,7 +212,7 @@ class Turns(Generic[S]):
         turn = Turn(self.store, now)
         try:
             self.store.declare(None if handler.keys is None else handler.keys(asked))
-            answer = handler.run(self.party, turn, asked)
+            answer = handler.run(self.party, turn, asked) if self._awaited(asked) else Answer()
         except Fatal:
             raise
         except Malformed as malformed:
@@ -227,6 +228,15 @@ class Turns(Generic[S]):
             turn.over()
         self.store.end_turn() if keep else self.store.take_back()
         return answer
+
+    def _awaited(self, asked: Asked[Any]) -> bool:
+        """False for the answer to an errand that has ended: it comes too late to change anything. Raises Malformed."""
+        errand = asked.answers
+        if errand is None:
+            return True
+        assert asked.checked is not None
+        check_answer(errand.request, errand.receiver, asked.checked)
+        return self.store.errands.get(errand.hash) is not None
 
     def _refused(self, asked: Asked[Any], refused: Refused) -> Outcome:
         if asked.checked is None:

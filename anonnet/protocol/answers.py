@@ -1,0 +1,55 @@
+"""Which answer each request may have, and whose refusal of it counts.
+
+A party takes as the answer to its request only what stands here: else whoever is asked could put any step it likes in
+the place of an answer, and move a sale that it was not asked about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anonnet.errors import Malformed
+from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
+from anonnet.protocol.brand import Brands, BrandsOf
+from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.relaying import Join, Joined
+from anonnet.protocol.transaction import log_id
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.wire.codec import Message, decode
+from anonnet.wire.signed import Checked, Signed
+
+ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
+    WithdrawC: (WithdrawB,),
+    AuthorizationQ: (AuthorizationB,),
+    AuthorizationB: (Noted,),
+    AuthorizationM: (Commit,),
+    Commit: (Noted,),
+    Abort: (Noted,),
+    OpenAccount: (Noted,),
+    StatementOf: (Statement,),
+    BrandsOf: (Brands,),
+    Claim: (Credit,),
+    CatalogueOf: (Catalogue,),
+    Order: (GoodsM,),
+    ChunkOf: (Chunk,),
+    OutcomeOf: (Commit, Abort, Undecided),
+    Follow: (Entries,),
+    TimeOf: (Time,),
+    Join: (Joined,),
+}
+"""Every request between parties, and what may be said to it; a signed refusal may be said to each but `Join`."""
+
+
+def check_answer(request: Signed, receiver: bytes, answer: Checked[Any]) -> None:
+    """Raise Malformed unless this may answer the request that we sent to the party with the identity `receiver`."""
+    asked, said = decode(request.body), answer.body
+    if isinstance(said, Refusal):
+        if receiver not in (answer.signer, log_id(answer.signer)):
+            raise Malformed("a refusal by another party than was asked")
+    elif type(said) not in ANSWERS.get(type(asked), ()):
+        raise Malformed(f"{type(said).__name__} is no answer to {type(asked).__name__}")
+    if isinstance(said, Refusal | Noted) and said.request != request.hash:
+        raise Malformed("an answer to another request")
