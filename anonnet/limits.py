@@ -62,6 +62,9 @@ ENTRY_BYTES_MAX = 4 * KIB
 FOLLOW_BYTES_MAX = 128 * KIB
 """The entries of one answer to follow, added up, so that the answer fits in a frame."""
 
+USED_MAX = 4096
+"""Names of used tokens in one page: 16 bytes each, so that a page fits in a frame."""
+
 STATEMENT_MAX = 128
 """Ledger entries in one statement."""
 

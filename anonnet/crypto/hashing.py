@@ -26,6 +26,7 @@ class Label(enum.StrEnum):
     TOKEN = "anonnet token"  # token id, the message that is blind-signed: protocol.token
     BRAND = "anonnet brand"  # brand id: protocol.brand
     KEY_PROOF = "anonnet key proof"  # hash of a brand's key proof: protocol.brand
+    USED = "anonnet used"  # published name of a used token: protocol.recovery
     LOG = "anonnet log"  # the log's identity L: protocol.transaction
     DOWNLOAD = "anonnet download"  # an order's name, from its download secret: protocol.goods
     REQUEST = "anonnet request"  # what a refusal names: wire.signed

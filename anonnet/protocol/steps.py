@@ -11,6 +11,8 @@ class Step(enum.IntEnum):
     # Paper, "Withdrawal and Exchange".
     W1 = 1
     W2 = 2
+    E1 = 3
+    E2 = 4
 
     # Paper, "Purchase".
     P1 = 17
@@ -34,6 +36,11 @@ class Step(enum.IntEnum):
     CREDIT = 54
     BRAND = 55
     TERMS = 56
+    RESTORE = 57
+    STATE_OF = 58
+    STATE = 59
+    USED_OF = 60
+    USED = 61
 
     # Merchant.
     CATALOGUE_OF = 64

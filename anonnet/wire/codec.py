@@ -19,7 +19,7 @@ import msgpack
 from anonnet.errors import Malformed
 from anonnet.limits import CHUNKS_MAX, FRAME_MAX
 
-ARRAY_MAX = 1024
+ARRAY_MAX = 4096
 """Items of any one array, before its own bounds are known: more than the largest list of any message."""
 
 assert ARRAY_MAX < CHUNKS_MAX, "chunks travel one by one, never as a list"
