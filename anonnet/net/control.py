@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from anonnet.net.trace import Tracer
 from anonnet.protocol.account import StatementOf
 from anonnet.protocol.local import Forward, Forwarded, StatementAt
 from anonnet.protocol.network import Network, Peer
-from anonnet.protocol.watching import Watch
+from anonnet.protocol.watching import Health, HealthOf, Watch
 from anonnet.wire.codec import STEPS, Message, decode, decode_record
 from anonnet.wire.frames import Frame
 from anonnet.wire.signed import Signed, step_of, unsigned
@@ -87,6 +87,7 @@ class ControlFront:
     front: Front
     network: Network
     dialer: Dialer
+    health: Callable[[], Health]
 
     async def admit(self) -> None:
         """Wait for a slot in the queue of turns."""
@@ -95,13 +96,15 @@ class ControlFront:
     async def answer(self, request: Frame, say: Say) -> None:
         """Answer a request of the owner's. Raises Malformed."""
         kind = STEPS[request.step]
-        if kind not in (Watch, Forward, StatementAt):
+        if kind not in (Watch, HealthOf, Forward, StatementAt):
             await self.front.answer(request, say)
             return
         self.front.queue.leave()
         said = decode(request.payload)
         if isinstance(said, Watch):
             await watched(self.front.tracer, say)
+        elif isinstance(said, HealthOf):
+            await say(self.health())
         elif isinstance(said, Forward):
             await say(await self._asked(said, said.receiver, _enclosed(said.request)))
         elif isinstance(said, StatementAt):
@@ -130,6 +133,22 @@ class ControlFront:
                     StatementOf(bank=what.bank, start=what.start, channel=connection.channel)
                 )
             return await connection.ask(what)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayControlFront:
+    """Answers the owner of a relay, who can ask how it is and no more: a relay tells nobody what it carries."""
+
+    health: Callable[[], Health]
+
+    async def admit(self) -> None:
+        """There is always room."""
+
+    async def answer(self, request: Frame, say: Say) -> None:
+        """Answer a request of the owner's. Raises Malformed."""
+        if not isinstance(decode(request.payload), HealthOf):
+            raise Malformed("a relay is only asked for its health")
+        await say(self.health())
 
 
 def _enclosed(request: bytes) -> Message | Signed:

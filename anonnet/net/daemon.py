@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import trio
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.net.channel import Channel
-from anonnet.net.control import ControlFront, check_owner, listen_control, peer_uid
+from anonnet.net.answering import Requests
+from anonnet.net.control import ControlFront, RelayControlFront, check_owner, listen_control, peer_uid
 from anonnet.net.dialing import Dialer
 from anonnet.net.errands import Runner
 from anonnet.net.front import Front
@@ -29,6 +29,7 @@ from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
 from anonnet.parties.turn import Party
 from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.watching import Health
 from anonnet.store.base import Store
 from anonnet.store.folder import Folder
 
@@ -90,40 +91,76 @@ async def run_party(
     queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement)
     runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=tracer)
     control, server = Server(incidents), Server(incidents)
+    front = partial(Front, queue, tracer)
+
+    def health() -> Health:
+        counts = {"turns": queue.turns, "commits": queue.batches, "connections": server.door.inside}
+        return Health(incidents=incidents.count, **counts)
+
     with plain_errors():
-        async with trio.open_nursery() as nursery:
-            owners = ControlFront(Front(queue, tracer, b"", owner=True), network, dialer)
-            nursery.start_soon(control.serve, await listen_control(folder.path), control_handler(control, owners))
+        async with kept_until_the_end(dialer), trio.open_nursery() as nursery:
+            stop = _after(until, nursery)
+            await _serve_control(
+                control, folder, ControlFront(front(b"", owner=True), network, dialer, health), nursery
+            )
             port = None
             if peer is not None:
                 assert static_secret is not None, "who is reached has a channel key"
-                listeners = await listen(peer.host, peer.port)
-                port = int(listeners[0].socket.getsockname()[1])
-                handle = channel_handler(
-                    *(server, peer), network=network.name, static_secret=static_secret, front=_front(queue, tracer)
-                )
-                nursery.start_soon(server.serve, listeners, handle)
+                handle = channel_handler(server, peer, network=network.name, static_secret=static_secret, front=front)
+                port = await _serve_tcp(server, peer, handle, nursery)
             async with trio.open_nursery() as turns:
                 await turns.start(queue.run)
                 running = Running(port, queue, tracer, incidents)
                 work = await nursery.start(_cancellable, runner.run, partial(beside, running) if beside else idle)
                 task_status.started(running)
-                await until()
+                await stop.wait()
                 work.cancel()
                 queue.let_go()
                 tracer.close()
                 await _stopped(server, control)
                 queue.stop()
             nursery.cancel_scope.cancel()
-    with trio.CancelScope(shield=True):
-        await dialer.aclose()
 
 
-def _front(queue: TurnQueue, tracer: Tracer) -> Callable[[Channel], Front]:
-    return lambda channel: Front(queue, tracer, channel.hash)
+@asynccontextmanager
+async def kept_until_the_end(dialer: Dialer) -> AsyncIterator[None]:
+    """Close the dialer, however its daemon ends."""
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True):
+            await dialer.aclose()
 
 
-def control_handler(server: Server, owners: ControlFront) -> HandleStream:
+def _after(until: Until, nursery: trio.Nursery) -> trio.Event:
+    """An event that comes when `until` returns. It is awaited from the start, so that no signal comes too early."""
+    event = trio.Event()
+
+    async def wait() -> None:
+        await until()
+        event.set()
+
+    nursery.start_soon(wait)
+    return event
+
+
+async def _serve_control(server: Server, folder: Folder, owners: Requests, nursery: trio.Nursery) -> None:
+    nursery.start_soon(server.serve, await listen_control(folder.path), control_handler(server, owners))
+
+
+async def _serve_tcp(server: Server, peer: Peer, handle: HandleStream, nursery: trio.Nursery) -> int:
+    """Start to listen, return the port."""
+    listeners = await listen(peer.host, peer.port)
+    nursery.start_soon(server.serve, listeners, handle)
+    return port_of(listeners)
+
+
+def port_of(listeners: list[trio.SocketListener]) -> int:
+    """The port that was opened, where the network file leaves it open (tests)."""
+    return int(listeners[0].socket.getsockname()[1])
+
+
+def control_handler(server: Server, owners: Requests) -> HandleStream:
     """How the control socket takes a connection."""
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -181,10 +218,17 @@ async def run_relay(
     """Run the relay until `until` returns; circuits are then closed. Starts with the port that it listens on."""
     incidents = Incidents(folder.path, entropy)
     relay = Relay(network, peer, static_secret, incidents=incidents, bind_host=bind_host)
+    control = Server(incidents)
+
+    def health() -> Health:
+        return Health(incidents=incidents.count, turns=0, commits=0, connections=relay.door.inside)
+
     with plain_errors():
         async with trio.open_nursery() as nursery:
+            stop = _after(until, nursery)
+            await _serve_control(control, folder, RelayControlFront(health), nursery)
             listeners = await listen(peer.host, peer.port)
             nursery.start_soon(relay.serve, listeners)
-            task_status.started(int(listeners[0].socket.getsockname()[1]))
-            await until()
+            task_status.started(port_of(listeners))
+            await stop.wait()
             nursery.cancel_scope.cancel()

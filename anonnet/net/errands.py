@@ -19,7 +19,7 @@ from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.incidents import Incidents
 from anonnet.net.trace import Tracer
-from anonnet.net.turns import TurnQueue
+from anonnet.net.turns import TurnQueue, seconds_until
 from anonnet.parties.turn import Answer
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.steps import Step
@@ -115,7 +115,7 @@ class Runner:
         clock = trio.current_time()
         again = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock)) - clock
         due = self._errands.next_due_after(now)
-        return min(again, math.inf if due is None else due - now)
+        return min(again, math.inf if due is None else seconds_until(due, now))
 
     def _startable(self, now: int) -> list[Errand]:
         """Due, not under way, not paused, and with room for it."""

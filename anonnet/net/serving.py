@@ -13,7 +13,7 @@ import trio
 from anonnet.errors import BadStart
 from anonnet.limits import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, STOP_SECONDS
 from anonnet.net.answering import Answering, Requests, Unsent
-from anonnet.net.channel import Channel, accept_channel
+from anonnet.net.channel import accept_channel
 from anonnet.net.incidents import Incidents
 from anonnet.protocol.network import Peer
 
@@ -126,14 +126,17 @@ class Server:
 
 
 def channel_handler(
-    server: Server, peer: Peer, *, network: str, static_secret: bytes, front: Callable[[Channel], Requests]
+    server: Server, peer: Peer, *, network: str, static_secret: bytes, front: Callable[[bytes], Requests]
 ) -> HandleStream:
-    """How a party takes a TCP connection: a channel first, then requests. Trio sets TCP_NODELAY by itself."""
+    """How a party takes a TCP connection: a channel first, then requests. Trio sets TCP_NODELAY by itself.
+
+    `front` makes, from the hash of the channel, who answers on it.
+    """
 
     async def handle(stream: trio.SocketStream) -> None:
         channel = await accept_channel(
             stream, network=network, role=peer.role, identity=peer.identity, static_secret=static_secret
         )
-        await server.answer(channel, front(channel))
+        await server.answer(channel, front(channel.hash))
 
     return handle

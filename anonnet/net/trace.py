@@ -32,10 +32,10 @@ class Said:
         """The same as a message."""
         return Happened(
             time_ms=round(self.time * 1000),
-            step=self.step,
+            step_name=self.step,
             sender=self.sender,
             receiver=self.receiver,
-            bytes=self.bytes,
+            size=self.bytes,
             milliseconds=round(self.milliseconds),
         )
 

@@ -62,6 +62,12 @@ Look = Callable[[int], float]
 """Called between batches with the time, when the store may be read; returns in how many seconds to call it again."""
 
 
+def seconds_until(second: int, now: int) -> float:
+    """How long to sleep before the clock is looked at again for this second; 0 where it has come."""
+    remaining = second - now
+    return remaining - 1 if remaining > 1 else max(0.0, LAST_SECOND_POLL * remaining)
+
+
 class TurnQueue:
     """One party's turns, from the frame that was checked to the answer that may be said."""
 
@@ -220,9 +226,7 @@ class TurnQueue:
         now = trio.current_time()
         wait = self._look_again - now
         if self._deadline is not None:
-            remaining = self._deadline - self.clock()
-            until = remaining - 1 if remaining > 1 else LAST_SECOND_POLL * remaining
-            wait = min(wait, max(until, self._due_again - now))
+            wait = min(wait, max(seconds_until(self._deadline, self.clock()), self._due_again - now))
         return max(0.0, wait)
 
     async def _gather(self) -> None:

@@ -64,3 +64,5 @@ class Step(enum.IntEnum):
     # The owner's control socket: what happens here, as it happens.
     WATCH = 240
     HAPPENED = 241
+    HEALTH_OF = 242
+    HEALTH = 243

@@ -1,4 +1,4 @@
-"""Watching a party's steps as they happen, over its owner's control socket. Local: never said between parties.
+"""Watching a daemon, over its owner's control socket: its steps as they happen, its health. Never said between parties.
 
 What is told: which step, between whom (by the names of the network file), how large, how long it took. No addresses, no
 keys, no amounts.
@@ -28,8 +28,26 @@ class Happened(Message):
     """Daemon -> owner: one message has been said and taken in, `milliseconds` after its exchange began."""
 
     time_ms: Count
-    step: Name
+    step_name: Name
     sender: NameOrNobody
     receiver: NameOrNobody
-    bytes: Count
+    size: Count
     milliseconds: Count
+
+
+@message(Step.HEALTH_OF, signed=False, frame_max=KIB)
+class HealthOf(Message):
+    """Owner -> daemon: how are you?"""
+
+
+@message(Step.HEALTH, signed=False, frame_max=KIB)
+class Health(Message):
+    """Daemon -> owner: counts since it started, and connections (of a relay: circuits) that are open now.
+
+    A daemon with incidents needs someone to look at the files in its folder `incidents`.
+    """
+
+    incidents: Count
+    turns: Count
+    commits: Count
+    connections: Count

@@ -1,0 +1,164 @@
+"""Errands: sent when due, sent again until they are answered, also across a restart. Trio's clock jumps; no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.net.connection import Connection, Reply
+from anonnet.net.errands import Runner
+from anonnet.net.trace import Tracer
+from anonnet.net.turns import Placement, TurnQueue
+from anonnet.protocol.network import Peer, Role
+from anonnet.wire.codec import Message, decode
+from anonnet.wire.signed import Signed, payload, unsigned
+
+from .parties import Note, Noted, NoteStore, Send, Visitor, network_of, new_peer, queue_of, signer
+
+TALLY = new_peer(Role.BANK, "tally")
+OTHER = new_peer(Role.BANK, "other")
+
+
+class World:
+    """A dialer whose peers answer, fail or hang as the test says."""
+
+    def __init__(self) -> None:
+        self.tries: list[tuple[float, str]] = []
+        self.failures = 0
+        self.hanging = False
+        self.babbling = False
+        self.asked = 0
+        self.asked_max = 0
+
+    async def connect(self, peer: Peer) -> Connection:
+        raise AssertionError("errands ask, each on its own connection")
+
+    async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
+        assert isinstance(said, Note)
+        self.tries.append((trio.current_time(), said.text))
+        self.asked += 1
+        self.asked_max = max(self.asked, self.asked_max)
+        try:
+            if self.hanging and peer == TALLY:
+                await trio.sleep_forever()
+            await trio.lowlevel.checkpoint()
+            if self.failures:
+                self.failures -= 1
+                raise ConnectionRefusedError("nobody there")
+        finally:
+            self.asked -= 1
+        if self.babbling:
+            return Reply(Noted.step, b"\x00")
+        return Reply(Noted.step, payload(Noted(count=1, padding=b"")))
+
+    async def aclose(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def visiting(store: NoteStore, world: World, folder: Path) -> AsyncIterator[TurnQueue]:
+    """A visitor with its errands running, for the time of the block."""
+    queue = queue_of(
+        Visitor(signer()), store, folder, clock=lambda: int(trio.current_time()), placement=Placement.INLINE
+    )
+    runner = Runner(
+        queue,
+        store.errands,
+        network=network_of(TALLY, OTHER),
+        dialer=world,
+        incidents=queue.incidents,
+        tracer=Tracer("visitor"),
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(queue.run)
+        await nursery.start(runner.run)
+        yield queue
+        nursery.cancel_scope.cancel()
+
+
+async def send(queue: TurnQueue, text: str, receiver: Peer = TALLY) -> None:
+    command = Send(text=text, receiver=receiver.identity)
+    await queue.ask(queue.request(command, checked=unsigned(command), owner=True))
+
+
+async def test_an_errand_is_sent_again_with_growing_pauses_until_it_is_answered(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    world.failures = 12
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "hello")
+        await trio.sleep(2000)
+    pauses = [round(after - before, 3) for (before, _), (after, _) in zip(world.tries, world.tries[1:], strict=False)]
+    assert len(world.tries) == 13
+    assert RETRY_SECONDS_MIN <= pauses[0] < 2 * RETRY_SECONDS_MIN
+    assert pauses == sorted(pauses)
+    assert RETRY_SECONDS_MAX <= pauses[-1] < RETRY_SECONDS_MAX + 1
+    assert store.errands.next_due() is None
+    assert store.count() == 1
+
+
+async def test_a_peer_that_babbles_is_asked_again_later(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    store, world = NoteStore(), World()
+    world.babbling = True
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "hello")
+        await trio.sleep(10)
+        assert 3 < len(world.tries) < 10
+        world.babbling = False
+        await trio.sleep(100)
+    assert store.errands.next_due() is None
+    assert queue.incidents.count == 0
+
+
+async def test_an_errand_survives_a_restart(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    store, world = NoteStore(tmp_path / "db"), World()
+    world.failures = 3
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "hello")
+    store.close()
+
+    store = NoteStore(tmp_path / "db")
+    async with visiting(store, world, tmp_path):
+        await trio.sleep(10)
+    assert store.errands.next_due() is None
+    assert store.count() == 1
+
+
+async def test_an_answer_that_leaves_the_errand_standing_is_followed_by_a_pause(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "standing")
+        await trio.sleep(10)
+    assert 10 < len(world.tries) <= 10 / RETRY_SECONDS_MIN + 1
+
+
+async def test_a_receiver_that_hangs_leaves_room_for_the_others(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    world.hanging = True
+    async with visiting(store, world, tmp_path) as queue:
+        for number in range(2 * ERRANDS_AT_ONCE_MAX):
+            await send(queue, f"hanging {number}")
+        await send(queue, "hello", OTHER)
+        await trio.sleep(5)
+    assert world.asked_max <= ERRANDS_PER_RECEIVER_MAX + 1
+    assert "hello" in [text for _, text in world.tries]
+    assert store.count() == 1
+
+
+async def test_a_decoded_errand_is_what_was_added() -> None:
+    store = NoteStore()
+    store.begin()
+    store.errands.add(TALLY.identity, Note(text="x"), subject=TALLY.identity, due=5)
+    (errand,) = store.errands.due(5, most=1)
+    assert decode(errand.request.body) == Note(text="x")
+    assert (store.errands.next_due_after(4), store.errands.next_due_after(5)) == (5, None)

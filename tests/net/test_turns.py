@@ -1,0 +1,282 @@
+"""The queue of turns: commits for many turns, nothing said before its commit, and what becomes of bugs and failures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from anonnet.errors import Fatal, Malformed, Why
+from anonnet.limits import FOLLOW_SECONDS, TURNS_WAITING_MAX
+from anonnet.net.turns import Placement, TurnQueue
+from anonnet.parties.turn import Answer, Asked
+from anonnet.protocol.refusal import Refusal
+from anonnet.wire.codec import Message, decode
+from anonnet.wire.signed import Signed, unsigned
+
+from .parties import More, Note, Noted, NoteStore, Tally, queue_of, signer
+
+SECONDS = 20
+
+
+class Gated(NoteStore):
+    """A store whose commits wait for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.committing = threading.Event()
+
+    def commit(self) -> None:
+        self.committing.set()
+        assert self.gate.wait(SECONDS)
+        super().commit()
+
+
+@asynccontextmanager
+async def turning(store: NoteStore, folder: Path, **more: Any) -> AsyncIterator[TurnQueue]:
+    """A tally's queue, running; stopped behind the block."""
+    queue = queue_of(Tally(signer()), store, folder, **more)
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(queue.run)
+            yield queue
+            queue.stop()
+
+
+def asking(queue: TurnQueue, body: Message) -> Asked[Any]:
+    return queue.request(body, checked=unsigned(body))
+
+
+async def ask(queue: TurnQueue, text: str) -> object:
+    """What is said to a note: the message, Malformed, or the reason of the refusal."""
+    return said(await queue.ask(asking(queue, Note(text=text))))
+
+
+def said(outcome: object) -> object:
+    if not isinstance(outcome, Answer):
+        return outcome
+    if isinstance(outcome.said, Signed):
+        refusal = decode(outcome.said.body)
+        assert isinstance(refusal, Refusal)
+        return Why(refusal.why)
+    return outcome.said
+
+
+async def until(event: threading.Event) -> None:
+    assert await trio.to_thread.run_sync(event.wait, SECONDS)
+
+
+async def begun(queue: TurnQueue, nursery: trio.Nursery, store: Gated, text: str) -> None:
+    """Close the gate, and have a turn wait at it."""
+    store.gate.clear()
+    store.committing.clear()
+    nursery.start_soon(ask, queue, text)
+    await until(store.committing)
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+async def test_many_turns_share_a_commit(tmp_path: Path, placement: Placement) -> None:
+    store = NoteStore()
+    async with turning(store, tmp_path, placement=placement) as queue, trio.open_nursery() as nursery:
+        for number in range(200):
+            nursery.start_soon(ask, queue, f"note {number}")
+    assert store.count() == 200
+    assert store.commits <= 20
+    assert queue.turns == 200
+
+
+async def test_no_answer_is_out_before_its_commit(tmp_path: Path) -> None:
+    store, answers = Gated(), []
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        store.gate.clear()
+
+        async def asker() -> None:
+            answers.append(await ask(queue, "one"))
+
+        nursery.start_soon(asker)
+        await until(store.committing)
+        assert store.count() == 1
+        await trio.testing.wait_all_tasks_blocked()
+        assert not answers
+        store.gate.set()
+    assert answers == [Noted(count=1, padding=b"")]
+
+
+async def test_what_arrives_during_a_commit_is_the_next_batch(tmp_path: Path) -> None:
+    store = Gated()
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        await begun(queue, nursery, store, "first")
+        for number in range(50):
+            nursery.start_soon(ask, queue, f"note {number}")
+        await trio.testing.wait_all_tasks_blocked()
+        store.gate.set()
+    assert store.commits == 2
+
+
+async def test_a_bug_is_refused_and_the_others_of_its_batch_are_kept(tmp_path: Path) -> None:
+    store, answers = Gated(), {}
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        await begun(queue, nursery, store, "first")
+
+        async def asker(text: str) -> None:
+            answers[text] = await ask(queue, text)
+
+        for text in ("before", "bug", "refuse", "malformed", "behind"):
+            nursery.start_soon(asker, text)
+        await trio.testing.wait_all_tasks_blocked()
+        store.gate.set()
+    assert store.commits == 2
+    assert store.count() == 3
+    assert (answers["bug"], answers["refuse"]) == (Why.INCIDENT, Why.UNKNOWN)
+    assert isinstance(answers["malformed"], Malformed)
+    assert isinstance(answers["before"], Noted)
+    assert isinstance(answers["behind"], Noted)
+
+
+async def test_an_incident_file_says_where_and_not_what(tmp_path: Path) -> None:
+    async with turning(NoteStore(), tmp_path) as queue:
+        await ask(queue, "bug with words")
+        (file,) = (tmp_path / "incidents").iterdir()
+        text = file.read_text()
+        assert "ZeroDivisionError" in text
+        assert "parties.py" in text
+        assert unsigned(Note(text="bug with words")).signed.hash.hex() in text
+        assert "words" not in text
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert queue.incidents.count == 1
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+async def test_a_failed_commit_ends_the_queue_and_nobody_is_answered(tmp_path: Path, placement: Placement) -> None:
+    store, answers = NoteStore(), []
+    queue = queue_of(Tally(signer()), store, tmp_path, placement=placement)
+    store.broken = True
+
+    async def asker(text: str) -> None:
+        answers.append(await ask(queue, text))
+
+    async def fail() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asker, "one")
+            nursery.start_soon(asker, "two")
+            await queue.run()
+
+    with pytest.raises(BaseExceptionGroup) as ended, trio.fail_after(SECONDS):
+        await fail()
+    assert ended.value.subgroup(Fatal) is not None
+    assert not answers
+
+
+async def test_the_turn_of_an_asker_who_left_is_run(tmp_path: Path) -> None:
+    store = Gated()
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        await begun(queue, nursery, store, "first")
+        async with trio.open_nursery() as leaving:
+            leaving.start_soon(ask, queue, "who left")
+            await trio.testing.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+        store.gate.set()
+    assert store.count() == 2
+
+
+async def test_a_cancelled_queue_ends_its_commit_first(tmp_path: Path) -> None:
+    store = Gated()
+    queue = queue_of(Tally(signer()), store, tmp_path)
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(queue.run)
+            await begun(queue, nursery, store, "one")
+            nursery.cancel_scope.cancel()
+            threading.Timer(0.01, store.gate.set).start()
+    assert store.commits == 1
+
+
+async def test_slots_are_bounded_and_one_is_kept_for_what_is_due(tmp_path: Path) -> None:
+    store, now = Gated(), [1000]
+    async with turning(store, tmp_path, clock=lambda: now[0]) as queue, trio.open_nursery() as nursery:
+        await ask(queue, "deadline 2000")
+        await begun(queue, nursery, store, "first")
+        admitted = 0
+        with trio.move_on_after(0.05):
+            while True:
+                await queue.admit()
+                admitted += 1
+        assert admitted == TURNS_WAITING_MAX - 2  # one is in its commit
+        now[0] = 2000
+        store.gate.set()
+        while store.next_deadline() is not None:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        for _ in range(admitted):
+            queue.leave()
+
+
+async def test_a_deadline_is_met_when_nobody_asks(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    store = NoteStore()
+    queue = queue_of(
+        Tally(signer()), store, tmp_path, clock=lambda: int(trio.current_time()), placement=Placement.INLINE
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(queue.run)
+        await ask(queue, "deadline 500")
+        await trio.sleep(499)
+        assert store.next_deadline() == 500
+        await trio.sleep(2)
+        assert store.next_deadline() is None
+        queue.stop()
+
+
+async def test_what_is_made_after_the_commit_is_the_answer(tmp_path: Path) -> None:
+    store = NoteStore()
+    async with turning(store, tmp_path) as queue:
+        assert await ask(queue, "finish this") == Noted(count=0, padding=b"finish this")
+        assert await ask(queue, "again") == Noted(count=3, padding=b"")
+
+
+async def test_who_waits_for_news_is_answered_by_the_commit_that_brings_them(tmp_path: Path) -> None:
+    store, answers = NoteStore(), []
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+
+        async def follow() -> None:
+            answers.append(said(await queue.ask(asking(queue, More(than=1)))))
+
+        nursery.start_soon(follow)
+        await ask(queue, "one")
+        await ask(queue, "one")
+        await trio.testing.wait_all_tasks_blocked()
+        assert not answers
+        await ask(queue, "two")
+    assert answers == [Noted(count=2, padding=b"")]
+
+
+async def test_news_of_the_same_batch_are_not_missed(tmp_path: Path) -> None:
+    store, answers = Gated(), []
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        await begun(queue, nursery, store, "first")
+
+        async def follow() -> None:
+            answers.append(said(await queue.ask(asking(queue, More(than=1)))))
+
+        nursery.start_soon(follow)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, queue, "second")  # behind it in the same batch
+        await trio.testing.wait_all_tasks_blocked()
+        store.gate.set()
+    assert answers == [Noted(count=2, padding=b"")]
+
+
+async def test_news_are_not_waited_for_without_end(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    queue = queue_of(Tally(signer()), NoteStore(), tmp_path, placement=Placement.INLINE)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(queue.run)
+        began = trio.current_time()
+        assert said(await queue.ask(asking(queue, More(than=0)))) == Noted(count=0, padding=b"")
+        assert trio.current_time() - began == FOLLOW_SECONDS
+        queue.stop()
