@@ -29,9 +29,9 @@ from anonnet.protocol.account import StatementOf
 from anonnet.protocol.local import Forward, Forwarded, StatementAt
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.watching import Health, HealthOf, Watch
-from anonnet.wire.codec import STEPS, Message, decode, decode_record
+from anonnet.wire.codec import STEPS, Message, decode, decode_record, step_of
 from anonnet.wire.frames import Frame
-from anonnet.wire.signed import Signed, step_of, unsigned
+from anonnet.wire.signed import Signed, unsigned
 
 SOCKET_FILE = "control.sock"
 PATH_BYTES_MAX = 103 if sys.platform == "darwin" else 107

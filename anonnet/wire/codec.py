@@ -4,7 +4,8 @@ A record is an array of its fields. A message is a record with a step, which sta
 message only if they decode to one and encoding that gives the same bytes again: one message, one encoding. Records
 check themselves when they are built, so a value that exists is a value that may be sent.
 
-Field kinds: bytes, str and int with bounds, another record, and tuples of these.
+Field kinds: bytes, str and int with bounds, another record, and tuples of these. A reader is led by the layout, field
+by field: what a peer claims to send costs memory only where the layout has a place for it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_a
 import msgpack
 
 from anonnet.errors import Malformed
-from anonnet.limits import CHUNKS_MAX, FRAME_MAX
-
-ARRAY_MAX = 4096
-"""Items of any one array, before its own bounds are known: more than the largest list of any message."""
-
-assert ARRAY_MAX < CHUNKS_MAX, "chunks travel one by one, never as a list"
+from anonnet.limits import FRAME_MAX
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,9 @@ class Message(Record):
     frame_max: ClassVar[int]
 
 
+HEAD_BYTES = 16
+"""The header of an array and a step fit in these."""
+
 R = TypeVar("R", bound=Record)
 M = TypeVar("M", bound=Message)
 
@@ -64,7 +63,7 @@ class Field:
     """How one field is written, read and checked."""
 
     to_wire: Callable[[Any], Any]
-    from_wire: Callable[[Any], Any]
+    read: Callable[[_Reader], Any]
     complaint: Callable[[Any], str]
 
 
@@ -89,21 +88,22 @@ def _plain(kind: type, bounds: Between) -> Field:
             return "is not text"
         return "" if low <= extent <= high else f"{extent} is outside {low}..{high}"
 
-    return Field(_same, _same, complaint)
+    return Field(_same, _Reader.value, complaint)
 
 
 def _nested(kind: type[Record]) -> Field:
     def complaint(value: Any) -> str:
         return "" if type(value) is kind else f"is {type(value).__name__}, not {kind.__name__}"
 
-    return Field(_to_wire, lambda value: _from_wire(kind, value), complaint)
+    return Field(_to_wire, lambda reader: _read(kind, reader), complaint)
 
 
 def _several(item: Field, bounds: Between) -> Field:
-    def from_wire(value: Any) -> Any:
-        if type(value) is not tuple or len(value) > bounds.high:
+    def read(reader: _Reader) -> Any:
+        count = reader.array()
+        if count > bounds.high:
             raise Malformed(f"a list of at most {bounds.high} was expected")
-        return tuple(item.from_wire(each) for each in value)
+        return tuple([item.read(reader) for _ in range(count)])
 
     def complaint(value: Any) -> str:
         if type(value) is not tuple:
@@ -112,19 +112,19 @@ def _several(item: Field, bounds: Between) -> Field:
             return f"{len(value)} items are outside {bounds.low}..{bounds.high}"
         return next((f"item {text}" for each in value if (text := item.complaint(each))), "")
 
-    return Field(lambda value: tuple(item.to_wire(each) for each in value), from_wire, complaint)
+    return Field(lambda value: tuple(item.to_wire(each) for each in value), read, complaint)
 
 
 def _field(hint: Any) -> Field:
     kind, bounds = hint, None
     if get_origin(hint) is Annotated:
         kind, bounds = get_args(hint)
-    if get_origin(kind) is tuple:
-        return _several(_field(get_args(kind)[0]), bounds or Between(0, ARRAY_MAX))
     if isinstance(kind, type) and issubclass(kind, Record):
         return _nested(kind)
-    assert kind in (bytes, str, int), f"no such kind of field: {hint}"
     assert bounds is not None, f"a field without bounds: {hint}"
+    if get_origin(kind) is tuple:
+        return _several(_field(get_args(kind)[0]), bounds)
+    assert kind in (bytes, str, int), f"no such kind of field: {hint}"
     return _plain(kind, bounds)
 
 
@@ -160,32 +160,47 @@ def message(step: int, *, signed: bool, frame_max: int) -> Callable[[type[M]], t
     return register
 
 
-def _to_wire(value: Record) -> tuple[Any, ...]:
-    return tuple(field.to_wire(getattr(value, name)) for name, field in value.layout)
+class _Reader:
+    """Reads values one after the other. Raises Malformed for whatever msgpack does not take."""
 
+    def __init__(self, data: bytes) -> None:
+        limits = {"max_buffer_size": len(data) or 1, "max_array_len": 0, "max_map_len": 0, "max_ext_len": 0}
+        self._unpacker = msgpack.Unpacker(raw=False, object_pairs_hook=_foreign, ext_hook=_foreign, **limits)
+        self._unpacker.feed(data)
 
-def _from_wire(kind: type[R], values: Any) -> R:
-    if type(values) is not tuple or len(values) != len(kind.layout):
-        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields")
-    return kind(**{name: field.from_wire(value) for (name, field), value in zip(kind.layout, values, strict=True)})
+    def value(self) -> Any:
+        """The next bytes, text, number, or something that no field takes; never an array that holds anything."""
+        return self._taken(self._unpacker.unpack)
+
+    def array(self) -> int:
+        """How many values the array that comes next claims to hold."""
+        count: int = self._taken(self._unpacker.read_array_header)
+        return count
+
+    def _taken(self, take: Callable[[], Any]) -> Any:
+        try:
+            return take()
+        except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as why:
+            raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
 
 
 def _foreign(*_: Any) -> Any:
-    """Called where a map or an extension begins, before more memory goes into what will be refused anyway."""
     raise ValueError("a kind that no field has")
 
 
-def _unpacked(data: bytes) -> tuple[Any, ...]:
-    """One msgpack array of arrays, bytes, text and integers: no maps, no extension types, nothing behind it."""
-    limits = {"max_map_len": 0, "max_ext_len": 0, "max_array_len": ARRAY_MAX}
-    hooks = {"object_pairs_hook": _foreign, "ext_hook": _foreign}
-    try:
-        values = msgpack.unpackb(data, use_list=False, raw=False, **limits, **hooks)
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as why:
-        raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
-    if type(values) is not tuple:
-        raise Malformed("not an array")
-    return values
+def _read(kind: type[R], reader: _Reader) -> R:
+    """Read a record, array header and all."""
+    if reader.array() != len(kind.layout):
+        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields")
+    return _read_fields(kind, reader)
+
+
+def _read_fields(kind: type[R], reader: _Reader) -> R:
+    return kind(**{name: field.read(reader) for name, field in kind.layout})
+
+
+def _to_wire(value: Record) -> tuple[Any, ...]:
+    return tuple(field.to_wire(getattr(value, name)) for name, field in value.layout)
 
 
 def encode(value: Record) -> bytes:
@@ -197,19 +212,36 @@ def encode(value: Record) -> bytes:
 
 def decode_record(kind: type[R], data: bytes) -> R:
     """Read a record without a step. Raises Malformed."""
-    value = _from_wire(kind, _unpacked(data))
-    if encode(value) != data:
-        raise Malformed(f"{kind.__name__}: not its one encoding")
-    return value
+    return _one_encoding(_read(kind, _Reader(data)), data)
+
+
+def step_of(data: bytes) -> int:
+    """The step that stands first in an encoded message. Raises Malformed where none does."""
+    return _step(_Reader(data[:HEAD_BYTES]))[1]
 
 
 def decode(data: bytes) -> Message:
     """Read a message of any known step. Raises Malformed."""
-    values = _unpacked(data)
-    kind = STEPS.get(values[0]) if values and type(values[0]) is int else None
+    reader = _Reader(data)
+    count, step = _step(reader)
+    kind = STEPS.get(step)
     if kind is None:
         raise Malformed("no known step")
-    value = _from_wire(kind, values[1:])
+    if count != 1 + len(kind.layout):
+        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields beside its step")
+    return _one_encoding(_read_fields(kind, reader), data)
+
+
+def _step(reader: _Reader) -> tuple[int, int]:
+    """How many values the array of a message claims to hold, and the first of them, its step."""
+    count, step = reader.array(), reader.value()
+    if type(step) is not int:
+        raise Malformed("no step")
+    return count, step
+
+
+def _one_encoding(value: R, data: bytes) -> R:
+    """What was read, if writing it gives the same bytes: this also finds what stands behind it."""
     if encode(value) != data:
-        raise Malformed(f"{kind.__name__}: not its one encoding")
+        raise Malformed(f"{type(value).__name__}: not its one encoding")
     return value

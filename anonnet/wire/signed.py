@@ -16,7 +16,7 @@ from anonnet.crypto.hashing import H, Label
 from anonnet.crypto.keys import SigningKey, is_sound, verify
 from anonnet.errors import Malformed
 from anonnet.limits import FRAME_MAX, SIGNATURES_MAX
-from anonnet.wire.codec import Between, Message, Record, decode, decode_record, encode, record
+from anonnet.wire.codec import Between, Message, Record, decode, decode_record, encode, record, step_of
 
 DOMAIN = "anonnet/1"
 """The first thing under every signature: this protocol, in its first version."""
@@ -54,24 +54,6 @@ class Signed(Record):
     def hash(self) -> bytes:
         """What a refusal names, and what tells two requests apart: signatures do not count, bodies do."""
         return H(Label.REQUEST, self.body)
-
-
-HEAD_BYTES = 16
-"""The header of an array and a step fit in these, and nothing that claims to be large does."""
-
-
-def step_of(body: bytes) -> int:
-    """The step that stands first in an encoded message. Raises Malformed where none does."""
-    unpacker = msgpack.Unpacker(max_buffer_size=HEAD_BYTES)
-    unpacker.feed(body[:HEAD_BYTES])
-    try:
-        unpacker.read_array_header()
-        step = unpacker.unpack()
-    except (ValueError, TypeError, msgpack.UnpackException) as why:
-        raise Malformed(f"no step: {type(why).__name__}") from None
-    if type(step) is not int:
-        raise Malformed("no step")
-    return step
 
 
 def _covered(network: str, step: int, body: bytes) -> bytes:
