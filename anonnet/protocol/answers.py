@@ -11,9 +11,11 @@ from typing import Any
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brands, BrandsOf
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined
 from anonnet.protocol.transaction import log_id
@@ -23,6 +25,10 @@ from anonnet.wire.signed import Checked, Signed
 
 ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     WithdrawC: (WithdrawB,),
+    ExchangeQ: (ExchangeB,),
+    Restore: (WithdrawB,),
+    StateOf: (State,),
+    UsedOf: (Used,),
     AuthorizationQ: (AuthorizationB,),
     AuthorizationB: (Noted,),
     AuthorizationM: (Commit,),
