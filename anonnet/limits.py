@@ -50,8 +50,8 @@ NAME_MAX = 128
 CURRENCY_MAX = 12
 """A currency's name."""
 
-CATALOGUE_MAX = 64
-"""Items in one page of a catalogue: a page then fits in a frame."""
+CATALOGUE_MAX = 40
+"""Items in one page of a catalogue: a page fits in a frame even where each description is TEXT_MAX long."""
 
 ENTRIES_MAX = 256
 """Log entries in one answer to follow: one entry bundle of the C2SP tiles."""

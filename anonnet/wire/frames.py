@@ -32,8 +32,10 @@ class Frame:
 
 
 def frame(said: Message | Signed, request_id: int) -> Frame:
-    """Put a message into a frame."""
-    return Frame(said.step, request_id, payload(said))
+    """Put a message into a frame. Its makers see to it that it is one that the other side lets in."""
+    made = Frame(said.step, request_id, payload(said))
+    assert len(made.payload) <= STEPS[made.step].frame_max, f"{STEPS[made.step].__name__} outgrows its frame"
+    return made
 
 
 class Frames:
