@@ -170,7 +170,8 @@ class Consumer(Party):
         bought = self._purchase(turn, asked.body.purchase)
         if bought.state == wallet.FETCHING:
             turn.store.move(bought.id, wallet.TIMING)
-            turn.store.errands.add(bought.buy.log, TimeOf(log=bought.buy.log), subject=bought.id, due=turn.now)
+            log = bought.buy.log  # all purchases that wait for the time of one log share the errand
+            turn.store.errands.add(log, TimeOf(log=log), subject=log, due=turn.now)
         return Answer()
 
     @on(Unfetched, by=From.OWNER)
@@ -184,22 +185,23 @@ class Consumer(Party):
 
     @on(Time, by=From.ERRAND)
     def time(self, turn: WalletTurn, asked: Asked[Time]) -> Answer:
-        """Choose tokens and expiration, bind them durably, then send P2."""
-        bought = self._about(turn, asked)
-        if asked.signer != self.logs[bought.buy.log]:
+        """Choose tokens and expiration, bind them durably, then send P2: for every purchase that waits for it."""
+        log = asked.body.log
+        if self._request(asked) != TimeOf(log=log) or asked.signer != self.logs[log]:
             raise Malformed("a time of another log")
-        if bought.state != wallet.TIMING:
-            return self._done(turn, asked)
-        turn.store.errands.end_all(bought.id)
+        for bought in turn.store.timing(log):
+            self._pay(turn, bought, asked.body)
+        return self._done(turn, asked)
+
+    def _pay(self, turn: WalletTurn, bought: Bought, time: Time) -> None:
         wish = bought.buy
         free = turn.store.free_tokens(self.purse.brands_of(wish.bank, wish.currency))
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is None:
             detail = "no exact amount: withdraw tokens that make up the price"
             turn.store.move(bought.id, wallet.REFUSED, detail)
-            return Answer()
-        self._authorize(turn, bought, chosen, asked.body)
-        return Answer()
+            return
+        self._authorize(turn, bought, chosen, time)
 
     def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
         wish = bought.buy

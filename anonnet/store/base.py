@@ -49,10 +49,12 @@ class Store:
 
     def end_turn(self) -> None:
         """Keep what the turn wrote. Raises Fatal where it may not stand."""
+        self.declared = None
         self._db.release()
 
     def take_back(self) -> None:
         """Undo what the turn wrote."""
+        self.declared = None
         self._db.take_back()
 
     def next_deadline(self) -> int | None:

@@ -311,6 +311,12 @@ class WalletStore(Store):
     def keep_path(self, id: bytes, path: str) -> None:
         self._db.run("update purchase set path = ? where id = ?", path, id)
 
+    def timing(self, log: bytes) -> list[Bought]:
+        """The purchases that wait for the time of this log, the oldest first."""
+        rows = self._db.all("select id from purchase where state = ? order by position", TIMING)
+        waiting = [self.purchase(id) for (id,) in rows]
+        return [bought for bought in waiting if bought and bought.buy.log == log]
+
     def waits_for(self, log: bytes) -> bool:
         """True while a purchase waits for the outcome that this log decides."""
         rows = self._db.all("select buy from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
