@@ -262,6 +262,7 @@ class Stage:
             asked = ChunkOf(merchant=bought.buy.merchant, number=terms.number, secret=bought.secret, index=index)
             reply = self.say(actor.name, self.merchant, asked)
             if not isinstance(reply, Chunk):
+                download.close()
                 return
             reply.check_against(terms)
             download.write(reply.index, reply.sealed)
