@@ -365,7 +365,7 @@ class Consumer(Party):
     @on(PurchaseOf, by=From.OWNER)
     def purchase_of(self, turn: WalletTurn, asked: Asked[PurchaseOf]) -> Answer:
         bought = self._purchase(turn, asked.body.purchase)
-        return Answer(bought.shown)
+        return Answer(bought.shown, hold=bought.state == asked.body.known)
 
     # Small things.
 

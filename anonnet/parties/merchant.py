@@ -25,7 +25,7 @@ from anonnet.limits import (
 from anonnet.parties.turn import Again, Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
-from anonnet.protocol.local import OpenAt, Sell, Started
+from anonnet.protocol.local import ROWS_MAX, OpenAt, Sales, SalesOf, Sell, Started, StateCount
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, aborted, committed
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
@@ -140,6 +140,11 @@ class Merchant(Party):
         request = self.sign(OpenAccount(bank=asked.body.bank))
         turn.store.errands.add(asked.body.bank, request, subject=request.hash, due=turn.now)
         return Answer(Started(subject=request.hash))
+
+    @on(SalesOf, by=From.OWNER)
+    def sales(self, turn: MerchantTurn, asked: Asked[SalesOf]) -> Answer:
+        counts = tuple(StateCount(state=state, count=count) for state, count in turn.store.states())
+        return Answer(Sales(lines=tuple(turn.store.newest(most=ROWS_MAX)), counts=counts))
 
     @on(CatalogueOf)
     def catalogue(self, turn: MerchantTurn, asked: Asked[CatalogueOf]) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import Annotated
 
-from anonnet.limits import CATALOGUE_MAX, FRAME_MAX, KIB
+from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, KIB, NAME_MAX
 from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.transaction import expired
@@ -30,6 +30,8 @@ class Local(enum.IntEnum):
     BOOKS_OF = 202
     BOOKS = 203
     SELL = 210
+    SALES_OF = 211
+    SALES = 212
     WITHDRAW = 220
     OPEN_AT = 221
     BUY = 222
@@ -91,6 +93,39 @@ class Sell(Message):
     currency: Currency
     price: SomeUnits
     valid_until: Seconds
+
+
+@message(Local.SALES_OF, signed=False, frame_max=KIB)
+class SalesOf(Message):
+    """Owner of a merchant: what has become of the orders? The newest first."""
+
+
+@record
+class StateCount(Record):
+    """How many stand in one state."""
+
+    state: Name
+    count: Units
+
+
+@record
+class SaleLine(Record):
+    """One order: its transaction number, what was ordered and when, and how its sale stands."""
+
+    number: Hash
+    item: Name
+    opened: Seconds
+    state: Name
+    currency: Annotated[str, Between(0, CURRENCY_MAX)]
+    price: Units
+
+
+@message(Local.SALES, signed=False, frame_max=FRAME_MAX)
+class Sales(Message):
+    """The newest orders, and how many there are in each state."""
+
+    lines: Annotated[tuple[SaleLine, ...], Between(0, ROWS_MAX)]
+    counts: Annotated[tuple[StateCount, ...], Between(0, ROWS_MAX)]
 
 
 @message(Local.OPEN_AT, signed=False, frame_max=KIB)
@@ -166,9 +201,10 @@ class Wallet(Message):
 
 @message(Local.PURCHASE_OF, signed=False, frame_max=KIB)
 class PurchaseOf(Message):
-    """Owner of a wallet: how does this purchase stand?"""
+    """Owner of a wallet: how does this purchase stand? Where it still stands in the state `known`, wait a while."""
 
     purchase: Hash
+    known: Annotated[str, Between(0, NAME_MAX)] = ""
 
 
 @message(Local.PURCHASE, signed=False, frame_max=FRAME_MAX)

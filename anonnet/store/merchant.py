@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.protocol.goods import GoodsM, Offer
-from anonnet.protocol.local import Sell
+from anonnet.protocol.local import SaleLine, Sell
 from anonnet.store import errands
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -203,6 +203,22 @@ class MerchantStore(Store):
     def states(self) -> list[tuple[str, int]]:
         """How many sales stand in which state."""
         return self._db.all("select state, count(*) from sale group by state order by state")
+
+    def newest(self, *, most: int) -> list[SaleLine]:
+        """The newest orders, for their owner."""
+        rows = self._db.all(
+            "select number, item, opened, state, goods_m from sale order by opened desc, number limit ?", most
+        )
+        return [_line(*row) for row in rows]
+
+
+def _line(number: bytes, item: str, opened: int, state: str, goods_m: bytes | None) -> SaleLine:
+    currency, price = "", 0
+    if signed := _signed(goods_m):
+        terms = decode(signed.body)
+        assert isinstance(terms, GoodsM)
+        currency, price = terms.contract.currency, terms.contract.price
+    return SaleLine(number=number, item=item, opened=opened, state=state, currency=currency, price=price)
 
 
 def _signed(data: bytes | None) -> Signed | None:
