@@ -1,0 +1,39 @@
+"""The bank's daemon: its brands' keys, its ledger, and the promises it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anonnet.net.daemon import run_party
+from anonnet.net.dialing import Direct
+from anonnet.parties.bank import Bank, Minted
+from anonnet.store.bank import BankStore
+from anonnet.store.folder import Folder
+from anonnet_daemons.config import Kind, offers_of
+from anonnet_daemons.serving import Reachable, reachable
+
+STORE = "bank.db"
+
+
+def minted(bank: Reachable) -> list[Minted]:
+    """The brands of the network file that this bank signed, each with its secret key. Raises BadStart."""
+    found = []
+    for offer, brand in offers_of(bank.network, bank.peer):
+        found.append(Minted(offer, brand, bank.setup.brand_key(brand)))
+    return found
+
+
+async def run(path: Path) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal."""
+    found = reachable(path, Kind.BANK)
+    party = Bank(found.signer, found.peer.key, minted(found), found.network.logs)
+    with Folder(path) as folder:
+        await run_party(
+            *(party, BankStore(str(folder / STORE))),
+            name=found.peer.name,
+            network=found.network,
+            dialer=Direct(found.network, found.setup.bind),
+            folder=folder,
+            peer=found.peer,
+            static_secret=found.static_secret,
+        )

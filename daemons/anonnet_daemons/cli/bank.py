@@ -1,0 +1,131 @@
+"""`anonnet bank`: the bank's daemon, and what its owner does with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+
+from anonnet.protocol.account import Statement
+from anonnet.protocol.brand import Brand, Brands, BrandsOf
+from anonnet.protocol.local import Books, BooksOf, Fund, Started
+from anonnet.wire.codec import decode
+from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
+from anonnet_daemons.config import Kind
+from anonnet_daemons.owner import Failed, Owner
+
+KEY_HEX = 64
+BOOKS = {"cash": "paid in", "account": "accounts", "tokens": "tokens, not yet spent", "locked": "tokens in a sale"}
+"""What the ledger's books are, for people; others stand under their own name."""
+
+
+@click.group()
+def bank() -> None:
+    """Run the bank, fund accounts, look at its books.
+
+    The bank holds all accounts and signs tokens blindly. It has no bridge to money outside: who funds an account here
+    says that somebody has paid.
+    """
+
+
+@verb(bank, example="anonnet bank run --data ~/try/bank")
+@data_option(Kind.BANK)
+def run(data: Path) -> None:
+    """Be the bank until SIGTERM or Ctrl-C."""
+    from anonnet_daemons.bank import run as run_bank
+
+    run_daemon(partial(run_bank, data.absolute()))
+
+
+@verb(bank, example="anonnet bank fund 8f1c...e2 100 EUR --reference 'cash, 12 May, desk 3'")
+@click.argument("account")
+@click.argument("units", type=click.IntRange(min=1))
+@click.argument("currency")
+@click.option("--reference", default="", help="What tells this payment from others: the same one counts once.")
+@data_option(Kind.BANK)
+def fund(account: str, units: int, currency: str, reference: str, data: Path) -> Found:
+    """Note that UNITS of CURRENCY were paid in for ACCOUNT.
+
+    ACCOUNT is the account's key in hex (wallet balance shows it), or a merchant's name.
+    """
+
+    async def work(owner: Owner) -> Found:
+        key = _account(owner, account)
+        identity = reference.encode() or os.urandom(32)
+        command = Fund(account=key, currency=currency, amount=units, reference=hashlib.sha256(identity).digest())
+        await owner.ask(command, Started)
+        values = {"account": key.hex(), "amount": units, "currency": currency, "reference": command.reference.hex()}
+        return Found(values, [f"{amount(units, currency)} are on the account {key.hex()[:16]}..."])
+
+    return with_owner(data, Kind.BANK, work)
+
+
+def _account(owner: Owner, account: str) -> bytes:
+    peer = owner.network.named(account)
+    if peer is not None:
+        return peer.key
+    try:
+        key = bytes.fromhex(account)
+    except ValueError:
+        key = b""
+    if len(key) * 2 != KEY_HEX:
+        raise Failed(f"{account} is neither a party's name nor an account's key of {KEY_HEX} hex digits: check it")
+    return key
+
+
+@verb(bank, example="anonnet bank books")
+@data_option(Kind.BANK)
+def books(data: Path) -> Found:
+    """Show what the books hold, added up; together they are zero in each currency."""
+
+    async def work(owner: Owner) -> Found:
+        totals = (await owner.ask(BooksOf(), Books)).totals
+        values = [{"book": each.book, "currency": each.currency, "amount": each.amount} for each in totals]
+        lines = [(BOOKS.get(each.book, each.book), each.amount, each.currency) for each in totals]
+        return Found({"books": values}, rows(("book", "amount", "currency"), lines))
+
+    return with_owner(data, Kind.BANK, work)
+
+
+@verb(bank, example="anonnet bank brands")
+@data_option(Kind.BANK)
+def brands(data: Path) -> Found:
+    """Show the kinds of token that this bank gives out."""
+
+    async def work(owner: Owner) -> Found:
+        peer = owner.setup.peer(owner.network)
+        found = []
+        for offer in (await owner.ask(BrandsOf(bank=peer.key), Brands)).offers:
+            brand = decode(offer.brand.body)
+            assert isinstance(brand, Brand)
+            found.append(brand)
+        names = ("currency", "denomination", "method", "opens", "closes", "ends")
+        values = [{name: getattr(each, name) for name in names} | {"id": each.id.hex()} for each in found]
+        lines = [(each.denomination, each.currency, each.id.hex()[:16], each.method) for each in found]
+        return Found({"brands": values}, rows(("worth", "currency", "brand", "method"), lines))
+
+    return with_owner(data, Kind.BANK, work)
+
+
+def statement_found(statement: Statement) -> Found:
+    """A bank's statement, for an account's owner."""
+    balances = {each.currency: each.amount for each in statement.balances}
+    entries = [
+        {"kind": each.kind, "amount": each.amount, "currency": each.currency, "time": each.time}
+        for each in statement.entries
+    ]
+    lines = rows(
+        ("index", "what", "amount", "currency"),
+        [
+            (index, each.kind, each.amount, each.currency)
+            for index, each in enumerate(statement.entries, statement.start)
+        ],
+    )
+    words = [f"account {statement.account.hex()}"]
+    words += [f"holds {amount(units, currency)}" for currency, units in balances.items()] or ["is empty"]
+    values = {"account": statement.account.hex(), "time": statement.time, "balances": balances, "entries": entries}
+    return Found(values, words + (lines if entries else []))

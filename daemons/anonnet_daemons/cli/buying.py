@@ -1,0 +1,126 @@
+"""Buying from the command line: from an order in words to one of the outcomes in words."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.local import Purchase, PurchaseOf
+from anonnet.protocol.network import Role
+from anonnet.protocol.steps import Step
+from anonnet.wire.codec import decode
+from anonnet_daemons.cli.progress import Told, bar
+from anonnet_daemons.cli.verbs import DONE as EXIT_DONE
+from anonnet_daemons.cli.verbs import FAILED, NOT_YET, Found, amount, named
+from anonnet_daemons.config import Kind
+from anonnet_daemons.owner import Failed, Owner, owner_of
+from anonnet_daemons.shopping import ABORTED, COMMITTED, DISPUTED, DONE, REFUSED, Wish, buy, catalogue, ended
+
+UNKNOWN = "unknown"
+OUTCOMES = {DONE: DONE, DISPUTED: DISPUTED, ABORTED: REFUSED, REFUSED: REFUSED}
+"""What became of a purchase, by its state; any other state: not known yet."""
+CODES = {DONE: EXIT_DONE, DISPUTED: FAILED, REFUSED: FAILED, UNKNOWN: NOT_YET}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks for: parties by their names."""
+
+    item: str
+    merchant: str | None
+    limit: tuple[int, str] | None
+    bank: str | None
+    log: str | None
+    lead: int
+
+
+async def order_from(owner: Owner, order: Order) -> Wish:
+    """The parties behind the names; where no limit is given, the price that the catalogue has. Raises Failed."""
+    network = owner.network
+    merchant = named(network, Role.MERCHANT, order.merchant)
+    limit = order.limit
+    if limit is None:
+        offers = {each.item: each for each in await catalogue(owner, merchant)}
+        if order.item not in offers:
+            raise Failed(f"{merchant.name} does not sell {order.item}: see anonnet wallet catalogue {merchant.name}")
+        limit = offers[order.item].price, offers[order.item].currency
+    price_max, currency = limit
+    bank, log = named(network, Role.BANK, order.bank), named(network, Role.LOG, order.log)
+    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead)
+
+
+async def bought(owner: Owner, data: Path, wish: Wish, timeout: float, to: Path | None) -> Found:
+    """Buy, wait for the outcome, and say it."""
+    purchase = await buy(owner, wish)
+    with trio.move_on_after(timeout), bar("Fetching the goods") as told:
+        async with trio.open_nursery() as nursery:
+            progress = _Progress(told)
+            nursery.start_soon(progress.watch, data)
+            await ended(owner, purchase, progress.now)
+            nursery.cancel_scope.cancel()
+    shown = await owner.ask(PurchaseOf(purchase=purchase), Purchase)
+    if shown.state == DONE and to is not None:
+        shutil.copyfile(shown.path, to)
+    return purchase_found(shown, to)
+
+
+class _Progress:
+    """Counts chunks as the wallet takes them in. Other purchases at the same time make it run ahead."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._done = self._total = 0
+
+    def now(self, shown: Purchase) -> None:
+        """Hear how the purchase stands."""
+        terms = next((decode(paper.body) for paper in shown.papers if paper.step == Step.P1), None)
+        self._total = terms.contract.chunks if isinstance(terms, GoodsM) else 0
+
+    async def watch(self, data: Path) -> None:
+        """Hear what the wallet takes in, until cancelled."""
+        async with owner_of(data, Kind.CONSUMER) as watcher:
+            async for step in watcher.watch():
+                self._done += step.step_name == Step.CHUNK.name
+                self._told(min(self._done, self._total), self._total)
+
+
+def purchase_found(shown: Purchase, copied: Path | None = None) -> Found:
+    """A purchase in words, with the exit code of its outcome."""
+    outcome = OUTCOMES.get(shown.state, UNKNOWN)
+    papers = [Step(paper.step).name for paper in shown.papers]
+    values = {
+        "purchase": shown.purchase.hex(),
+        "outcome": outcome,
+        "state": shown.state,
+        "item": shown.item,
+        "price": shown.price,
+        "currency": shown.currency,
+        "detail": shown.detail,
+        "path": str(copied or shown.path),
+        "papers": papers,
+    }
+    words = [_sentence(shown, str(copied or shown.path)), f"purchase {shown.purchase.hex()}"]
+    return Found(values, [*words, f"papers {' '.join(papers) or 'none yet'}"], CODES[outcome])
+
+
+def _sentence(shown: Purchase, path: str) -> str:
+    price = amount(shown.price, shown.currency)
+    match shown.state:
+        case "done":
+            return f"Done: {shown.item} for {price}, checked against its contract, is at {path}"
+        case "disputed":
+            return f"Paid {price}, but {shown.detail}: keep this wallet's papers, a judge can decide from them."
+        case "aborted":
+            return (
+                f"Refused: the sale of {shown.item} has been aborted, and {price} go back to the wallet by themselves."
+            )
+        case "refused":
+            return f"Refused: {shown.detail or 'the sale did not come about'}; nothing has been paid."
+        case state if state == COMMITTED:
+            return f"Not known yet: {shown.item} is paid for and is being opened; ask again with wallet show."
+        case state:
+            return f"Not known yet ({state}): the wallet goes on by itself; ask again with wallet show."

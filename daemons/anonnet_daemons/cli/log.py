@@ -1,0 +1,59 @@
+"""`anonnet log`: the log's daemon, and its entries."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from anonnet.protocol.logbook import Entries, Entry, Follow, Time, TimeOf
+from anonnet.wire.codec import decode_record
+from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
+from anonnet_daemons.config import Kind
+from anonnet_daemons.owner import Owner
+
+
+@click.group()
+def log() -> None:
+    """Run the log, look at its entries.
+
+    The log decides each sale once, by its own clock, and publishes what it decided.
+    """
+
+
+@verb(log, example="anonnet log run --data ~/try/log")
+@click.option("--trust-clock", is_flag=True, help="You have checked this machine's clock: believe it at this start.")
+@data_option(Kind.LOG)
+def run(trust_clock: bool, data: Path) -> None:
+    """Be the log until SIGTERM or Ctrl-C."""
+    from anonnet_daemons.log import run as run_log
+
+    run_daemon(partial(run_log, data.absolute(), trust_clock=trust_clock))
+
+
+@verb(log, example="anonnet log entries --from 100 --most 20")
+@click.option("--from", "start", type=click.IntRange(min=0), default=0, show_default=True, help="The first index.")
+@click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to show.")
+@data_option(Kind.LOG)
+def entries(start: int, most: int, data: Path) -> Found:
+    """Show what the log has recorded: one entry for each sale that has committed."""
+
+    async def work(owner: Owner) -> Found:
+        peer = owner.setup.peer(owner.network)
+        size = (await owner.ask(TimeOf(log=peer.identity), Time)).size
+        found: list[dict[str, Any]] = []
+        while len(found) < most and start + len(found) < size:
+            page = await owner.ask(Follow(log=peer.identity, start=start + len(found)), Entries)
+            found += [_entry(page.start + at, each.entry) for at, each in enumerate(page.entries)]
+        lines = [(each["index"], each["time"], each["outcome_key"][:32]) for each in found[:most]]
+        return Found({"size": size, "entries": found[:most]}, rows(("index", "time", "sale"), lines))
+
+    return with_owner(data, Kind.LOG, work)
+
+
+def _entry(index: int, data: bytes) -> dict[str, Any]:
+    entry = decode_record(Entry, data)
+    return {"index": index, "kind": entry.kind, "time": entry.time, "outcome_key": entry.outcome_key.hex()}

@@ -1,0 +1,152 @@
+"""What all verbs of the `anonnet` command share: help with an example, JSON, and telling exit codes.
+
+A verb returns what it found, once as one JSON object and once in words; it prints nothing itself. What goes wrong is
+said in one sentence on standard error (with --json: as one object on standard output), and by the exit code:
+0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 75 not known yet, or timed out.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import trio
+
+from anonnet.errors import BadStart, Fatal
+from anonnet.protocol.network import Network, Peer, Role
+from anonnet_daemons.config import Kind
+from anonnet_daemons.owner import Failed, NoDaemon, NotYet, Owner, owner_of
+
+DONE, FAILED, WRONG_USE, UNAVAILABLE, NOT_YET = 0, 1, 2, 69, 75
+"""Exit codes; the last two are EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h."""
+
+HOME_VARIABLE = "ANONNET_HOME"
+CODES: tuple[tuple[type[Exception], int], ...] = (
+    (Failed, FAILED),
+    (BadStart, FAILED),
+    (Fatal, FAILED),
+    (NoDaemon, UNAVAILABLE),
+    (NotYet, NOT_YET),
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a verb has found: for programs, and for people. `code` is the exit code."""
+
+    values: dict[str, Any]
+    words: list[str] = field(default_factory=list)
+    code: int = DONE
+
+
+def home() -> Path:
+    """Where a network is unless a command says otherwise."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".anonnet")
+
+
+def verb(group: click.Group, name: str | None = None, *, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function a verb: --json, an example in its help, one sentence and an exit code for what goes wrong."""
+
+    def register(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def run(*args: Any, as_json: bool, **options: Any) -> NoReturn:
+            try:
+                found = function(*args, **options)
+            except tuple(kind for kind, _ in CODES) as problem:
+                complain(problem, as_json)
+            show(found or Found({}), as_json)
+
+        flag = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+        return group.command(name, epilog=f"Example: {example}")(flag(run))
+
+    return register
+
+
+def show(found: Found, as_json: bool) -> NoReturn:
+    """Print what was found, and end."""
+    if as_json:
+        click.echo(json.dumps(found.values))
+    else:
+        for line in found.words:
+            click.echo(line)
+    sys.exit(found.code)
+
+
+def complain(problem: Exception, as_json: bool) -> NoReturn:
+    """Say what went wrong, and end."""
+    code = next(code for kind, code in CODES if isinstance(problem, kind))
+    if as_json:
+        click.echo(json.dumps({"error": str(problem), "exit": code}))
+    else:
+        click.echo(f"anonnet: {problem}", err=True)
+    sys.exit(code)
+
+
+def data_option(kind: Kind) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--data: the party's data folder."""
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=lambda: home() / kind.value,
+        help=f"The {kind}'s data folder (otherwise ${HOME_VARIABLE}/{kind}, or ~/.anonnet/{kind}).",
+    )
+
+
+def timeout_option(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--timeout: how long to wait."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=seconds,
+        show_default=True,
+        help="Seconds to wait; what was begun goes on by itself afterwards.",
+    )
+
+
+def with_owner(data: Path, kind: Kind, work: Callable[[Owner], Awaitable[T]]) -> T:
+    """Do something with the daemon on a data folder. Raises what `work` raises, and NoDaemon, BadStart."""
+
+    async def run() -> T:
+        async with owner_of(data.absolute(), kind) as owner:
+            return await work(owner)
+
+    return trio.run(run)
+
+
+def named(network: Network, role: Role, name: str | None) -> Peer:
+    """The party with this name, or the only one of its role. Wrong use otherwise."""
+    peers = network.all(role)
+    if name is None and len(peers) == 1:
+        return peers[0]
+    found = next((peer for peer in peers if peer.name == name), None)
+    if found is None:
+        names = ", ".join(peer.name for peer in peers) or "none"
+        raise click.UsageError(f"The network file has no {role} {name or '(name one)'}; it has: {names}.")
+    return found
+
+
+def amount(units: int, currency: str) -> str:
+    """An amount in words."""
+    return f"{units} {currency}"
+
+
+def rows(header: tuple[str, ...], lines: list[tuple[Any, ...]]) -> list[str]:
+    """A plain table; numbers stand to the right."""
+    table = [tuple(map(str, line)) for line in lines]
+    widths = [max(map(len, column)) for column in zip(header, *table, strict=True)]
+    right = [bool(lines) and all(isinstance(line[index], int) for line in lines) for index in range(len(header))]
+
+    def shown(line: tuple[str, ...]) -> str:
+        cells = zip(line, widths, right, strict=True)
+        return "  ".join(text.rjust(width) if number else text.ljust(width) for text, width, number in cells).rstrip()
+
+    return [shown(header), *map(shown, table)]

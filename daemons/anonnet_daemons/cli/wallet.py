@@ -1,0 +1,203 @@
+"""`anonnet wallet`: the consumer's daemon, her money and her purchases."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from anonnet.protocol.local import Holding, Purchase, PurchaseOf, Wallet, WalletOf
+from anonnet.protocol.network import Role
+from anonnet_daemons.cli.bank import statement_found
+from anonnet_daemons.cli.buying import Order, bought, order_from, purchase_found
+from anonnet_daemons.cli.progress import bar
+from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
+from anonnet_daemons.config import Kind
+from anonnet_daemons.owner import Failed, Owner
+from anonnet_daemons.shopping import FREE, catalogue, open_account, withdraw, worth
+
+LEAD_SECONDS = 120
+"""How long a sale may take by default: a merchant who falls silent holds the tokens for this long."""
+
+bank_option = click.option("--bank", help="The bank's name, where there are several.")
+
+
+@click.group()
+def wallet() -> None:
+    """Run the consumer's wallet, withdraw, buy.
+
+    The bank knows you when you withdraw, and nobody knows you when you buy. What you begin goes on by itself while the
+    wallet runs, and after a crash once it runs again.
+    """
+
+
+@verb(wallet, example="anonnet wallet run --data ~/try/consumer")
+@click.option("--direct", is_flag=True, help="Without the relay: every party sees your address. For tests.")
+@data_option(Kind.CONSUMER)
+def run(direct: bool, data: Path) -> None:
+    """Be the wallet until SIGTERM or Ctrl-C."""
+    from anonnet_daemons.consumer import run as run_consumer
+
+    run_daemon(partial(run_consumer, data.absolute(), direct=direct))
+
+
+@verb(wallet, "open-account", example="anonnet wallet open-account")
+@bank_option
+@timeout_option(30)
+@data_option(Kind.CONSUMER)
+def open_account_(bank: str | None, timeout: float, data: Path) -> Found:
+    """Open an account at the bank, and wait until it is there."""
+
+    async def work(owner: Owner) -> Found:
+        statement = await open_account(owner, named(owner.network, Role.BANK, bank), timeout)
+        key = statement.account.hex()
+        words = [f"The account {key} is open.", f"Have it funded: anonnet bank fund {key} AMOUNT CURRENCY"]
+        return Found({"account": key}, words)
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, "withdraw", example="anonnet wallet withdraw 16 EUR")
+@click.argument("units", type=click.IntRange(min=1))
+@click.argument("currency")
+@bank_option
+@timeout_option(60)
+@data_option(Kind.CONSUMER)
+def withdraw_(units: int, currency: str, bank: str | None, timeout: float, data: Path) -> Found:
+    """Withdraw UNITS of CURRENCY as tokens, and wait for them."""
+
+    async def work(owner: Owner) -> Found:
+        peer = named(owner.network, Role.BANK, bank)
+        with bar("Withdrawing tokens") as told:
+            free = await withdraw(owner, peer, units, currency, timeout, told)
+        total = worth(free, FREE)[currency]
+        words = [f"Withdrew {amount(units, currency)}; {amount(total, currency)} are free to spend."]
+        return Found({"withdrawn": units, "currency": currency, "free": total, "tokens": _tokens(free)}, words)
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+def _tokens(holdings: list[Holding]) -> list[dict[str, object]]:
+    return [
+        {"worth": each.denomination, "currency": each.currency, "state": each.state, "count": each.count}
+        for each in holdings
+    ]
+
+
+@verb(wallet, example="anonnet wallet balance")
+@data_option(Kind.CONSUMER)
+def balance(data: Path) -> Found:
+    """Show the tokens in this wallet. Asks nobody; for the account at the bank see `wallet statement`."""
+
+    async def work(owner: Owner) -> Found:
+        found = await owner.ask(WalletOf(), Wallet)
+        free = worth(list(found.holdings), FREE)
+        lines = [(each.denomination, each.currency, each.state, each.count) for each in found.holdings]
+        words = [f"account {found.account.hex()}", *rows(("worth", "currency", "state", "tokens"), lines)]
+        words += [f"free to spend: {amount(units, currency)}" for currency, units in free.items()]
+        values = {"account": found.account.hex(), "free": dict(free), "tokens": _tokens(list(found.holdings))}
+        return Found(values | {"withdrawals": found.withdrawals}, words)
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, "catalogue", example="anonnet wallet catalogue merchant")
+@click.argument("merchant", required=False)
+@data_option(Kind.CONSUMER)
+def catalogue_(merchant: str | None, data: Path) -> Found:
+    """Show what MERCHANT sells, asked through the relay."""
+
+    async def work(owner: Owner) -> Found:
+        peer = named(owner.network, Role.MERCHANT, merchant)
+        offers = await catalogue(owner, peer)
+        names = ("item", "price", "currency", "size", "media_type", "description")
+        values = [{name: getattr(each, name) for name in names} for each in offers]
+        lines = [(each.item, each.price, each.currency, each.size, each.media_type) for each in offers]
+        words = rows(("item", "price", "currency", "bytes", "kind"), lines) if offers else ["Nothing is on sale."]
+        return Found({"merchant": peer.name, "offers": values}, words)
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, example="anonnet wallet buy song.wav --at-most 5 EUR --to ~/Music/song.wav")
+@click.argument("item")
+@click.option("--merchant", help="The merchant's name, where there are several.")
+@click.option(
+    "--at-most",
+    "limit",
+    type=(click.IntRange(min=1), str),
+    default=None,
+    metavar="UNITS CURRENCY",
+    help="Otherwise the price in the catalogue.",
+)
+@bank_option
+@click.option("--log", help="The log's name, where there are several.")
+@click.option(
+    "--lead",
+    type=click.IntRange(min=3),
+    default=LEAD_SECONDS,
+    show_default=True,
+    help="Seconds the sale may take once the goods are here; then the tokens come back.",
+)
+@click.option("--to", type=click.Path(path_type=Path), default=None, help="Copy the goods to this file.")
+@timeout_option(300)
+@data_option(Kind.CONSUMER)
+def buy(data: Path, timeout: float, to: Path | None, **order: object) -> Found:
+    """Buy ITEM, and wait for the outcome.
+
+    It is done (exit code 0), refused or aborted with the tokens free again (1), or not known yet (75); then the wallet
+    goes on by itself, and `wallet show` tells how it ended.
+    """
+    wanted = Order(**order)  # type: ignore[arg-type]
+
+    async def work(owner: Owner) -> Found:
+        return await bought(owner, data.absolute(), await order_from(owner, wanted), timeout, to)
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, example="anonnet wallet purchases")
+@click.option("--most", type=click.IntRange(1, 512), default=20, show_default=True, help="How many to show.")
+@data_option(Kind.CONSUMER)
+def purchases(most: int, data: Path) -> Found:
+    """Show the newest purchases."""
+
+    async def work(owner: Owner) -> Found:
+        ids = (await owner.ask(WalletOf(), Wallet)).purchases[:most]
+        found = [await owner.ask(PurchaseOf(purchase=id), Purchase) for id in ids]
+        lines = [(each.purchase.hex()[:16], each.item, each.price, each.currency, each.state) for each in found]
+        values = [purchase_found(each).values for each in found]
+        return Found({"purchases": values}, rows(("purchase", "item", "price", "currency", "state"), lines))
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, example="anonnet wallet show 3fa9")
+@click.argument("purchase")
+@data_option(Kind.CONSUMER)
+def show(purchase: str, data: Path) -> Found:
+    """Show one PURCHASE, named by its id or the first digits of it."""
+
+    async def work(owner: Owner) -> Found:
+        ids = (await owner.ask(WalletOf(), Wallet)).purchases
+        fitting = [id for id in ids if id.hex().startswith(purchase.lower())]
+        if len(fitting) != 1:
+            raise Failed(f"{len(fitting)} purchases begin with {purchase}: see wallet purchases")
+        return purchase_found(await owner.ask(PurchaseOf(purchase=fitting[0]), Purchase))
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, example="anonnet wallet statement --from 20")
+@bank_option
+@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="The first entry.")
+@data_option(Kind.CONSUMER)
+def statement(bank: str | None, start: int, data: Path) -> Found:
+    """Show the bank's signed statement of this wallet's account."""
+
+    async def work(owner: Owner) -> Found:
+        return statement_found(await owner.statement(named(owner.network, Role.BANK, bank), start))
+
+    return with_owner(data, Kind.CONSUMER, work)

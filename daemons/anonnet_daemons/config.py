@@ -1,0 +1,286 @@
+"""What daemons read at their start: the network file, and each party's own file. Both are JSON, and read strictly.
+
+The network file says who there is, and is the same for everyone. A party's data folder holds `party.json` (who it is,
+from which address it dials, which files hold its keys) and the key files themselves, which only the owner can read. A
+key that is not known here is an error: a setting that is silently ignored is worse than none.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anonnet.crypto.blind import SecretKey
+from anonnet.crypto.keys import SEED_BYTES, SigningKey, is_sound
+from anonnet.errors import BadStart, Malformed
+from anonnet.limits import BRANDS_MAX, NAME_MAX
+from anonnet.protocol.brand import Brand, BrandOffer, accepted
+from anonnet.protocol.network import Network, Peer, Role
+from anonnet.store.folder import read_secret
+from anonnet.wire.codec import decode_record, encode
+
+NETWORK_FILE = "network.json"
+PARTY_FILE = "party.json"
+FILE_BYTES_MAX = 8 * 1024 * 1024
+PEERS_MAX = 1024
+KEY_BYTES = 32
+PORT_MAX = 65535
+
+
+class Kind(enum.StrEnum):
+    """What a data folder belongs to: a party of the network file, or a consumer, who stands in none."""
+
+    BANK = "bank"
+    MERCHANT = "merchant"
+    LOG = "log"
+    RELAY = "relay"
+    CONSUMER = "consumer"
+
+
+class Table:
+    """One JSON object, read key by key; `done` complains of what nobody asked for. Every complaint is a BadStart."""
+
+    def __init__(self, file: Path, values: object, place: str = "") -> None:
+        if not isinstance(values, dict):
+            raise BadStart(f"{file}: {place.rstrip('.') or 'the whole'} must be a table in braces")
+        self._file, self._place = file, place
+        self._values: dict[str, Any] = dict(values)
+        self._asked: list[str] = []
+
+    def has(self, key: str) -> bool:
+        """True if the key is there; whether or not it is, it is a known one."""
+        self._asked.append(key)
+        return key in self._values
+
+    def text(self, key: str, most: int = NAME_MAX) -> str:
+        value = self._take(key)
+        if not isinstance(value, str) or not 0 < len(value.encode()) <= most:
+            raise self._wrong(key, value, f"text of 1 to {most} bytes")
+        return value
+
+    def number(self, key: str, low: int, high: int) -> int:
+        value = self._take(key)
+        if type(value) is not int or not low <= value <= high:
+            raise self._wrong(key, value, f"a whole number from {low} to {high}")
+        return value
+
+    def key(self, key: str) -> bytes:
+        """32 bytes in hex."""
+        value = self._take(key)
+        try:
+            found = bytes.fromhex(value) if isinstance(value, str) else b""
+        except ValueError:
+            found = b""
+        if len(found) != KEY_BYTES:
+            raise self._wrong(key, value, f"{KEY_BYTES} bytes in hex")
+        return found
+
+    def word(self, key: str, words: type[enum.StrEnum]) -> str:
+        """One of these words."""
+        value = self._take(key)
+        if value not in list(words):
+            raise self._wrong(key, value, f"one of {', '.join(words)}")
+        return str(value)
+
+    def texts(self, key: str, most: int) -> list[str]:
+        value = self._take(key)
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(each, str) for each in value):
+            raise self._wrong(key, value, f"a list of at most {most} texts")
+        return value
+
+    def tables(self, key: str, most: int) -> list[Table]:
+        value = self._take(key)
+        if not isinstance(value, list) or len(value) > most:
+            raise self._wrong(key, value, f"a list of at most {most} tables")
+        return [Table(self._file, each, f"{self._place}{key}[{index}].") for index, each in enumerate(value)]
+
+    def done(self) -> None:
+        """Raise BadStart for the first key that nobody asked for."""
+        for key, value in self._values.items():
+            if key not in self._asked:
+                known = ", ".join(sorted(set(self._asked)))
+                raise BadStart(
+                    f"{self._file}: {self._place}{key} (value {_shown(value)}) is not a key that is known there: "
+                    f"expected are {known}; correct its spelling or remove it"
+                )
+
+    def _take(self, key: str) -> object:
+        if not self.has(key):
+            raise BadStart(f"{self._file}: {self._place}{key} is missing: add it, or restore the file from your backup")
+        return self._values[key]
+
+    def _wrong(self, key: str, value: object, expected: str) -> BadStart:
+        return BadStart(f"{self._file}: {self._place}{key} is {_shown(value)}, expected is {expected}: correct it")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def read_table(path: Path) -> Table:
+    """Read a JSON file. Raises BadStart."""
+    try:
+        text = path.read_bytes()
+    except OSError as why:
+        raise BadStart(f"{path} cannot be read ({why.strerror}): make a network with anonnet init") from why
+    try:
+        return Table(path, json.loads(text) if len(text) <= FILE_BYTES_MAX else None)
+    except ValueError as why:
+        raise BadStart(f"{path} is not JSON ({why}): correct it, or restore it from your backup") from why
+
+
+# The network file.
+
+
+def read_network(path: Path) -> Network:
+    """Read the network file. Raises BadStart."""
+    table = read_table(path)
+    name = table.text("name")
+    peers = tuple(_peer(path, each) for each in table.tables("parties", PEERS_MAX))
+    offers = [_offer(path, each) for each in table.texts("brands", BRANDS_MAX * PEERS_MAX)]
+    table.done()
+    for kind, values in (("name", [peer.name for peer in peers]), ("key", [peer.identity.hex() for peer in peers])):
+        if len(set(values)) < len(values):
+            raise BadStart(f"{path}: two parties have the same {kind}: give each its own")
+    return Network(name, peers, tuple(offers))
+
+
+def _peer(path: Path, table: Table) -> Peer:
+    role = Role(table.word("role", Role))
+    name, key, channel_key = table.text("name"), table.key("key"), table.key("channel_key")
+    host, port = table.text("host"), table.number("port", 1, PORT_MAX)
+    table.done()
+    if not is_sound(key):
+        raise BadStart(f"{path}: the key of {name} is not a sound Ed25519 key: ask {name} for the right one")
+    return Peer(role, name, key, channel_key, host, port)
+
+
+def _offer(path: Path, text: str) -> BrandOffer:
+    try:
+        return decode_record(BrandOffer, bytes.fromhex(text))
+    except (ValueError, Malformed) as why:
+        raise BadStart(f"{path}: a brand cannot be read ({why}): get the network file anew") from why
+
+
+def network_json(network: Network) -> bytes:
+    """The network file's content."""
+    parties = [
+        {
+            "role": peer.role.value,
+            "name": peer.name,
+            "key": peer.key.hex(),
+            "channel_key": peer.channel_key.hex(),
+            "host": peer.host,
+            "port": peer.port,
+        }
+        for peer in network.peers
+    ]
+    brands = [encode(offer).hex() for offer in network.brands]
+    return json.dumps({"name": network.name, "parties": parties, "brands": brands}, indent=1).encode() + b"\n"
+
+
+def offers_of(network: Network, bank: Peer) -> list[tuple[BrandOffer, Brand]]:
+    """The brands that one bank signed, wholly checked. Raises BadStart."""
+    offers = [each for each in network.brands if any(one.signer == bank.key for one in each.brand.signatures)]
+    try:
+        return [(offer, accepted(network.name, bank.key, offer)) for offer in offers]
+    except Malformed as why:
+        raise BadStart(f"a brand in the network file cannot be trusted ({why}): get the network file anew") from why
+
+
+def accepted_brands(network: Network) -> list[Brand]:
+    """All brands of the network file's banks, wholly checked. Raises BadStart."""
+    return [brand for bank in network.all(Role.BANK) for _, brand in offers_of(network, bank)]
+
+
+# A party's own file.
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A party's data folder: who it is, its network, where it dials from, and the names of its key files."""
+
+    kind: Kind
+    name: str
+    folder: Path
+    network_path: Path
+    bind: str
+    relay: str
+    """The relay that a consumer dials through; empty for everyone else."""
+
+    def network(self) -> Network:
+        """The network that this party is of. Raises BadStart."""
+        return read_network(self.network_path)
+
+    def peer(self, network: Network) -> Peer:
+        """This party as the network file has it. Raises BadStart."""
+        peer = network.named(self.name)
+        if peer is None or peer.role.value != self.kind.value:
+            raise BadStart(f"{self.network_path} has no {self.kind} {self.name}: correct {self.folder / PARTY_FILE}")
+        return peer
+
+    def identity(self, peer: Peer) -> SigningKey:
+        """The signing key of this peer. Raises BadStart."""
+        key = SigningKey(read_secret(self.folder / IDENTITY_FILE, SEED_BYTES))
+        if key.public != peer.key:
+            raise BadStart(f"{self.folder / IDENTITY_FILE} is not the key of {peer.name}: restore it from your backup")
+        return key
+
+    def channel_secret(self) -> bytes:
+        """Raises BadStart."""
+        return read_secret(self.folder / CHANNEL_FILE, KEY_BYTES)
+
+    def wallet_seed(self) -> bytes:
+        """Raises BadStart."""
+        return read_secret(self.folder / WALLET_FILE, SEED_BYTES)
+
+    def brand_key(self, brand: Brand) -> SecretKey:
+        """The secret key of a brand. Raises BadStart."""
+        path = self.folder / brand_file(brand)
+        size = len(brand.method.encode()) + 1 + len(brand.modulus)
+        try:
+            key = SecretKey.from_bytes(read_secret(path, size))
+        except Malformed as why:
+            raise BadStart(f"key file {path} is not a brand's key: restore it from your backup") from why
+        if key.public != brand.public_key:
+            raise BadStart(f"key file {path} is the key of another brand: restore it from your backup")
+        return key
+
+
+IDENTITY_FILE = "identity.key"
+CHANNEL_FILE = "channel.key"
+WALLET_FILE = "wallet.seed"
+
+
+def brand_file(brand: Brand) -> str:
+    """The name of the file that holds a brand's secret key."""
+    return f"brand-{brand.id.hex()[:16]}.key"
+
+
+def read_setup(folder: Path, expected: Kind) -> Setup:
+    """Read a party's file. Raises BadStart."""
+    path = folder / PARTY_FILE
+    table = read_table(path)
+    kind = Kind(table.word("role", Kind))
+    if kind is not expected:
+        raise BadStart(f"{path} is that of a {kind}, not of a {expected}: choose another folder with --data")
+    setup = Setup(
+        kind=kind,
+        name=table.text("name"),
+        folder=folder,
+        network_path=folder / table.text("network", 1024),
+        bind=table.text("bind"),
+        relay=table.text("relay") if kind is Kind.CONSUMER else "",
+    )
+    table.done()
+    return setup
+
+
+def party_json(kind: Kind, name: str, bind: str, relay: str = "") -> bytes:
+    """A party file's content; the network file lies beside the data folders."""
+    values = {"role": kind.value, "name": name, "network": f"../{NETWORK_FILE}", "bind": bind}
+    return json.dumps({**values, **({"relay": relay} if relay else {})}, indent=1).encode() + b"\n"

@@ -1,0 +1,55 @@
+"""The consumer's daemon, that is the wallet: nobody can reach it, and it reaches everyone through the relay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anonnet.errors import BadStart
+from anonnet.net.daemon import Running, run_party
+from anonnet.net.dialing import Dialer, Direct, ThroughRelay
+from anonnet.net.jobs import Jobs
+from anonnet.parties.consumer import Consumer
+from anonnet.protocol.network import Network, Role
+from anonnet.store.folder import Folder
+from anonnet.store.wallet import WalletStore
+from anonnet_daemons.config import Kind, Setup, accepted_brands, read_setup
+
+STORE = "wallet.db"
+
+
+def through_relay(setup: Setup, network: Network) -> ThroughRelay:
+    """The way that hides her address. Raises BadStart."""
+    relay = network.named(setup.relay)
+    if relay is None or relay.role is not Role.RELAY:
+        raise BadStart(f"{setup.network_path} has no relay called {setup.relay}: correct party.json in {setup.folder}")
+    return ThroughRelay(network, setup.bind, relay)
+
+
+async def run(path: Path, *, direct: bool = False) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal. `direct`: without the relay, so that everyone sees her address."""
+    setup = read_setup(path, Kind.CONSUMER)
+    network = setup.network()
+    dialer: Dialer = Direct(network, setup.bind) if direct else through_relay(setup, network)
+    party = Consumer(network, setup.wallet_seed(), accepted_brands(network))
+    with Folder(path) as folder:
+        store = WalletStore(str(folder / STORE))
+
+        async def jobs(running: Running) -> None:
+            work = Jobs(
+                *(running.queue, store),
+                network=network,
+                dialer=dialer,
+                folder=folder,
+                incidents=running.incidents,
+                tracer=running.tracer,
+            )
+            await work.run()
+
+        await run_party(
+            *(party, store),
+            name=setup.name,
+            network=network,
+            dialer=dialer,
+            folder=folder,
+            beside=jobs,
+        )

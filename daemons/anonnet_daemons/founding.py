@@ -1,0 +1,149 @@
+"""Making a network on one machine: five parties with their keys, addresses, and the bank's brands.
+
+Each party has a 127.x.y.z address of its own and dials from it, so that who connects with whom can be seen from
+outside. Where the system has 127.0.0.1 only (macOS), all share it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from anonnet.crypto.blind import Method, SecretKey, key_proof
+from anonnet.crypto.keys import SEED_BYTES, SigningKey
+from anonnet.crypto.noise import generate_static, public_of
+from anonnet.errors import BadStart
+from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
+from anonnet.protocol.network import Network, Peer, Role
+from anonnet.store.folder import Folder, write_durably
+from anonnet.wire.signed import Signer
+from anonnet_daemons.config import (
+    CHANNEL_FILE,
+    IDENTITY_FILE,
+    NETWORK_FILE,
+    PARTY_FILE,
+    WALLET_FILE,
+    Kind,
+    brand_file,
+    network_json,
+    party_json,
+)
+
+PORT = 7301
+"""The first party's; each has its own, so that they can share an address. Below what systems give to outgoing ones."""
+DENOMINATIONS = tuple(2**power for power in range(8))
+BRAND_BITS = 2048
+BRAND_DAYS = 30
+DAY = 24 * 3600
+REACHABLE = (Kind.BANK, Kind.MERCHANT, Kind.LOG, Kind.RELAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new network shall be."""
+
+    home: Path
+    currency: str = "EUR"
+    denominations: Sequence[int] = DENOMINATIONS
+    bits: int = BRAND_BITS
+    subnet: str = ""
+    """Three numbers of a /24 such as 127.20.30; empty: chosen at random."""
+    port: int = PORT
+
+
+def found(plan: Plan) -> Network:
+    """Make the network's folders and files. Raises BadStart where there is something already."""
+    home = plan.home
+    hosts = _hosts(plan.subnet)
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise BadStart(f"{home} is not empty: choose a new folder, or remove it if nothing in it is needed")
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as why:
+        raise BadStart(f"{home} cannot be made ({why.strerror}): choose another folder") from why
+    signers: dict[Kind, SigningKey] = {}
+    peers = []
+    for index, kind in enumerate(REACHABLE):
+        key, peer = _reachable(home, kind, hosts[kind], plan.port + index)
+        signers[kind] = key
+        peers.append(peer)
+    name = f"local-{os.urandom(4).hex()}"
+    offers = _mint(plan, Signer(name, signers[Kind.BANK]), signers[Kind.BANK].public)
+    _consumer(home, hosts[Kind.CONSUMER])
+    network = Network(name, tuple(peers), tuple(offers))
+    write_durably(home / NETWORK_FILE, network_json(network))  # last: a network with this file is whole
+    return network
+
+
+def _reachable(home: Path, kind: Kind, host: str, port: int) -> tuple[SigningKey, Peer]:
+    """A data folder for a party that others reach."""
+    seed, channel = os.urandom(SEED_BYTES), generate_static()
+    key = SigningKey(seed)
+    with Folder(home / kind.value) as folder:
+        folder.write(IDENTITY_FILE, seed)
+        folder.write(CHANNEL_FILE, channel)
+        folder.write(PARTY_FILE, party_json(kind, kind.value, host))
+    return key, Peer(Role(kind.value), kind.value, key.public, public_of(channel), host, port)
+
+
+def _consumer(home: Path, host: str) -> None:
+    with Folder(home / Kind.CONSUMER.value) as folder:
+        folder.write(WALLET_FILE, os.urandom(SEED_BYTES))
+        folder.write(PARTY_FILE, party_json(Kind.CONSUMER, Kind.CONSUMER.value, host, Kind.RELAY.value))
+
+
+def _mint(plan: Plan, signer: Signer, bank: bytes) -> list[BrandOffer]:
+    """Make the bank's brands, in as many threads as there are processors, and check each as a wallet will."""
+    now = int(time.time())
+
+    def one(denomination: int) -> tuple[BrandOffer, Brand, SecretKey]:
+        secret = SecretKey.generate(Method.PSS_DETERMINISTIC, plan.bits)
+        roots = key_proof(secret)
+        brand = Brand(
+            bank=bank,
+            method=secret.public.method.value,
+            modulus=secret.public.modulus_bytes,
+            key_proof=proof_hash(roots),
+            currency=plan.currency,
+            denomination=denomination,
+            opens=now,
+            closes=now + BRAND_DAYS * DAY,
+            ends=now + BRAND_DAYS * DAY + LEAD_SECONDS_MAX + CLAIM_SECONDS,
+        )
+        offer = BrandOffer(brand=signer.sign(brand), roots=roots)
+        return offer, accepted(signer.network, bank, offer), secret
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        made = list(threads.map(one, plan.denominations))
+    with Folder(plan.home / Kind.BANK.value) as folder:
+        for _, brand, secret in made:
+            folder.write(brand_file(brand), secret.to_bytes())
+    return [offer for offer, _, _ in made]
+
+
+def _hosts(chosen: str) -> dict[Kind, str]:
+    """An address for each party."""
+    first, second = os.urandom(2)
+    subnet = chosen or f"127.{1 + first % 254}.{second}"
+    hosts = {kind: f"{subnet}.{index}" for index, kind in enumerate(Kind, start=1)}
+    if trio.run(_can_listen, hosts[Kind.CONSUMER]):
+        return hosts
+    if chosen:
+        raise BadStart(f"this machine has no addresses {chosen}.1 to .5: choose another --subnet, such as 127.20.30")
+    return dict.fromkeys(Kind, "127.0.0.1")
+
+
+async def _can_listen(host: str) -> bool:
+    try:
+        (listener,) = await trio.open_tcp_listeners(0, host=host)
+    except OSError:
+        return False
+    await listener.aclose()
+    return True

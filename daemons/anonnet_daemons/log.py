@@ -1,0 +1,40 @@
+"""The log's daemon: it decides each sale once, by a clock that neither falls nor leaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anonnet.net.clock import BoundedClock, check_start, keep_mark, read_mark
+from anonnet.net.daemon import Running, run_party
+from anonnet.net.dialing import Direct
+from anonnet.parties.log import Log
+from anonnet.store.folder import Folder
+from anonnet.store.log import LogStore
+from anonnet_daemons.config import Kind
+from anonnet_daemons.serving import reachable
+
+STORE = "log.db"
+
+
+async def run(path: Path, *, trust_clock: bool = False) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal. `trust_clock`: the operator has looked at the machine's clock."""
+    found = reachable(path, Kind.LOG)
+    clock = BoundedClock()
+    with Folder(path) as folder:
+        store = LogStore(str(folder / STORE))
+        check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
+
+        async def mark(_: Running) -> None:
+            await keep_mark(clock, folder)
+
+        await run_party(
+            *(Log(found.signer, found.peer.key), store),
+            name=found.peer.name,
+            network=found.network,
+            dialer=Direct(found.network, found.setup.bind),
+            folder=folder,
+            peer=found.peer,
+            static_secret=found.static_secret,
+            clock=clock,
+            beside=mark,
+        )

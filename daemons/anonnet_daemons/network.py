@@ -1,0 +1,198 @@
+"""A local network of processes: starts, stops and kills the daemons of a home. For `up`, the demo, tests and soaks.
+
+Every process is started in a session of its own, so that Ctrl-C reaches only who started them, and ended by its pid,
+whatever happens. What a daemon says goes to `daemon.log` in its data folder.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from anonnet.errors import BadStart
+from anonnet.limits import STOP_SECONDS
+from anonnet.net.daemon import plain_errors
+from anonnet.protocol.network import Network, Peer
+from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
+from anonnet_daemons.owner import NoDaemon, Owner, noun, owner_of
+
+LOG_FILE = "daemon.log"
+READY_SECONDS = 30.0
+"""A slow machine starts five daemons at the same time well within this."""
+LOOK_SECONDS = 0.02
+LOG_TAIL_BYTES = 2000
+
+
+class Daemon:
+    """One process on one data folder; it can be started again after it has ended."""
+
+    def __init__(self, folder: Path, kind: Kind, options: Iterable[str] = ()) -> None:
+        self.folder = folder
+        self.kind = kind
+        self.options = tuple(options)
+        self.process: trio.Process | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def pid(self) -> int:
+        """The process's id; only while it runs."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    async def start(self) -> None:
+        """Start the process; it may not be ready yet."""
+        assert not self.running, f"{self.name} runs already"
+        command = [sys.executable, "-P", "-m", "anonnet_daemons", noun(self.kind), "run", "--data", str(self.folder)]
+        with (self.folder / LOG_FILE).open("ab") as log:
+            self.process = await trio.lowlevel.open_process(
+                [*command, *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    async def ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until it answers its owner. Raises BadStart where it ends first or takes too long."""
+        with trio.move_on_after(seconds):
+            while self.running:
+                if await self._answers():
+                    return
+                await trio.sleep(LOOK_SECONDS)
+            raise BadStart(f"{self.name} has ended at its start: {self.last_words()}")
+        raise BadStart(f"{self.name} was not ready within {seconds:g} s: look at {self.folder / LOG_FILE}")
+
+    async def _answers(self) -> bool:
+        """True if its owner gets an answer and, where others reach it, its port is open."""
+        try:
+            async with owner_of(self.folder, self.kind) as owner:
+                await owner.health()
+                peer = owner.network.named(owner.setup.name)
+            if peer is not None:
+                await (await trio.open_tcp_stream(peer.host, peer.port)).aclose()
+        except (NoDaemon, OSError):
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """The last line of its log."""
+        text = (self.folder / LOG_FILE).read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        return text.splitlines()[-1] if text else f"look at {self.folder / LOG_FILE}"
+
+    async def stop(self, seconds: float = STOP_SECONDS + 5) -> int:
+        """SIGTERM, then wait; SIGKILL after the deadline. Returns the exit code."""
+        process = self.process
+        assert process is not None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        with trio.move_on_after(seconds):
+            return await process.wait()
+        return await self.kill()
+
+    async def kill(self) -> int:
+        """SIGKILL, as a power loss would: nothing is tidied up."""
+        assert self.process is not None
+        self.process.kill()
+        return await self.process.wait()
+
+    def pause(self) -> None:
+        """Fall silent without ending, until `go_on`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Speak again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def end_now(self) -> None:
+        """Kill without waiting, at the end of everything."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+
+
+class LocalNetwork:
+    """The daemons of one home. `running` is the way to have one."""
+
+    def __init__(self, home: Path, *, direct: bool = False) -> None:
+        self.home = home
+        self.network: Network = read_network(home / NETWORK_FILE)
+        self.daemons = {kind: Daemon(home / kind.value, kind) for kind in Kind}
+        if direct:
+            self.daemons[Kind.CONSUMER].options = ("--direct",)
+
+    def __getitem__(self, kind: Kind) -> Daemon:
+        return self.daemons[kind]
+
+    def peer(self, kind: Kind) -> Peer:
+        """A party of the network file."""
+        peer = self.network.named(kind.value)
+        assert peer is not None, "a local network has each party once"
+        return peer
+
+    async def start(self) -> None:
+        """Start all, and wait until all are ready. Raises BadStart."""
+        for daemon in self.daemons.values():
+            await daemon.start()
+        for daemon in self.daemons.values():
+            await daemon.ready()
+
+    async def stop(self) -> dict[Kind, int]:
+        """Stop all at the same time; their exit codes."""
+        codes: dict[Kind, int] = {}
+
+        async def stop(daemon: Daemon) -> None:
+            codes[daemon.kind] = await daemon.stop()
+
+        async with trio.open_nursery() as nursery:
+            for daemon in self.daemons.values():
+                if daemon.running:
+                    nursery.start_soon(stop, daemon)
+        return codes
+
+    async def until_one_ends(self, until: Callable[[], Awaitable[object]]) -> None:
+        """Wait for `until`. Raises BadStart if one of the daemons ends before."""
+
+        async def attend(daemon: Daemon) -> None:
+            assert daemon.process is not None
+            code = await daemon.process.wait()
+            raise BadStart(f"{daemon.name} has ended ({code}): {daemon.last_words()}")
+
+        with plain_errors():
+            async with trio.open_nursery() as nursery:
+                for daemon in self.daemons.values():
+                    nursery.start_soon(attend, daemon)
+                await until()
+                nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def owner(self, kind: Kind) -> AsyncIterator[Owner]:
+        """Speak with one of the daemons as its owner."""
+        async with owner_of(self.daemons[kind].folder, kind) as owner:
+            yield owner
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, home: Path, *, direct: bool = False) -> AsyncIterator[LocalNetwork]:
+        """A network that runs for the time of the block. Its processes end with the block, whatever happens in it."""
+        local = cls(home, direct=direct)
+        try:
+            await local.start()
+            yield local
+            await local.stop()
+        finally:
+            for daemon in local.daemons.values():
+                daemon.end_now()

@@ -1,0 +1,29 @@
+"""What the daemons of all parties that can be reached share: from a data folder to a running party."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anonnet.protocol.network import Network, Peer
+from anonnet.wire.signed import Signer
+from anonnet_daemons.config import Kind, Setup, read_setup
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A party that stands in the network file, ready to be run."""
+
+    setup: Setup
+    network: Network
+    peer: Peer
+    signer: Signer
+    static_secret: bytes
+
+
+def reachable(path: Path, kind: Kind) -> Reachable:
+    """Read a data folder. Raises BadStart."""
+    setup = read_setup(path, kind)
+    network = setup.network()
+    peer = setup.peer(network)
+    return Reachable(setup, network, peer, Signer(network.name, setup.identity(peer)), setup.channel_secret())

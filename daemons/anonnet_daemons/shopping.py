@@ -1,0 +1,202 @@
+"""What an owner of a wallet does in several steps: open an account, withdraw, look at a catalogue, buy, and wait.
+
+Used by the `anonnet` command, the demo, the benchmarks and the tests of real processes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import trio
+
+from anonnet.errors import Malformed
+from anonnet.protocol.account import Statement
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.goods import Catalogue, CatalogueOf, Offer
+from anonnet.protocol.local import (
+    Buy,
+    Holding,
+    OpenAt,
+    Purchase,
+    PurchaseOf,
+    Started,
+    Wallet,
+    WalletOf,
+    Withdraw,
+)
+from anonnet.protocol.network import Network, Peer
+from anonnet.wire.codec import decode
+from anonnet_daemons.owner import Failed, NotYet, Owner
+
+ABORTED, COMMITTED, DISPUTED, DONE, REFUSED = "aborted", "committed", "disputed", "done", "refused"
+ENDED = (DONE, DISPUTED, ABORTED, REFUSED)
+"""States of a purchase that it does not leave."""
+FREE, WITHDRAWING, VOID = "free", "withdrawing", "void"
+
+LOOK_SECONDS = 0.05
+"""Between two looks at something that the daemon does not tell by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be bought, from whom, for how much at most, through whom, and how long the sale may take."""
+
+    merchant: Peer
+    item: str
+    currency: str
+    price_max: int
+    bank: Peer
+    log: Peer
+    lead: int
+
+    @property
+    def command(self) -> Buy:
+        """The same for the daemon."""
+        return Buy(
+            merchant=self.merchant.key,
+            item=self.item,
+            currency=self.currency,
+            price_max=self.price_max,
+            bank=self.bank.key,
+            log=self.log.identity,
+            lead=self.lead,
+        )
+
+
+async def open_account(owner: Owner, bank: Peer, seconds: float) -> Statement:
+    """Open an account, wait until the bank has it, return its statement. Raises NotYet."""
+    await owner.ask(OpenAt(bank=bank.key), Started)
+    last: Failed | None = None
+    with trio.move_on_after(seconds):
+        while True:
+            try:
+                return await owner.statement(bank)
+            except Failed as failed:  # the bank does not know the account yet, or cannot be reached
+                last = failed
+            await trio.sleep(LOOK_SECONDS)
+    raise NotYet(f"{bank.name} has not opened the account in {seconds:g} s ({last}): the wallet keeps asking by itself")
+
+
+async def withdraw(
+    owner: Owner, bank: Peer, amount: int, currency: str, seconds: float, told: Callable[[int, int], None]
+) -> list[Holding]:
+    """Withdraw and wait for the tokens; `told` hears how many of them there are. Raises Failed, NotYet."""
+    await _check_funds(owner, bank, amount, currency)
+    before = await held(owner, bank, WITHDRAWING)
+    for part in portions(amount, denominations(owner.network, bank, currency)):
+        await owner.ask(Withdraw(bank=bank.key, currency=currency, amount=part), Started)
+    total = 0
+    with trio.move_on_after(seconds):
+        while True:
+            wallet = await owner.ask(WalletOf(), Wallet)
+            waiting = sum(each.count for each in wallet.holdings if each.state == WITHDRAWING) - before
+            total = max(total, waiting)
+            told(total - max(waiting, 0), total)
+            if waiting <= 0 or not wallet.withdrawals:
+                return [each for each in wallet.holdings if each.state == FREE and each.bank == bank.key]
+            await trio.sleep(LOOK_SECONDS)
+    raise NotYet(
+        f"{bank.name} has not given all tokens in {seconds:g} s: the wallet goes on by itself; see wallet balance"
+    )
+
+
+def denominations(network: Network, bank: Peer, currency: str) -> list[int]:
+    """What this bank's tokens of a currency are worth, in ascending order."""
+    brands = [decode(offer.brand.body) for offer in network.brands]
+    mine = (each for each in brands if isinstance(each, Brand) and (each.bank, each.currency) == (bank.key, currency))
+    return sorted({each.denomination for each in mine})
+
+
+def portions(amount: int, denominations: list[int]) -> list[int]:
+    """Amounts to withdraw one by one, so that with the tokens of all every price up to `amount` can be paid exactly.
+
+    A wallet makes an amount of few large tokens; 16 + 4 cannot pay 5. So the first portion has one token of each
+    denomination as far as it goes (1 + 2 + 4 + 8), and the second is the rest (4 + 1).
+    """
+    ladder = 0
+    for each in denominations:
+        if ladder + each > amount:
+            break
+        ladder += each
+    return [part for part in (ladder, amount - ladder) if part] or [amount]
+
+
+async def _check_funds(owner: Owner, bank: Peer, amount: int, currency: str) -> None:
+    """A withdrawal that the account cannot pay would be asked for again and again."""
+    statement = await owner.statement(bank)
+    there = next((each.amount for each in statement.balances if each.currency == currency), 0)
+    if there < amount:
+        raise Failed(
+            f"the account at {bank.name} holds {there} {currency}, not {amount}: withdraw less, or have it funded with "
+            f"anonnet bank fund {statement.account.hex()} AMOUNT {currency}"
+        )
+
+
+async def held(owner: Owner, bank: Peer, state: str) -> int:
+    """How many tokens of this bank are in one state."""
+    wallet = await owner.ask(WalletOf(), Wallet)
+    return sum(each.count for each in wallet.holdings if (each.bank, each.state) == (bank.key, state))
+
+
+def worth(holdings: list[Holding], state: str) -> Counter[str]:
+    """What the tokens in one state are worth, by currency."""
+    sums: Counter[str] = Counter()
+    for each in holdings:
+        if each.state == state:
+            sums[each.currency] += each.count * each.denomination
+    return sums
+
+
+async def catalogue(owner: Owner, merchant: Peer) -> list[Offer]:
+    """Everything that a merchant sells, page by page. Raises Failed."""
+    offers: list[Offer] = []
+    more = True
+    while more:
+        after = offers[-1].item if offers else ""
+        page = (await owner.forward(merchant, CatalogueOf(merchant=merchant.key, after=after), Catalogue)).body
+        if any(left >= right for left, right in pairwise([after, *(each.item for each in page.offers)])):
+            raise Failed(f"the catalogue of {merchant.name} is not in order: do not trust this merchant")
+        offers += page.offers
+        more = bool(page.more and page.offers)
+    return offers
+
+
+async def buy(owner: Owner, wish: Wish) -> bytes:
+    """Begin a purchase durably, return its id. Raises Failed."""
+    try:
+        command = wish.command
+    except Malformed as why:
+        raise Failed(f"this cannot be bought ({why}): check the item's name, the amount and the lead") from why
+    return (await owner.ask(command, Started)).subject
+
+
+async def ended(owner: Owner, purchase: bytes, told: Callable[[Purchase], None]) -> Purchase:
+    """Wait for the outcome of a purchase; `told` hears of each new state. Waits as long as it is let."""
+    known = ""
+    while True:
+        shown = await owner.ask(PurchaseOf(purchase=purchase, known=known), Purchase)
+        if shown.state != known:
+            told(shown)
+        if shown.state in ENDED:
+            return shown
+        known = shown.state
+
+
+async def until_state(owner: Owner, purchase: bytes, *states: str) -> Purchase:
+    """Wait until a purchase stands in one of these states. Raises Failed where it has ended in another."""
+    found: list[Purchase] = []
+
+    with trio.CancelScope() as scope:
+
+        def look(shown: Purchase) -> None:
+            if shown.state in states:
+                found.append(shown)
+                scope.cancel()
+
+        last = await ended(owner, purchase, look)
+        if last.state not in states:
+            raise Failed(f"the purchase is {last.state} ({last.detail}), and will not be {' or '.join(states)}")
+    return found[0]
