@@ -1,0 +1,125 @@
+"""Valid messages of every step, made by chance from the layouts themselves: a new step needs no line here unless its
+fields depend on each other."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import anonnet.protocol
+from anonnet.crypto.blind import Method
+from anonnet.errors import Why
+from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, SECONDS_MAX
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.fields import KeyOrNone
+from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.refusal import Refusal
+from anonnet.wire.codec import STEPS, Between, Message, Record
+from anonnet.wire.signed import Signed
+
+LETTERS = "azAZ09 ._-/äß€漢😀\n\0\u202e"
+MANY = 3  # items more than a list must have: enough for an order among them
+
+Fields = dict[str, Any]
+
+for module in pkgutil.iter_modules(anonnet.protocol.__path__):
+    importlib.import_module(f"anonnet.protocol.{module.name}")
+
+MESSAGES: list[type[Message]] = [
+    STEPS[step] for step in sorted(STEPS) if STEPS[step].__module__.startswith("anonnet.protocol.")
+]
+"""All messages of the protocol, by their steps."""
+
+
+def sample(kind: type[Record], chance: Random) -> Any:
+    """A valid value of this kind."""
+    fields = {name: value(hint, chance) for name, hint in hints(kind).items()}
+    if kind in ADJUST:
+        ADJUST[kind](fields, chance)
+    return kind(**fields)
+
+
+@cache
+def hints(kind: type[Record]) -> dict[str, Any]:
+    """The kinds of a record's fields, in their order, with bounds."""
+    found = get_type_hints(kind, include_extras=True)
+    return {name: found[name] for name, _ in kind.layout}
+
+
+def value(hint: Any, chance: Random) -> Any:
+    """A value of one field."""
+    if hint == KeyOrNone:
+        return chance.choice([b"", chance.randbytes(32)])
+    kind, bounds = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
+    if get_origin(kind) is tuple:
+        count = chance.randint(bounds.low, min(bounds.high, bounds.low + MANY))
+        return tuple(value(get_args(kind)[0], chance) for _ in range(count))
+    if kind is int:
+        return chance.choice([bounds.low, bounds.high, chance.randint(bounds.low, bounds.high), _small(bounds, chance)])
+    if kind is bytes:
+        return chance.randbytes(_length(bounds, chance))
+    return text(bounds, chance) if kind is str else sample(kind, chance)
+
+
+def _small(bounds: Between, chance: Random) -> int:
+    """Small numbers are where msgpack's encodings change."""
+    return min(bounds.high, max(bounds.low, chance.choice([0, 1, 127, 128, 255, 256, 65535, 65536, 2**32])))
+
+
+def _length(bounds: Between, chance: Random) -> int:
+    return chance.choice([bounds.low, min(bounds.high, 512), chance.randint(bounds.low, min(bounds.high, 300))])
+
+
+def text(bounds: Between, chance: Random) -> str:
+    """Text whose UTF-8 is as long as the bounds say."""
+    wanted = chance.randint(bounds.low, min(bounds.high, 60))
+    made = ""
+    while len(made.encode()) < wanted:
+        made += chance.choice(LETTERS)
+    while len(made.encode()) > bounds.high:
+        made = made[:-1]
+    return made or "a" * bounds.low
+
+
+def _brand(fields: Fields, chance: Random) -> None:
+    fields["method"] = chance.choice(list(Method)).value
+    fields["opens"] = chance.randrange(SECONDS_MAX - 2 * BRAND_WINDOW_SECONDS_MIN)
+    fields["closes"] = fields["opens"] + BRAND_WINDOW_SECONDS_MIN
+    fields["ends"] = chance.randint(fields["closes"], SECONDS_MAX)
+
+
+def _signed(fields: Fields, chance: Random) -> None:
+    fields["signatures"] = tuple(sorted(fields["signatures"], key=lambda each: each.signer))
+
+
+def _authorization_q(fields: Fields, chance: Random) -> None:
+    _payments(fields, chance)
+    fields["receiver_key"] = chance.choice([b"", fields["payments"][0].token.public_key])
+
+
+def _payments(fields: Fields, chance: Random) -> None:
+    fields["payments"] = tuple(sorted(fields["payments"], key=lambda payment: payment.token.id))
+
+
+def _exchange_q(fields: Fields, chance: Random) -> None:
+    _payments(fields, chance)
+    fields["wanted"] = tuple(sorted(fields["wanted"], key=lambda wanted: wanted.brand))
+
+
+def _refusal(fields: Fields, chance: Random) -> None:
+    fields["why"] = chance.choice(list(Why)).value
+
+
+ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
+    Brand: _brand,
+    Signed: _signed,
+    AuthorizationQ: _authorization_q,
+    ExchangeQ: _exchange_q,
+    Refusal: _refusal,
+}
+"""Kinds whose fields depend on each other, and how they are made to fit."""
