@@ -92,11 +92,7 @@ async def run_party(
     runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=tracer)
     control, server = Server(incidents), Server(incidents)
     front = partial(Front, queue, tracer)
-
-    def health() -> Health:
-        counts = {"turns": queue.turns, "commits": queue.batches, "connections": server.door.inside}
-        return Health(incidents=incidents.count, **counts)
-
+    health = partial(_health, queue, server)
     with plain_errors():
         async with kept_until_the_end(dialer), trio.open_nursery() as nursery:
             stop = _after(until, nursery)
@@ -120,6 +116,11 @@ async def run_party(
                 await _stopped(server, control)
                 queue.stop()
             nursery.cancel_scope.cancel()
+
+
+def _health(queue: TurnQueue, server: Server) -> Health:
+    counts = {"turns": queue.turns, "commits": queue.batches, "connections": server.door.inside}
+    return Health(incidents=queue.incidents.count, **counts)
 
 
 @asynccontextmanager

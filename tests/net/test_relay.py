@@ -119,6 +119,7 @@ async def test_who_is_not_in_the_network_file_is_not_reached(tmp_path: Path) -> 
         for stranger in (new_peer(Role.BANK, "stranger"), made.relay):
             with pytest.raises(OSError):
                 await made.dialer().connect(stranger)
+        assert not made.seen
         assert made.incidents.count == 0
         await made.dialer().ask(made.tally, Note(text="and it still works"))
 
@@ -135,11 +136,13 @@ async def test_a_party_that_is_down_ends_its_circuit_alone(tmp_path: Path) -> No
 async def test_circuits_are_bounded_in_all_and_for_one_address(tmp_path: Path) -> None:
     async with world(tmp_path, Door(total_max=3, per_address_max=2)) as made, AsyncExitStack() as held:
         other = ThroughRelay(made.network, "127.0.0.45", made.relay)
-        for dialer in (made.dialer(), made.dialer(), other):
-            await held.enter_async_context(await dialer.connect(made.tally))
-        for dialer in (made.dialer(), other):
-            with pytest.raises(OSError):
-                await dialer.connect(made.tally)
+        for _ in range(2):
+            await held.enter_async_context(await made.dialer().connect(made.tally))
+        with pytest.raises(OSError):
+            await made.dialer().connect(made.tally)
+        await held.enter_async_context(await other.connect(made.tally))
+        with pytest.raises(OSError):
+            await other.connect(made.tally)
 
 
 async def test_a_circuit_that_ends_at_somebody_else_is_found_out(tmp_path: Path) -> None:
