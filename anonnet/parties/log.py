@@ -63,11 +63,13 @@ class Log(Party):
     def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
         transaction = asked.body.transaction
         key = transaction.outcome_key
-        time = turn.store.advance(asked.arrival)
+        clock, time = turn.store.advance(asked.arrival), self._entry_time(turn, asked.arrival)
         index = turn.store.size()
         if not turn.store.record(key, index):
             return Answer(self._commit(turn, key))
-        if expired(transaction.expiration, time):
+        # "If and only if it was received before expiration": what was asked meanwhile does not make P4 late, unless
+        # the log may have given an abort.
+        if expired(transaction.expiration, time) or expired(transaction.expiration + SETTLE_SECONDS, clock):
             raise Refused(Why.EXPIRED)  # the savepoint takes the record back
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
@@ -87,6 +89,11 @@ class Log(Party):
         if expired(transaction.expiration + SETTLE_SECONDS, time):
             return Answer(self.sign(Abort(transaction=transaction)))
         return Answer(self.sign(Undecided(transaction=transaction, time=time)))
+
+    def _entry_time(self, turn: LogTurn, arrival: int) -> int:
+        """The time of an entry whose frame arrived then: entries' times never fall."""
+        last = turn.store.last()
+        return arrival if last is None else max(arrival, decode_record(Entry, last.entry).time)
 
     def _commit(self, turn: LogTurn, outcome_key: bytes) -> Signed:
         found = turn.store.recorded(outcome_key)

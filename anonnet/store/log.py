@@ -57,6 +57,11 @@ class LogStore(Store):
         (size,) = self._db.one("select coalesce(max(position) + 1, 0) from entry")
         return int(size)
 
+    def last(self) -> Recorded | None:
+        """The newest entry."""
+        row = self._db.one("select body, signature from entry order by position desc limit 1")
+        return Recorded(entry=row[0], signature=row[1]) if row else None
+
     def record(self, outcome_key: bytes, index: int) -> bool:
         """Take the one place of an outcome for the entry at this index; false if it is taken."""
         self.touch(outcome_key)
