@@ -16,10 +16,11 @@ from anonnet.crypto.blind import Method, key_proof
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused
 from anonnet.limits import CLAIM_SECONDS
-from anonnet.parties.bank import Bank, Minted
+from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
+from anonnet.parties.mint import Minted
 from anonnet.parties.turn import Again, Answer, Asked, Due, Party, Turns
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
@@ -96,7 +97,7 @@ class Actor:
         try:
             kind = STEPS[frame.step]
             checked = received(self.party.network, kind, frame.payload)
-            self.party.handler(kind, owner=owner, errand=answers is not None)
+            self.party.door(kind, owner=owner, errand=answers is not None)
             try:
                 self.party.check(checked)
             except Refused as refused:

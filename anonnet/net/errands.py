@@ -176,7 +176,7 @@ class Runner:
     async def _taken_in(self, errand: Errand, reply: Reply) -> bool:
         party = self._queue.party
         kind = STEPS[reply.step]
-        party.handler(kind, owner=False, errand=True)
+        party.door(kind, owner=False, errand=True)
         checked: Checked[Message] = received(party.network, kind, reply.payload)
         try:
             party.check(checked)

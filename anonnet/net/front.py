@@ -58,7 +58,7 @@ class Front:
         asked: Asked[Message] | None = None
         try:
             kind = STEPS[request.step]
-            party.handler(kind, owner=self.owner, errand=False)
+            party.door(kind, owner=self.owner, errand=False)
             checked: Checked[Message] = received(party.network, kind, request.payload)
             try:
                 party.check(checked)

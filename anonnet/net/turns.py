@@ -192,7 +192,7 @@ class TurnQueue:
             return Answer(self.party.refusal(asked.checked.signed, refused))
         if not isinstance(made, Again):
             return Answer(made)
-        self.party.handler(type(made.body), owner=True, errand=False)
+        self.party.door(type(made.body), owner=True, errand=False)
         await self.admit()
         again = self.request(made.body, checked=asked.checked, owner=True, channel=asked.channel)
         outcome = (await self._turn(again)).outcome

@@ -1,4 +1,5 @@
-"""The bank: accounts, withdrawal (W1, W2), the promise (P2, P3), and what a sale's outcome does to its money.
+"""The bank: the promise (P2, P3), and what a sale's outcome does to its money. It has two desks: the mint makes tokens
+(W1, W2, E1, E2), the teller keeps accounts.
 
 It signs a promise only over locked tokens; it lets them go only on an abort of the log that the consumer named, or when
 the claim time has run out; it credits the merchant on a commit. It learns the withdrawing account and, at P2, a token,
@@ -8,24 +9,22 @@ and cannot join the two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CLAIM_SECONDS,
     LEAD_SECONDS_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
-    STATEMENT_MAX,
     TURNS_BATCH_MAX,
 )
 from anonnet.parties.following import check_range, commits_among
+from anonnet.parties.mint import Mint, Minted
+from anonnet.parties.teller import Teller
 from anonnet.parties.turn import Answer, Asked, Due, From, Party, Turn, on
-from anonnet.protocol.account import Balance, Claim, Credit, LedgerEntry, OpenAccount, Statement, StatementOf
-from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
-from anonnet.protocol.local import Books, BooksOf, BookTotal, Fund, Started
+from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
 from anonnet.protocol.purchase import (
     Abort,
@@ -38,41 +37,22 @@ from anonnet.protocol.purchase import (
 )
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
-from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, BankStore, Sale
-from anonnet.store.ledger import ACCOUNT
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
 
 BankTurn = Turn[BankStore]
 
 
-@dataclass(frozen=True, slots=True)
-class BlindSign:
-    """What remains of a withdrawal once the debit is durable: these signatures."""
-
-    brand: bytes
-    blinded: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Minted:
-    """A brand of this bank: what everybody may see, and the key that signs its tokens."""
-
-    offer: BrandOffer
-    brand: Brand
-    secret: SecretKey
-
-
 class Bank(Party):
-    """B. Holds its signing key, its brands' keys and the logs it accepts; all money is in its store."""
+    """B. Holds its signing key, its mint and the logs it accepts; all money is in its store."""
 
     def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Mapping[bytes, bytes]) -> None:
-        super().__init__(signer)
         self.key = key
-        self.minted = {each.brand.id: each for each in minted}
         self.logs = dict(logs)
-        self.terms = self.sign(Terms(bank=key, claim_seconds=CLAIM_SECONDS, lead_seconds=LEAD_SECONDS_MAX))
+        self.mint = Mint(signer, key, minted)
+        super().__init__(signer, self.mint, Teller(signer))
 
     # Before the turn: what needs no memory.
 
@@ -80,34 +60,14 @@ class Bank(Party):
         body = said.body
         if getattr(body, "bank", self.key) != self.key:
             raise Refused(Why.WRONG_RECEIVER, "this is another bank")
-        if isinstance(body, WithdrawC):
-            body.check_for(self._brand(body.brand))
-        elif isinstance(body, AuthorizationQ):
+        self.mint.check(said)
+        if isinstance(body, AuthorizationQ):
             check_authorization_q(said)
-            self._check_payments(body)
+            self.mint.check_payments(body.payments)
         elif isinstance(body, Commit):
             self._committed(said.signed)
         elif isinstance(body, Abort):
             aborted(self.network, self._log_key(body.transaction), said.signed)
-
-    def _check_payments(self, body: AuthorizationQ) -> None:
-        """ "The bank must verify the validity of Q*" (paper, Purchase); reuse is checked in the turn."""
-        for payment in body.payments:
-            brand = self._brand(payment.token.brand)
-            if brand.currency != self._currency(body):
-                raise Refused(Why.BAD_CURRENCY, "one payment has one currency")
-            if not payment.token.holds(brand):
-                raise Refused(Why.BAD_TOKEN)
-            if payment.amount != brand.denomination:
-                raise Refused(Why.BAD_AMOUNT, "a token is spent whole")
-
-    def _brand(self, brand: bytes) -> Brand:
-        if brand not in self.minted:
-            raise Refused(Why.BAD_BRAND, "no such brand here")
-        return self.minted[brand].brand
-
-    def _currency(self, body: AuthorizationQ) -> str:
-        return self._brand(body.payments[0].token.brand).currency
 
     def _log_key(self, transaction: Transaction) -> bytes:
         if transaction.log not in self.logs:
@@ -121,73 +81,9 @@ class Bank(Party):
                 return committed(self.network, log_key, commit).transaction
         raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
 
-    # Accounts.
-
-    @on(OpenAccount, keys=lambda asked: [asked.signer])
-    def open_account(self, turn: BankTurn, asked: Asked[OpenAccount]) -> Answer:
-        turn.store.open_account(asked.signer, asked.arrival)
-        return Answer(Noted(request=asked.signed.hash))
-
-    @on(Fund, keys=lambda asked: [asked.body.account], by=From.OWNER)
-    def fund(self, turn: BankTurn, asked: Asked[Fund]) -> Answer:
-        paid = asked.body
-        if not turn.store.has_account(paid.account):
-            raise Refused(Why.UNKNOWN, "no such account")
-        turn.store.fund(paid.account, paid.currency, paid.amount, paid.reference, asked.arrival)
-        return Answer(Started(subject=paid.reference))
-
-    @on(StatementOf, keys=lambda asked: [asked.signer])
-    def statement(self, turn: BankTurn, asked: Asked[StatementOf]) -> Answer:
-        if asked.body.channel != asked.channel:
-            raise Refused(Why.WRONG_RECEIVER, "a statement is asked for on the channel that the request names")
-        if not turn.store.has_account(asked.signer):
-            raise Refused(Why.UNKNOWN, "no such account")
-        ledger = turn.store.ledger
-        lines = ledger.postings(ACCOUNT, asked.signer, asked.body.start, most=STATEMENT_MAX)
-        entries = [
-            LedgerEntry(kind=p.kind, reference=p.reference, currency=p.currency, amount=p.amount, time=p.time)
-            for p in lines
-        ]
-        balances = [Balance(currency=name, amount=amount) for name, amount in ledger.balances(ACCOUNT, asked.signer)]
-        statement = Statement(
-            account=asked.signer,
-            start=asked.body.start,
-            entries=tuple(entries),
-            balances=tuple(balances),
-            time=asked.arrival,
-        )
-        return Answer(self.sign(statement))
-
-    @on(BooksOf, by=From.OWNER)
-    def books(self, turn: BankTurn, asked: Asked[BooksOf]) -> Answer:
-        rows = turn.store.ledger.totals()
-        return Answer(Books(totals=tuple(BookTotal(book=b, currency=c, amount=a) for b, c, a in rows)))
-
-    @on(BrandsOf)
-    def brands(self, turn: BankTurn, asked: Asked[BrandsOf]) -> Answer:
-        offers = [each.offer for each in self.minted.values() if not expired(each.brand.ends, asked.arrival)]
-        return Answer(Brands(terms=self.terms, offers=tuple(offers)))
-
-    # Withdrawal.
-
-    @on(WithdrawC, keys=lambda asked: [asked.signer, *asked.body.blinded])  # W1 -> W2
-    def withdraw_c(self, turn: BankTurn, asked: Asked[WithdrawC]) -> Answer:
-        order, account = asked.body, asked.signer
-        brand = self._brand(order.brand)
-        new = turn.store.take_blinded(account, order.brand, order.blinded)
-        if new:
-            if expired(order.until, asked.arrival):
-                raise Refused(Why.EXPIRED)
-            if not brand.opens <= asked.arrival <= brand.closes:
-                raise Refused(Why.NOT_OPEN, "this brand is not open for withdrawal")
-            turn.store.debit(account, brand, new, asked.signed.hash, asked.arrival)
-        return Answer(finish=BlindSign(order.brand, order.blinded))
-
-    def finish(self, job: object) -> WithdrawB:
-        """Sign blindly, after the debit is durable. The same messages have the same signatures."""
-        assert isinstance(job, BlindSign)
-        secret = self.minted[job.brand].secret
-        return WithdrawB(signatures=tuple(secret.sign(blinded) for blinded in job.blinded))
+    def finish(self, job: object) -> WithdrawB | ExchangeB:
+        """Sign blindly, after the debit is durable."""
+        return self.mint.finish(job)
 
     # Purchase.
 
@@ -200,7 +96,7 @@ class Bank(Party):
         ],
     )  # P2 -> P3
     def authorization_q(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> Answer:
-        q, currency = asked.body, self._currency(asked.body)
+        q, currency = asked.body, self.mint.currency(asked.body.payments)
         promise = self.sign(AuthorizationB.answering(q, currency))
         lapses = q.transaction.expiration + CLAIM_SECONDS
         is_new = turn.store.begin_sale(asked.signed, q, promise, currency, lapses)
@@ -226,7 +122,7 @@ class Bank(Party):
         if transaction.expiration > asked.arrival + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         for payment in asked.body.payments:
-            if transaction.expiration + CLAIM_SECONDS > self._brand(payment.token.brand).ends:
+            if transaction.expiration + CLAIM_SECONDS > self.mint.brand(payment.token.brand).ends:
                 raise Refused(Why.NOT_OPEN, "the sale could outlive the token's brand")
 
     def _await_outcome(self, turn: BankTurn, transaction: Transaction, promise: Signed) -> None:

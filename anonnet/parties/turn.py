@@ -8,9 +8,9 @@ only then lets the answers out: write, then speak. The daemon's shell and the si
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
 from anonnet.protocol.answers import check_answer
@@ -109,39 +109,56 @@ class Turn(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """One handler: its function, the keys that it may touch (None: any), and from whom it takes its message."""
+    """One handler: its method, the keys that it may touch (None: any), from whom it takes its message, and, for an
+    answer, to which requests of ours (empty: to any)."""
 
-    run: Callable[[Any, Turn[Any], Asked[Any]], Answer]
+    run: Callable[[Turn[Any], Asked[Any]], Answer]
     keys: Callable[[Asked[Any]], Iterable[bytes]] | None
     by: From
+    to: tuple[type, ...]
+
+    def takes(self, asked: Asked[Any]) -> bool:
+        """True if this is a request, or an answer, of the kind that it is for."""
+        return not self.to or (asked.answers is not None and type(asked.answers.message) in self.to)
 
 
 def on(
-    kind: type, *, keys: Callable[[Asked[Any]], Iterable[bytes]] | None = None, by: From = From.ANYONE
+    kind: type,
+    *,
+    keys: Callable[[Asked[Any]], Iterable[bytes]] | None = None,
+    by: From = From.ANYONE,
+    to: tuple[type, ...] = (),
 ) -> Callable[[H], H]:
     """Make a method the handler of one kind of message. `keys` gives, from the request, the keys that it may touch."""
 
     def mark(method: H) -> H:
-        method.handles = (*getattr(method, "handles", ()), (kind, keys, by))  # type: ignore[attr-defined]
+        method.handles = (*getattr(method, "handles", ()), (kind, keys, by, to))  # type: ignore[attr-defined]
         return method
 
     return mark
 
 
+def _marked(desk: object) -> Iterator[tuple[type, Handler]]:
+    """The handlers among an object's methods."""
+    for name, function in vars(type(desk)).items():
+        for kind, keys, by, to in getattr(function, "handles", ()):
+            yield kind, Handler(getattr(desk, name), keys, by, to)
+
+
 class Party:
-    """Who acts: a signing key, policy, and one handler for each step. Plain and synchronous; it never keeps a store."""
+    """Who acts: a signing key, policy, and a handler for each step. Plain and synchronous; it never keeps a store.
 
-    handlers: ClassVar[dict[type, Handler]] = {}
+    A party with much to do has desks: objects with handlers of their own, made before it and handed to it.
+    """
 
-    def __init_subclass__(cls) -> None:
-        cls.handlers = {
-            kind: Handler(method, keys, by)
-            for method in vars(cls).values()
-            for kind, keys, by in getattr(method, "handles", ())
-        }
-
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, *desks: object) -> None:
         self.signer = signer
+        self.handlers: dict[type, list[Handler]] = {}
+        for desk in (self, *desks):
+            for kind, handler in _marked(desk):
+                self.handlers.setdefault(kind, []).append(handler)
+        for several in self.handlers.values():
+            several.sort(key=lambda handler: not handler.to)  # who is for one kind of request comes first
 
     @property
     def network(self) -> str:
@@ -152,16 +169,21 @@ class Party:
         """Sign with the party's own key."""
         return self.signer.sign(said)
 
-    def handler(self, kind: type, *, owner: bool, errand: bool) -> Handler:
-        """The handler of a kind of message. Raises Malformed if from there none is taken."""
-        handler = self.handlers.get(kind)
+    def door(self, kind: type, *, owner: bool, errand: bool) -> None:
+        """Raise Malformed if no message of this kind is taken from there."""
         if owner:
             taken = {From.OWNER, From.ANYONE, From.EITHER}
         else:
             taken = {From.ERRAND if errand else From.ANYONE, From.EITHER}
-        if handler is None or handler.by not in taken:
+        if not any(handler.by in taken for handler in self.handlers.get(kind, ())):
             raise Malformed(f"{type(self).__name__} takes no {kind.__name__} from there")
-        return handler
+
+    def handler(self, asked: Asked[Any]) -> Handler:
+        """Whose turn it is. Raises Malformed if it is nobody's."""
+        for handler in self.handlers.get(type(asked.body), ()):
+            if handler.takes(asked):
+                return handler
+        raise Malformed(f"{type(self).__name__} takes no {type(asked.body).__name__} as an answer to that")
 
     def check(self, checked: Checked[Any]) -> None:
         """Stateless checks of a message before its turn. Raises Malformed, or Refused where the asker may be honest."""
@@ -207,12 +229,12 @@ class Turns(Generic[S]):
 
     def _turn(self, asked: Asked[Any], now: int, *, keep: bool) -> Outcome:
         """One turn in its savepoint. A bug is contained here: taken back, reported, refused."""
-        handler = self.party.handlers[type(asked.body)]
         self.store.begin_turn()
         turn = Turn(self.store, now)
         try:
+            handler = self.party.handler(asked)
             self.store.declare(None if handler.keys is None else handler.keys(asked))
-            answer = handler.run(self.party, turn, asked) if self._awaited(asked) else Answer()
+            answer = handler.run(turn, asked) if self._awaited(asked) else Answer()
         except Fatal:
             raise
         except Malformed as malformed:

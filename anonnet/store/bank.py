@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.recovery import used_name
+from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import errands, ledger
 from anonnet.store.base import Store
@@ -32,8 +34,8 @@ create table if not exists account(key blob primary key, opened integer not null
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
 create table if not exists blinded(
     brand blob not null,
-    message blob not null,      -- signed once for one account; a repeated request finds it here
-    account blob not null,
+    message blob not null,
+    origin blob not null,       -- for whom it was signed: an account, or the hash of an exchange_q
     primary key(brand, message)
 ) without rowid;
 create table if not exists sale(
@@ -47,10 +49,15 @@ create table if not exists sale(
     lapses integer not null     -- end of the claim time
 ) without rowid;
 create index if not exists sale_open on sale(lapses) where state = 'locked';
+create table if not exists exchange(hash blob primary key, exchange_q blob not null) without rowid;
 create table if not exists used(
-    token blob primary key,     -- locked in, or spent by, this sale
-    outcome_key blob not null references sale
+    token blob primary key,
+    user blob not null,         -- the sale that locks or has spent it, or the exchange that took it
+    brand blob not null,
+    name blob not null          -- under which everybody may know that it is used
 ) without rowid;
+create index if not exists used_user on used(user);
+create index if not exists used_name on used(brand, name);
 create table if not exists followed(log blob primary key, next integer not null) without rowid;
 """
 )
@@ -113,16 +120,21 @@ class BankStore(Store):
 
     # Withdrawal.
 
-    def take_blinded(self, account: bytes, brand: bytes, messages: tuple[bytes, ...]) -> int:
-        """Note blinded messages as this account's; return how many are new. Refuses one of another account."""
+    def take_blinded(self, origin: bytes, brand: bytes, messages: tuple[bytes, ...]) -> int:
+        """Note blinded messages as of this origin; return how many are new. Refuses one of another origin."""
         new = 0
         for message in messages:
             self.touch(message)
-            new += self._db.run("insert or ignore into blinded values(?, ?, ?)", brand, message, account)
-            (owner,) = self._db.one("select account from blinded where brand = ? and message = ?", brand, message)
-            if owner != account:
-                raise Refused(Why.BAD_BLINDED, "signed before for another account")
+            new += self._db.run("insert or ignore into blinded values(?, ?, ?)", brand, message, origin)
+            (known,) = self._db.one("select origin from blinded where brand = ? and message = ?", brand, message)
+            if known != origin:
+                raise Refused(Why.BAD_BLINDED, "signed before for another account or exchange")
         return new
+
+    def knows_blinded(self, brand: bytes, message: bytes) -> bool:
+        """True if this blinded message has been paid for."""
+        self.touch(message)
+        return self._db.one("select 1 from blinded where brand = ? and message = ?", brand, message) is not None
 
     def debit(self, account: bytes, brand: Brand, count: int, reference: bytes, now: int) -> None:
         """Turn money of the account into `count` live tokens of the brand. Refuses an overdraft."""
@@ -132,6 +144,52 @@ class BankStore(Store):
             raise Refused(Why.OVERDRAFT)
         legs = Leg(ACCOUNT, account, -amount), Leg(TOKENS, brand.id, amount)
         self.ledger.move("withdrawal", reference, brand.currency, now, *legs)
+
+    # Exchange.
+
+    def begin_exchange(self, exchange_q: Signed) -> bool:
+        """Insert an exchange, or find that it stands; true if it is new."""
+        self.touch(exchange_q.hash)
+        return self._db.run("insert or ignore into exchange values(?, ?)", exchange_q.hash, encode(exchange_q)) == 1
+
+    def use_in_exchange(
+        self, payments: tuple[Payment, ...], hash: bytes, given: dict[bytes, int], currency: str, now: int
+    ) -> None:
+        """Use these tokens up for new ones, worth `given` by brand. Refuses, with the evidence, one that is in use."""
+        self._use(payments, hash)
+        taken = [Leg(TOKENS, brand, -amount) for brand, amount in _by_brand(payments).items()]
+        self.ledger.move("exchange", hash, currency, now, *taken, *(Leg(TOKENS, b, a) for b, a in given.items()))
+        self._check_outstanding(payments, currency)
+
+    def _use(self, payments: tuple[Payment, ...], user: bytes) -> None:
+        for payment in payments:
+            token = payment.token
+            self.touch(token.id)
+            row = token.id, user, token.brand, used_name(token.id)
+            if not self._db.run("insert or ignore into used values(?, ?, ?, ?)", *row):
+                raise Refused(Why.TOKEN_USED, evidence=self.history(token.id))
+
+    def _check_outstanding(self, payments: tuple[Payment, ...], currency: str) -> None:
+        for brand in _by_brand(payments):
+            outstanding = self.ledger.balance(TOKENS, brand, currency)
+            assert outstanding >= 0, "more tokens come back than were withdrawn"
+
+    def history(self, token: bytes) -> list[Signed]:
+        """What shows that a token is used: the authorization, and the commit where there is one; empty if it is not."""
+        self.touch(token)
+        row = self._db.one(
+            "select authorization_q, proof, exchange_q from used left join sale on outcome_key = user"
+            " left join exchange on hash = user where token = ?",
+            token,
+        )
+        return [_signed(paper) for paper in row or () if paper]
+
+    def used_names(self, brand: bytes, after: bytes, *, most: int) -> list[bytes]:
+        """Published names of the used tokens of a brand, ascending, from the one after `after` on."""
+        rows = self._db.all(
+            "select name from used where brand = ? and name > ? order by name limit ?", brand, after, most
+        )
+        return [name for (name,) in rows]
 
     # Sales.
 
@@ -161,27 +219,17 @@ class BankStore(Store):
     def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
         """Lock every token of a payment. Refuses, with the evidence, one that is in use."""
         outcome_key = body.transaction.outcome_key
-        for payment in body.payments:
-            self.touch(payment.token.id)
-            if not self._db.run("insert or ignore into used values(?, ?)", payment.token.id, outcome_key):
-                raise Refused(Why.TOKEN_USED, evidence=self._history(payment.token.id))
-        for brand, amount in _by_brand(body).items():
+        self._use(body.payments, outcome_key)
+        for brand, amount in _by_brand(body.payments).items():
             legs = Leg(TOKENS, brand, -amount), Leg(LOCKED, brand, amount)
             self.ledger.move("lock", outcome_key, currency, now, *legs)
-            assert self.ledger.balance(TOKENS, brand, currency) >= 0, "more tokens come back than were withdrawn"
-
-    def _history(self, token: bytes) -> list[Signed]:
-        """What shows that a token is used: the authorization, and the commit where there is one."""
-        q, proof = self._db.one(
-            "select authorization_q, proof from used join sale using(outcome_key) where token = ?", token
-        )
-        return [_signed(q), *([_signed(proof)] if proof else [])]
+        self._check_outstanding(body.payments, currency)
 
     def commit_sale(self, sale: Sale, commit: Signed, now: int) -> None:
         """Credit the merchant. The tokens are spent for good."""
         transaction = sale.order.transaction
         self._end(transaction, COMMITTED, commit)
-        for brand, amount in _by_brand(sale.order).items():
+        for brand, amount in _by_brand(sale.order.payments).items():
             legs = Leg(LOCKED, brand, -amount), Leg(ACCOUNT, transaction.merchant, amount)
             self.ledger.move("credit", transaction.outcome_key, sale.currency, now, *legs)
 
@@ -205,8 +253,8 @@ class BankStore(Store):
 
     def _free(self, sale: Sale, kind: str, now: int) -> None:
         key = sale.order.transaction.outcome_key
-        self._db.run("delete from used where outcome_key = ?", key)
-        for brand, amount in _by_brand(sale.order).items():
+        self._db.run("delete from used where user = ?", key)
+        for brand, amount in _by_brand(sale.order.payments).items():
             legs = Leg(LOCKED, brand, -amount), Leg(TOKENS, brand, amount)
             self.ledger.move(kind, key, sale.currency, now, *legs)
 
@@ -249,9 +297,9 @@ def _signed(data: bytes) -> Signed:
     return decode_record(Signed, data)
 
 
-def _by_brand(body: AuthorizationQ) -> dict[bytes, int]:
+def _by_brand(payments: tuple[Payment, ...]) -> dict[bytes, int]:
     """What a payment moves, by brand."""
     amounts: dict[bytes, int] = defaultdict(int)
-    for payment in body.payments:
+    for payment in payments:
         amounts[payment.token.brand] += payment.amount
     return amounts

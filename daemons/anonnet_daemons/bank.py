@@ -6,7 +6,8 @@ from pathlib import Path
 
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
-from anonnet.parties.bank import Bank, Minted
+from anonnet.parties.bank import Bank
+from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
 from anonnet_daemons.config import Kind, offers_of
