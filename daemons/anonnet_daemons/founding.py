@@ -58,10 +58,10 @@ class Plan:
     port: int = PORT
 
 
-def found(plan: Plan) -> Network:
+async def found(plan: Plan) -> Network:
     """Make the network's folders and files. Raises BadStart where there is something already."""
     home = plan.home
-    hosts = _hosts(plan.subnet)
+    hosts = await _hosts(plan.subnet)
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise BadStart(f"{home} is not empty: choose a new folder, or remove it if nothing in it is needed")
     try:
@@ -75,7 +75,8 @@ def found(plan: Plan) -> Network:
         signers[kind] = key
         peers.append(peer)
     name = f"local-{os.urandom(4).hex()}"
-    offers = _mint(plan, Signer(name, signers[Kind.BANK]), signers[Kind.BANK].public)
+    bank = signers[Kind.BANK]
+    offers = await trio.to_thread.run_sync(_mint, plan, Signer(name, bank), bank.public)
     _consumer(home, hosts[Kind.CONSUMER])
     network = Network(name, tuple(peers), tuple(offers))
     write_durably(home / NETWORK_FILE, network_json(network))  # last: a network with this file is whole
@@ -128,12 +129,12 @@ def _mint(plan: Plan, signer: Signer, bank: bytes) -> list[BrandOffer]:
     return [offer for offer, _, _ in made]
 
 
-def _hosts(chosen: str) -> dict[Kind, str]:
+async def _hosts(chosen: str) -> dict[Kind, str]:
     """An address for each party."""
     first, second = os.urandom(2)
     subnet = chosen or f"127.{1 + first % 254}.{second}"
     hosts = {kind: f"{subnet}.{index}" for index, kind in enumerate(Kind, start=1)}
-    if trio.run(_can_listen, hosts[Kind.CONSUMER]):
+    if await _can_listen(hosts[Kind.CONSUMER]):
         return hosts
     if chosen:
         raise BadStart(f"this machine has no addresses {chosen}.1 to .5: choose another --subnet, such as 127.20.30")

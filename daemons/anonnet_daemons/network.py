@@ -17,7 +17,7 @@ import trio
 
 from anonnet.errors import BadStart
 from anonnet.limits import STOP_SECONDS
-from anonnet.net.daemon import plain_errors
+from anonnet.net.daemon import plain_errors, signalled
 from anonnet.protocol.network import Network, Peer
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
 from anonnet_daemons.owner import NoDaemon, Owner, noun, owner_of
@@ -27,6 +27,29 @@ READY_SECONDS = 30.0
 """A slow machine starts five daemons at the same time well within this."""
 LOOK_SECONDS = 0.02
 LOG_TAIL_BYTES = 2000
+
+
+@asynccontextmanager
+async def ended_by_signals() -> AsyncIterator[None]:
+    """End the block on SIGTERM or Ctrl-C as if it had been cancelled, so that it can tidy up. Raises Interrupted."""
+    interrupted = False
+    async with trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            nonlocal interrupted
+            await signalled()
+            interrupted = True
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait)
+        yield
+        nursery.cancel_scope.cancel()
+    if interrupted:
+        raise Interrupted("stopped by a signal; every process has been ended")
+
+
+class Interrupted(Exception):
+    """The user, or the system, has asked to stop."""
 
 
 class Daemon:

@@ -32,6 +32,7 @@ from anonnet.wire.codec import decode
 from anonnet_daemons.owner import Failed, NotYet, Owner
 
 ABORTED, COMMITTED, DISPUTED, DONE, REFUSED = "aborted", "committed", "disputed", "done", "refused"
+TIMING = "timing"
 ENDED = (DONE, DISPUTED, ABORTED, REFUSED)
 """States of a purchase that it does not leave."""
 FREE, WITHDRAWING, VOID = "free", "withdrawing", "void"

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import click
+import trio
 
 from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN
 from anonnet_daemons.cli.verbs import Found, home, verb
@@ -64,7 +65,7 @@ def init(home_: Path, currency: str, denominations: tuple[int, ...], bits: str, 
     if not 0 < len(currency.encode()) <= CURRENCY_MAX:
         raise click.UsageError(f"A currency's name has 1 to {CURRENCY_MAX} letters.")
     plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port)
-    network = found(plan)
+    network = trio.run(found, plan)
     parties = {peer.name: {"role": peer.role.value, "host": peer.host, "port": peer.port} for peer in network.peers}
     words = [
         f"Made {network.name} in {plan.home}: bank, merchant, log, relay and consumer,",

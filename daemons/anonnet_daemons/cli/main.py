@@ -16,6 +16,7 @@ NOUNS = {  # name -> what its help says here
     "log": "Run the log, look at its entries.",
     "relay": "Run the relay.",
     "wallet": "Run the consumer's wallet, withdraw, buy.",
+    "demo": "Two sales between five processes, step by step.",
 }
 
 

@@ -9,25 +9,35 @@ import click
 import trio
 
 from anonnet.net.daemon import signalled
-from anonnet_daemons.cli.verbs import Found, home, verb
+from anonnet_daemons.cli.verbs import DONE, FAILED, Found, home, verb
 from anonnet_daemons.network import LocalNetwork
 
 alone = click.Group()
 
 
 @verb(alone, example="anonnet up ~/try")
-@click.argument("home_", metavar="[HOME]", type=click.Path(exists=True, file_okay=False, path_type=Path), default=home)
+@click.argument("home_", metavar="[HOME]", type=click.Path(file_okay=False, path_type=Path), default=home)
 @click.option("--direct", is_flag=True, help="Let the consumer dial without the relay. For tests.")
 def up(home_: Path, direct: bool) -> Found:
     """Run all five parties of the network in HOME until Ctrl-C or SIGTERM."""
 
     async def run() -> Found:
-        async with LocalNetwork.running(home_.absolute(), direct=direct) as local:
-            names = ", ".join(daemon.name for daemon in local.daemons.values())
-            print(f"Running: {names}. In another terminal: export ANONNET_HOME={local.home}", file=sys.stderr)
-            await local.until_one_ends(signalled)
-            codes = await local.stop()
-        failed = [kind.value for kind, code in codes.items() if code]
-        return Found({"exits": {kind.value: code for kind, code in codes.items()}}, [], code=1 if failed else 0)
+        async with trio.open_nursery() as nursery:
+            asked_to_stop = trio.Event()
+            nursery.start_soon(_listen, asked_to_stop)
+            async with LocalNetwork.running(home_.absolute(), direct=direct) as local:
+                names = ", ".join(daemon.name for daemon in local.daemons.values())
+                print(f"Running: {names}. In another terminal: export ANONNET_HOME={local.home}", file=sys.stderr)
+                await local.until_one_ends(asked_to_stop.wait)
+                codes = await local.stop()
+            nursery.cancel_scope.cancel()
+        exits = {kind.value: code for kind, code in codes.items()}
+        words = [f"{name} ended with {code}: look at its daemon.log" for name, code in exits.items() if code]
+        return Found({"exits": exits}, words, FAILED if words else DONE)
 
     return trio.run(run)
+
+
+async def _listen(asked_to_stop: trio.Event) -> None:
+    await signalled()
+    asked_to_stop.set()

@@ -22,19 +22,21 @@ import trio
 from anonnet.errors import BadStart, Fatal
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet_daemons.config import Kind
+from anonnet_daemons.network import Interrupted
 from anonnet_daemons.owner import Failed, NoDaemon, NotYet, Owner, owner_of
 
-DONE, FAILED, WRONG_USE, UNAVAILABLE, NOT_YET = 0, 1, 2, 69, 75
-"""Exit codes; the last two are EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h."""
+DONE, FAILED, UNAVAILABLE, NOT_YET, INTERRUPTED = 0, 1, 69, 75, 130
+"""Exit codes: EX_UNAVAILABLE and EX_TEMPFAIL are of sysexits.h, the last is what shells give for Ctrl-C."""
 
 HOME_VARIABLE = "ANONNET_HOME"
-CODES: tuple[tuple[type[Exception], int], ...] = (
-    (Failed, FAILED),
-    (BadStart, FAILED),
-    (Fatal, FAILED),
-    (NoDaemon, UNAVAILABLE),
-    (NotYet, NOT_YET),
-)
+CODES: dict[type[Exception], int] = {
+    Failed: FAILED,
+    BadStart: FAILED,
+    Fatal: FAILED,
+    NoDaemon: UNAVAILABLE,
+    NotYet: NOT_YET,
+    Interrupted: INTERRUPTED,
+}
 
 T = TypeVar("T")
 
@@ -61,14 +63,21 @@ def verb(group: click.Group, name: str | None = None, *, example: str) -> Callab
         def run(*args: Any, as_json: bool, **options: Any) -> NoReturn:
             try:
                 found = function(*args, **options)
-            except tuple(kind for kind, _ in CODES) as problem:
+            except tuple(CODES) as problem:
                 complain(problem, as_json)
+            except BaseExceptionGroup as group:
+                complain(known_in(group), as_json)
             show(found or Found({}), as_json)
 
         flag = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
         return group.command(name, epilog=f"Example: {example}")(flag(run))
 
     return register
+
+
+def as_json() -> bool:
+    """True if the verb that runs was asked for JSON."""
+    return bool(click.get_current_context().params.get("as_json"))
 
 
 def show(found: Found, as_json: bool) -> NoReturn:
@@ -83,12 +92,23 @@ def show(found: Found, as_json: bool) -> NoReturn:
 
 def complain(problem: Exception, as_json: bool) -> NoReturn:
     """Say what went wrong, and end."""
-    code = next(code for kind, code in CODES if isinstance(problem, kind))
+    code = CODES[type(problem)]
     if as_json:
         click.echo(json.dumps({"error": str(problem), "exit": code}))
     else:
         click.echo(f"anonnet: {problem}", err=True)
     sys.exit(code)
+
+
+def known_in(group: BaseExceptionGroup[BaseException]) -> Exception:
+    """What nurseries have wrapped up, if it is one of those above; else the group goes on."""
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            return known_in(each)
+        if type(each) in CODES:
+            assert isinstance(each, Exception)
+            return each
+    raise group
 
 
 def data_option(kind: Kind) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
