@@ -154,7 +154,8 @@ class RelayControlFront:
 def _enclosed(request: bytes) -> Message | Signed:
     """The request that is to be forwarded, signed or not. Raises Malformed."""
     with suppress(Malformed):
-        if not STEPS[step_of(request)].signed:
+        kind = STEPS.get(step_of(request))
+        if kind is not None and not kind.signed:
             return decode(request)
     return decode_record(Signed, request)
 

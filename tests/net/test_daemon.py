@@ -20,15 +20,17 @@ from anonnet.net.control import control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
 from anonnet.net.dialing import Direct
 from anonnet.parties.turn import Party
+from anonnet.protocol.local import Forward, Forwarded
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
 from anonnet.protocol.watching import Health, HealthOf, Watch
 from anonnet.store.folder import Folder
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import decode, encode
 
 from .parties import STATIC_SECRETS, More, Note, Noted, NoteStore, Send, Tally, Visitor, network_of, new_peer, signer
 
 SECONDS = 20
+NOTE = encode(Note(text="one"))
 
 
 @asynccontextmanager
@@ -86,6 +88,31 @@ async def test_an_errand_is_sent_and_its_answer_brought_back(tmp_path: Path) -> 
         while not store.count():
             await trio.testing.wait_all_tasks_blocked(0.01)
         assert store.errands.next_due() is None
+
+
+async def test_the_owner_has_a_request_forwarded(tmp_path: Path) -> None:
+    down = new_peer(Role.LOG, "down", port=1)
+    async with tally_daemon(tmp_path / "t") as (peer, _):
+        network = network_of(peer, down)
+        async with daemon(Visitor(signer()), NoteStore(), tmp_path / "v", network), control(tmp_path / "v") as owner:
+            forwarded = decode((await owner.ask(Forward(receiver=peer.identity, request=NOTE))).payload)
+            assert isinstance(forwarded, Forwarded)
+            assert decode(forwarded.answer) == Noted(count=1, padding=b"")
+            for receiver in (down.identity, bytes(32)):
+                reply = await owner.ask(Forward(receiver=receiver, request=NOTE))
+                assert reply.step == Step.REFUSED
+            with pytest.raises(ConnectionError):
+                await owner.ask(Forward(receiver=peer.identity, request=b"no message"))
+
+
+async def test_a_kept_connection_that_has_ended_is_dialed_again(tmp_path: Path) -> None:
+    async with tally_daemon(tmp_path / "t") as (peer, _):
+        dialer = Direct(network_of(peer))
+        await dialer.ask(peer, Note(text="one"))
+    async with daemon(Tally(signer()), NoteStore(), tmp_path / "t", network_of(peer), peer):
+        reply = await dialer.ask(peer, Note(text="one"))
+        assert decode(reply.payload) == Noted(count=1, padding=b"")
+    await dialer.aclose()
 
 
 async def test_the_owner_watches_the_steps(tmp_path: Path) -> None:
