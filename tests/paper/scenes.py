@@ -14,6 +14,7 @@ from typing import TypeVar
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.account import OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.local import BooksOf, Buy, Fund, OpenAt, Purchase, PurchaseOf, Sell, WalletOf, Withdraw
 from anonnet.protocol.logbook import OutcomeOf
@@ -365,6 +366,19 @@ class Deal:
             chunk.check_against(terms)
             chunks.append(chunk.sealed)
         return chunks
+
+
+def exchange_q(coins: list[Coin], *wanted: TokenSecrets) -> Signed:
+    """E1: these tokens for new ones, which are of one brand."""
+    payments = tuple(sorted((Payment(token=c.token, amount=c.worth) for c in coins), key=lambda p: p.token.id))
+    blinded = tuple(each.blinded().blinded_message for each in wanted)
+    body = ExchangeQ(
+        bank=wanted[0].brand.bank,
+        payments=payments,
+        wanted=(Wanted(brand=wanted[0].brand.id, blinded=blinded),),
+        until=NOON + 24 * 3600,
+    )
+    return Signer(NETWORK, *(coin.secrets.key for coin in coins)).sign(body)
 
 
 def by(name: str, message: Message) -> Signed:

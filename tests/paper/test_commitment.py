@@ -9,11 +9,12 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, committed
 from anonnet.protocol.refusal import Noted
 from anonnet.wire.codec import decode, decode_record, encode
-from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, tampered
+from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, exchange_q, tampered
 from tests.stage import NETWORK
 
 
@@ -153,6 +154,21 @@ def test_an_abort_frees_the_token_for_reuse(scene: Scene) -> None:
     assert before.why == Why.TOKEN_USED
     assert isinstance(noted, Noted)
     assert isinstance(after, AuthorizationB)
+
+
+def test_an_abort_frees_the_token_for_exchange(scene: Scene) -> None:
+    """Section "Purchase", P5b: "to be freed for reuse or exchanged following a failed transaction"."""
+    failed = Deal.authorized(scene)
+    new = failed.hand.secrets(1)
+    (one,) = (coin for coin in failed.coins if coin.worth == 1)
+    scene.now = failed.transaction.expiration + SETTLE_SECONDS + 1
+    before = scene.refused(scene.bank, exchange_q([one], new))
+
+    scene.ask(scene.bank, failed.outcome)
+    after = scene.ask(scene.bank, exchange_q([one], new))
+
+    assert before.why == Why.TOKEN_USED
+    assert isinstance(after, ExchangeB)
 
 
 def test_a_wallet_spends_no_token_before_the_bank_has_noted_the_abort(scene: Scene) -> None:

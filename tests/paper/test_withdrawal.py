@@ -13,11 +13,12 @@ from anonnet.errors import Malformed, Why
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.token import Token
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import encode as written
-from tests.paper.scenes import Deal, Hand, Scene, tampered
+from tests.paper.scenes import Deal, Hand, Scene, exchange_q, tampered
 from tests.rsa_keys import brand_key
 
 R = 0x5EED_0F_B11D
@@ -214,3 +215,22 @@ def test_a_withdrawal_is_asked_for_until_it_is_answered(scene: Scene) -> None:
     assert scene.tokens() == {"free": free + 4}
     assert scene.books() == debited
     assert len({written(line.said) for line in scene.said(WithdrawC)}) == 1
+
+
+def test_a_token_is_exchanged_for_new_ones_by_its_own_key(scene: Scene) -> None:
+    """Section "Withdrawal and Exchange", E1, E2: "replacing the consumer's public key with the token's ... key"."""
+    hand = Hand(scene)
+    hand.open(10)
+    (old,) = hand.withdraw(4)
+    new = [hand.secrets(1) for _ in range(4)]
+    scene.heard.clear()
+
+    answer = scene.ask(scene.bank, exchange_q([old], *new))
+    reuse = scene.refused(scene.bank, Deal.offered(scene, hand, [old]).authorization_q)
+
+    assert isinstance(answer, ExchangeB)
+    for secrets, signature in zip(new, answer.signatures, strict=True):
+        assert secrets.token(signature).holds(scene.brand(1))
+    assert reuse.why == Why.TOKEN_USED
+    assert hand.key.public not in b"".join(written(line.said) for line in scene.heard)
+    assert hand.balance == 6

@@ -1,0 +1,178 @@
+"""The paper's section "Data Management": what each party keeps, and what it can still do with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from anonnet.errors import Why
+from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.logbook import OutcomeOf
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit, sells
+from anonnet.store.merchant import MerchantStore
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import checked
+from tests.paper.scenes import GOODS, PRICE, Deal, Scene
+from tests.stage import NETWORK, Actor
+
+
+def test_the_consumer_keeps_token_contract_goods_and_commit(scene: Scene) -> None:
+    """Section "Data Management": "the token (Q*), the signed contract and goods (goods_m), and ... (commit)"."""
+    purchase = scene.buy()
+    scene.settle()
+
+    shown = scene.purchase(purchase)
+
+    bodies = {type(decode(paper.body)): paper for paper in shown.papers}
+    assert list(bodies) == [GoodsM, AuthorizationQ, AuthorizationB, Commit]
+    order = decode(bodies[AuthorizationQ].body)
+    assert isinstance(order, AuthorizationQ)
+    assert sells(checked(NETWORK, bodies[GoodsM], GoodsM), order.transaction)
+    assert [payment.token.holds(scene.brand(payment.amount)) for payment in order.payments] == [True, True]
+    assert Path(shown.path).read_bytes() == GOODS
+
+
+def test_the_merchant_keeps_promise_and_commit_until_he_is_credited(scene: Scene) -> None:
+    """Section "Data Management": authorization_b and commit "are used to prove a completed transaction to the bank".
+
+    His machine dies between the commit and the claim; a new one has his store and nothing else.
+    """
+    store = MerchantStore(str(scene.folder / "merchant.db"))
+    first = Actor("merchant", scene.merchant.party, store, scene.merchant.clock, scene.merchant.entropy)
+    scene.merchant = first
+    scene.sell()
+    scene.lost = lambda line: line.kind is Claim or (line.sender, line.receiver) == ("log", "bank")
+    scene.buy()
+    scene.settle()
+    unpaid = scene.income
+    store.close()
+
+    again = MerchantStore(str(scene.folder / "merchant.db"))
+    scene.merchant = Actor("merchant", first.party, again, first.clock, first.entropy)
+    scene.lost = lambda line: False
+    scene.settle()
+
+    (claim,) = {line.said for line in scene.said(Claim)}
+    assert isinstance(claim, Claim)
+    assert (unpaid, scene.income) == (0, PRICE)
+    assert isinstance(decode(claim.commit.body), Commit)
+    assert len(scene.said(Credit)) == 1
+    again.close()
+
+
+def test_the_log_makes_no_abort_after_the_delay(scene: Scene) -> None:
+    """Section "Data Management": "the log not generate abort for any transaction with an expiration which has been
+    exceeded by more than this delay period"."""
+    deal = Deal.authorized(scene)
+    scene.now = deal.transaction.expiration + RETENTION_SECONDS
+    within = deal.outcome
+
+    scene.now += 1
+    refusal = scene.refused(scene.log, OutcomeOf(transaction=deal.transaction))
+
+    assert isinstance(decode(within.body), Abort)
+    assert refusal.why == Why.FORGOTTEN
+
+
+def test_the_log_keeps_commits_longer_than_anybody_may_need_them(scene: Scene) -> None:
+    """Section "Data Management": the delay is "long enough that denial of access ... is extremely improbable"."""
+    deal = Deal.committed(scene)
+    scene.now = deal.transaction.expiration + CLAIM_SECONDS + LEAD_SECONDS_MAX
+
+    commit = deal.outcome
+
+    assert isinstance(decode(commit.body), Commit)
+    assert RETENTION_SECONDS > CLAIM_SECONDS + LEAD_SECONDS_MAX
+
+
+def test_the_bank_logs_the_authorization_to_detect_reuse(scene: Scene) -> None:
+    """Section "Data Management": authorization_q "is logged in the database, so that attempts at token reuse can be
+    detected"; it is kept together with the commit."""
+    deal = Deal.authorized(scene)
+    running = scene.refused(scene.bank, Deal.offered(scene, deal.hand, deal.coins).authorization_q).evidence
+    scene.ask(scene.log, deal.authorization_m)
+
+    scene.settle()
+
+    ended = scene.refused(scene.bank, Deal.offered(scene, deal.hand, deal.coins).authorization_q).evidence
+    assert running == (deal.authorization_q,)
+    assert ended == (deal.authorization_q, deal.outcome)
+
+
+def test_the_bank_keeps_the_abort(scene: Scene) -> None:
+    """Section "Data Management": "If the transaction aborts, the bank need keep only abort"."""
+    deal = Deal.authorized(scene)
+    scene.to_expiration()
+
+    refusal = scene.refused(scene.bank, deal.authorization_q)
+
+    assert (refusal.why, refusal.evidence) == (Why.SALE_ABORTED, (deal.outcome,))
+
+
+def test_claims_have_a_limited_time_of_validity(scene: Scene) -> None:
+    """Section "Data Management": "transaction claims by the merchant should have a limited time of validity"."""
+    deal = Deal.committed(scene)
+    claim = Claim(bank=scene.bank_key, authorization_b=deal.authorization_b, commit=deal.outcome)
+    scene.lost = lambda line: "log" in (line.sender, line.receiver)
+    scene.pass_time(deal.transaction.expiration - scene.now + CLAIM_SECONDS)
+    at_the_end = scene.books()["locked"]
+
+    scene.pass_time(1)
+    refusal = scene.refused(scene.bank, claim)
+
+    assert (at_the_end, scene.books()["locked"]) == (PRICE, 0)
+    assert refusal.why == Why.TOO_LATE
+    assert scene.income == 0
+
+
+def test_a_claim_within_its_time_is_paid(scene: Scene) -> None:
+    """Section "Data Management": "sufficiently long to allow time for reasonable delays"."""
+    deal = Deal.committed(scene)
+    claim = Claim(bank=scene.bank_key, authorization_b=deal.authorization_b, commit=deal.outcome)
+    scene.lost = lambda line: "log" in (line.sender, line.receiver)
+    scene.pass_time(deal.transaction.expiration - scene.now + CLAIM_SECONDS)
+
+    credit = scene.ask(scene.bank, claim)
+
+    assert isinstance(credit, Credit)
+    assert scene.income == PRICE
+
+
+def test_no_lock_outlives_a_log_that_is_gone(scene: Scene) -> None:
+    """Section "Data Management": with a limited validity of claims the bank need not wait for ever."""
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: "log" in (line.sender, line.receiver)
+    scene.pass_time(deal.transaction.expiration - scene.now + CLAIM_SECONDS + 1)
+    scene.sell()
+
+    again = scene.ask(scene.bank, Deal.offered(scene, deal.hand, deal.coins).authorization_q)
+
+    assert isinstance(again, AuthorizationB)
+
+
+def test_the_bank_authorizes_no_expiration_that_is_excessively_late(scene: Scene) -> None:
+    """Section "Data Management": "may decide to not authorize any transactions with excessively late expiration"."""
+    deal = Deal.offered(scene)
+    last = replace(deal.transaction, expiration=scene.now + LEAD_SECONDS_MAX)
+    late = replace(deal.transaction, expiration=scene.now + LEAD_SECONDS_MAX + 1)
+
+    refusal = scene.refused(scene.bank, deal.hand.pays(deal.coins, late))
+    promise = scene.ask(scene.bank, deal.hand.pays(deal.coins, last))
+
+    assert refusal.why == Why.TOO_LATE
+    assert isinstance(promise, AuthorizationB)
+
+
+def test_an_abort_that_the_bank_never_saw_still_counts(scene: Scene) -> None:
+    """Section "Data Management": the bank asks the log itself, so that no lock waits for a consumer who is gone."""
+    Deal.authorized(scene)
+    scene.consumers.clear()
+    locked = scene.books()["locked"]
+
+    scene.to_expiration()
+
+    assert (locked, scene.books()["locked"]) == (PRICE, 0)
+    assert SETTLE_SECONDS > 0
+    assert not scene.said(AuthorizationM) or scene.income == PRICE
