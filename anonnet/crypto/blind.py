@@ -190,14 +190,19 @@ def verify(public: PublicKey, message: bytes, signature: bytes) -> bool:
 
 
 def check_blinded(public: PublicKey, blinded_message: bytes) -> None:
-    """Raise Malformed unless the bank may sign this: `size` bytes, below n, not 0, 1 or n - 1, coprime to n."""
+    """Raise Malformed unless the bank may take this order: it can be signed (`blinded_number`), and is coprime to n."""
+    if not coprime(blinded_number(public, blinded_message), public.modulus):
+        raise Malformed("a blinded message that shares a factor with the modulus")
+
+
+def blinded_number(public: PublicKey, blinded_message: bytes) -> int:
+    """Read what is to be signed; Malformed unless it has `size` bytes, is below n, and is not 0, 1 or n - 1."""
     z = int.from_bytes(blinded_message, "big")
     if len(blinded_message) != public.size or z >= public.modulus:
         raise Malformed("a blinded message of wrong size")
     if z in (0, 1, public.modulus - 1):
         raise Malformed("a blinded message whose signature everybody knows")
-    if not coprime(z, public.modulus):
-        raise Malformed("a blinded message that shares a factor with the modulus")
+    return z
 
 
 class SecretKey:
@@ -256,10 +261,10 @@ class SecretKey:
     def sign(self, blinded_message: bytes) -> bytes:
         """Return the blind signature (RFC 9474, section 4.3), `size` bytes: always the same for the same input.
 
-        Malformed where `check_blinded` says so; FaultySignature where the arithmetic failed, and then nothing leaves.
+        Malformed where `blinded_number` says so; FaultySignature where the arithmetic failed, and then nothing leaves.
+        A factor shared with n is not looked for again: whoever can make such a z knows the key, and learns nothing.
         """
-        check_blinded(self.public, blinded_message)
-        return self.root(int.from_bytes(blinded_message, "big")).to_bytes(self.public.size, "big")
+        return self.root(blinded_number(self.public, blinded_message)).to_bytes(self.public.size, "big")
 
     def root(self, value: int) -> int:
         """Return the e-th root of `value` mod n, checked before it leaves; FaultySignature if it is none."""
