@@ -27,6 +27,7 @@ from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import denominations_for
 from anonnet.protocol.goods import GoodsM, Order, order_id
+from anonnet.protocol.history import spent_by
 from anonnet.protocol.local import (
     ROWS_MAX,
     Buy,
@@ -39,7 +40,7 @@ from anonnet.protocol.local import (
 )
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.network import Network, Role
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed, used_before
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction, expired
@@ -335,16 +336,17 @@ class Consumer(Party):
         return 1 if isinstance(request, AuthorizationQ) else RETRY_SECONDS_MAX
 
     def _authorization_refused(self, turn: WalletTurn, asked: Asked[Refusal], q: AuthorizationQ) -> Answer:
-        """The bank shows an earlier use of a token: believed only if it proves one, by a key that only we have."""
+        """The bank shows an earlier use of a token. Only proof that it is spent for good ends the purchase: while it is
+        locked elsewhere, and no more, the bank might still take this P2."""
         bought = self._about(turn, asked)
-        used = {token for paper in asked.body.evidence for token in used_before(self.network, paper, q)}
-        if not used:
-            return self._later(turn, asked, RETRY_SECONDS_MAX)
-        for held in turn.store.tokens_of(bought.id):
-            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
-        turn.store.move(
-            bought.id, wallet.REFUSED, "the bank proved an earlier use of a token: another copy of this wallet?"
-        )
+        proven = spent_by(self.network, self.logs, asked.body.evidence)
+        held = turn.store.tokens_of(bought.id)
+        spent = {each.id for each in held if proven.get(each.id, q.transaction) != q.transaction}
+        if not spent:
+            return self._later(turn, asked, self._patience(q))
+        for each in held:
+            turn.store.move_token(each.id, wallet.SPENT if each.id in spent else wallet.FREE)
+        turn.store.move(bought.id, wallet.REFUSED, "a token was spent before: is there another copy of this wallet?")
         turn.store.errands.end_all(bought.id)
         return Answer()
 

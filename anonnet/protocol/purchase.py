@@ -139,20 +139,6 @@ def aborted(network: str, log_key: bytes, abort: Signed) -> Transaction:
     return said.body.transaction
 
 
-def used_before(network: str, paper: Signed, q: AuthorizationQ) -> set[bytes]:
-    """The tokens of `q` that this paper really locks for another transaction: authorization_q, signed by their keys.
-
-    Raises Malformed where it is signed by others.
-    """
-    if paper.step != AuthorizationQ.step:
-        return set()
-    earlier = checked(network, paper, AuthorizationQ)
-    check_authorization_q(earlier)
-    if earlier.body.transaction == q.transaction:
-        return set()
-    return {payment.token.id for payment in earlier.body.payments} & {payment.token.id for payment in q.payments}
-
-
 def sells(goods_m: Checked[GoodsM], transaction: Transaction) -> bool:
     """True if this P1 and this transaction go together: "must agree only on n and M to be compatible", and on W."""
     body = goods_m.body
