@@ -1,0 +1,264 @@
+"""What must hold after every run, judged from outside: by the tape, by papers, and by the bank's books against them.
+
+Each checker yields one sentence for each thing that is wrong. What they check is named in design.md, "What everything
+must satisfy", 1 to 4, and in the paper's section "Correctness and Atomicity".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator
+from typing import Any
+
+from anonnet.limits import SETTLE_SECONDS
+from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
+from anonnet.protocol.logbook import Entry, Time, Undecided
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit, committed
+from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.wire.codec import decode, decode_record
+from anonnet.wire.signed import Signed, checked
+from tests.world.tape import Said, Tape, recorded
+
+Complaints = Iterator[str]
+CLOCKS_APART = 4
+"""Clocks of the world are at most 3 seconds wrong, and whole seconds hide one more."""
+
+
+def everything_said_holds(tape: Tape) -> Complaints:
+    yield from tape.unsound
+
+
+def answers_stay(tape: Tape) -> Complaints:
+    """Asked again, answered again, byte for byte; state moves one way."""
+    last: dict[tuple[str, bytes], tuple[int, bytes]] = {}
+    for request, answer in tape.pairs:
+        rank = _rank(answer)
+        if rank is None:
+            continue
+        key = answer.heard.sender, bytes([request.heard.step]) + request.signed.hash
+        before = last.get(key, (0, b""))
+        what = f"{answer.heard.sender} to {type(request.body).__name__}"
+        if rank < before[0]:
+            yield f"{what}: went back to {_shown(answer)}"
+        if rank == before[0] and rank > 0 and answer.heard.payload != before[1]:
+            yield f"{what}: answered in two ways: {_shown(answer)}"
+        if rank >= before[0]:
+            last[key] = rank, answer.heard.payload
+
+
+def _rank(answer: Said) -> int | None:
+    """How far the state had moved: 0 not yet, 1 done, 2 proven over. None: the answer grows by its nature."""
+    if isinstance(answer.body, Refusal):
+        return 2 if answer.body.why in ("sale-aborted", "forgotten") else 0
+    if isinstance(answer.body, Undecided):
+        return 0
+    grows = type(answer.body).__name__ in ("Entries", "Time", "Statement", "Brands", "Catalogue")
+    return None if grows else 1
+
+
+def _shown(answer: Said) -> str:
+    name = type(answer.body).__name__
+    return f"{name} {answer.body.why}" if isinstance(answer.body, Refusal) else name
+
+
+# The log.
+
+
+def log_time_never_falls(tape: Tape) -> Complaints:
+    """In what the log says of its time, and from entry to entry."""
+    last: dict[str, int] = defaultdict(int)
+    for said in tape.said:
+        if isinstance(said.body, Time | Undecided) and said.heard.is_reply:
+            if said.body.time < last[said.heard.sender]:
+                yield f"{said.heard.sender} said {said.body.time} after {last[said.heard.sender]}"
+            last[said.heard.sender] = max(last[said.heard.sender], said.body.time)
+
+
+def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:
+    """Each index has one entry, with times that do not fall, each a commit that was in time and of this log."""
+    known: dict[tuple[str, int], tuple[bytes, Entry]] = {}
+    for log, index, entry, data, _ in tape.entries():
+        if known.setdefault((log, index), (data, entry))[0] != data:
+            yield f"{log} has two entries {index}"
+    outcomes: Counter[tuple[str, bytes]] = Counter()
+    for (log, index), (_, entry) in sorted(known.items(), key=lambda each: each[0]):
+        before = known.get((log, index - 1))
+        if before and before[1].time > entry.time:
+            yield f"{log}: entry {index} is earlier than the one before it"
+        body = decode(decode_record(Signed, entry.body).body)
+        assert isinstance(body, AuthorizationM)
+        if body.transaction.log != logs[log]:
+            yield f"{log} recorded a transaction of another log"
+        if entry.time > body.transaction.expiration:
+            yield f"{log} committed after the expiration"
+        outcomes[log, entry.outcome_key] += 1
+    yield from (f"{log} has two entries for one transaction" for (log, _), n in outcomes.items() if n > 1)
+
+
+def one_outcome(tape: Tape, logs: dict[str, bytes], keys: dict[bytes, bytes]) -> Complaints:
+    """Never both a commit and an abort; one commit only; each of the log that the transaction names."""
+    aborts, commits = tape.aborts(), tape.commits()
+    for transaction, shown in commits.items():
+        if transaction in aborts:
+            yield "a transaction has both a commit and an abort"
+        if len({commit.body for commit, _ in shown}) > 1:
+            yield "a transaction has two commits"
+        for commit in {commit.body: commit for commit, _ in shown}.values():
+            signer = commit.signatures[0].signer
+            if keys.get(transaction.log) != signer:
+                yield "a commit of another log than the transaction names"
+            else:
+                committed(tape.network, signer, commit)
+    for transaction, papers in aborts.items():
+        if papers[0].time + CLOCKS_APART < transaction.expiration + SETTLE_SECONDS:
+            yield "an abort was granted before the expiration had passed"
+        if papers[0].heard.is_reply and logs.get(papers[0].heard.sender) != transaction.log:
+            yield "an abort by another log"
+
+
+def late_stays_late(tape: Tape) -> Complaints:
+    """A log that has refused P4 as late records it no more."""
+    late: set[Transaction] = set()
+    for request, answer in tape.pairs:
+        if not isinstance(request.body, AuthorizationM):
+            continue
+        if isinstance(answer.body, Refusal) and answer.body.why == "expired":
+            late.add(request.body.transaction)
+        elif isinstance(answer.body, Commit) and request.body.transaction in late:
+            yield "a log recorded what it had refused as late"
+
+
+# The merchant.
+
+
+def one_authorization_m(tape: Tape) -> Complaints:
+    """At most one P4 for each n, ever; and its key goes to the log that it names and to nobody else."""
+    for number, bodies in _by_number(tape).items():
+        if len(bodies) > 1:
+            yield f"the merchant signed {len(bodies)} P4 for {number.hex()[:8]}"
+
+
+def _by_number(tape: Tape) -> dict[bytes, set[bytes]]:
+    found: dict[bytes, set[bytes]] = defaultdict(set)
+    for said in tape.of(AuthorizationM):
+        found[said.body.transaction.number].add(said.signed.body)  # type: ignore[attr-defined]
+    for shown in tape.commits().values():
+        for commit, _ in shown:
+            body = decode(commit.body)
+            assert isinstance(body, Commit)
+            found[recorded(commit).transaction.number].add(body.authorization_m.body)
+    return found
+
+
+def keys_go_to_the_log(tape: Tape, logs: dict[str, bytes]) -> Complaints:
+    """Before P5a the merchandise key is said to the one log that P3 named, against a promise of the price."""
+    prices = {said.body.number: said.body.contract.price for said in tape.of(GoodsM)}  # type: ignore[attr-defined]
+    values: dict[Transaction, int] = {}
+    for said in tape.said:
+        if isinstance(said.body, AuthorizationB):
+            values[said.body.transaction] = said.body.value
+        if isinstance(said.body, AuthorizationM) and said.heard.sender.startswith("merchant"):
+            transaction = said.body.transaction
+            if logs.get(said.heard.receiver) != transaction.log:
+                yield f"{said.heard.sender} told a key to {said.heard.receiver}"
+            if values.get(transaction) != prices.get(transaction.number):
+                yield f"{said.heard.sender} sent P4 without a promise of the price"
+
+
+# The bank.
+
+
+def no_promise_without_lock(tape: Tape) -> Complaints:
+    """Each P3 answers a P2 that was said before, over its value; one P2 for each tuple; one P3."""
+    seen: dict[Transaction, set[int]] = defaultdict(set)
+    for said in tape.said:
+        if isinstance(said.body, AuthorizationQ):
+            seen[said.body.transaction].add(said.body.value)
+        if isinstance(said.body, AuthorizationB) and said.body.value not in seen[said.body.transaction]:
+            yield "a P3 without a P2 of its value"
+    for papers in tape.promises().values():
+        if len({said.signed.body for said in papers}) > 1:
+            yield "two promises for one transaction"
+    accepted: dict[Transaction, set[bytes]] = defaultdict(set)
+    for request, answer in tape.pairs:
+        if isinstance(request.body, AuthorizationQ) and isinstance(answer.body, AuthorizationB):
+            accepted[request.body.transaction].add(request.signed.body)
+    yield from ("two P2 were answered by one P3" for bodies in accepted.values() if len(bodies) > 1)
+
+
+def accepted_orders(tape: Tape) -> dict[Transaction, tuple[AuthorizationQ, float]]:
+    """The P2 that the bank took for each transaction that it promised, and when the promise was first said.
+
+    Where several P2 were said for one transaction and none was answered, it cannot be told: left out.
+    """
+    first = {transaction: papers[0].time for transaction, papers in tape.promises().items()}
+    answered: dict[Transaction, Any] = {}
+    for request, answer in tape.pairs:
+        if isinstance(request.body, AuthorizationQ) and isinstance(answer.body, AuthorizationB):
+            answered.setdefault(request.body.transaction, request.body)
+    for transaction, papers in tape.orders().items():
+        bodies = {said.signed.body: said.body for said in papers}
+        if transaction in first and len(bodies) == 1:
+            answered.setdefault(transaction, next(iter(bodies.values())))
+    return {transaction: (q, first[transaction]) for transaction, q in answered.items() if transaction in first}
+
+
+def tokens_are_promised_once(tape: Tape) -> Complaints:
+    """A token is promised again only after the log has aborted the transaction that it was promised to."""
+    aborts = {transaction: papers[0].time for transaction, papers in tape.aborts().items()}
+    commits = tape.commits()
+    held: dict[bytes, Transaction] = {}
+    for transaction, (order, time) in sorted(accepted_orders(tape).items(), key=lambda each: each[1][1]):
+        for payment in order.payments:
+            before = held.get(payment.token.id)
+            if before is not None and before in commits and transaction in commits:
+                yield "one token paid for two committed sales"
+            elif before is not None and aborts.get(before, float("inf")) > time:
+                yield "a token was promised again while its first sale was open"
+            held[payment.token.id] = transaction
+
+
+def one_more(tape: Tape, denominations: dict[bytes, int]) -> Complaints:
+    """Tokens accepted are at most the signatures debited, for each brand."""
+    signed = {brand: len(messages) for brand, messages in debited(tape).items()}
+    taken: dict[bytes, set[bytes]] = defaultdict(set)
+    for order, _ in accepted_orders(tape).values():
+        for payment in order.payments:
+            taken[payment.token.brand].add(payment.token.id)
+    for brand, tokens in taken.items():
+        if len(tokens) > signed.get(brand, 0) or brand not in denominations:
+            yield f"{len(tokens)} tokens for {signed.get(brand, 0)} signatures"
+
+
+def debited(tape: Tape) -> dict[bytes, dict[bytes, bytes]]:
+    """The blinded messages that the bank signed, by brand, with the account that asked."""
+    found: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
+    for request, answer in tape.pairs:
+        if isinstance(request.body, WithdrawC) and isinstance(answer.body, WithdrawB):
+            account = checked(tape.network, request.signed, WithdrawC).signer
+            for message in request.body.blinded:
+                found[request.body.brand].setdefault(message, account)
+    return found
+
+
+# The consumer.
+
+
+def paid_after_the_goods(tape: Tape, honest: Container[str]) -> Complaints:
+    """A wallet says P2 only when every chunk of the goods has been said to it."""
+    chunks: dict[tuple[str, bytes], set[int]] = defaultdict(set)
+    counts: dict[bytes, int] = {}
+    asked: dict[int, bytes] = {}
+    for said in tape.said:
+        if isinstance(said.body, GoodsM):
+            counts[said.body.number] = said.body.contract.chunks
+        elif isinstance(said.body, ChunkOf):
+            asked[said.heard.exchange] = said.body.number
+        elif isinstance(said.body, Chunk):
+            chunks[said.heard.receiver, asked[said.heard.exchange]].add(said.body.index)
+        elif isinstance(said.body, AuthorizationQ) and said.heard.sender in honest:
+            number = said.body.transaction.number
+            if len(chunks[said.heard.sender, number]) != counts[number]:
+                yield f"{said.heard.sender} paid before the goods were there"

@@ -1,0 +1,121 @@
+"""The tape of a run, read: every signed message checked again, requests joined with the answers that were said to them.
+
+The checkers see a run through this alone; what a party thinks does not matter here, only what it said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anonnet.errors import Malformed
+from anonnet.protocol.logbook import Entries, Entry
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.transaction import Transaction
+from anonnet.wire.codec import STEPS, Message, decode, decode_record
+from anonnet.wire.signed import Signed, received
+from tests.world.network import Heard
+
+
+@dataclass(frozen=True)
+class Said:
+    """One frame: when, by whom, to whom, what, and with which signatures."""
+
+    heard: Heard
+    body: Message
+    signed: Signed
+
+    @property
+    def time(self) -> float:
+        return self.heard.time
+
+
+@dataclass
+class Tape:
+    """What was said in one run."""
+
+    network: str
+    said: list[Said] = field(default_factory=list)
+    pairs: list[tuple[Said, Said]] = field(default_factory=list)
+    """(request, answer) in the order in which the answers were said."""
+    unsound: list[str] = field(default_factory=list)
+    _known: dict[bytes, Any] = field(default_factory=dict)
+    _requests: dict[int, Said] = field(default_factory=dict)
+    _read: int = 0
+
+    def read(self, heard: Sequence[Heard]) -> Tape:
+        """Decode and check every frame that is new on the tape, each content once."""
+        for each in heard[self._read :]:
+            if each.payload not in self._known:
+                self._known[each.payload] = self._checked(each)
+            checked = self._known[each.payload]
+            if checked is None:
+                continue
+            said = Said(each, checked.body, checked.signed)
+            self.said.append(said)
+            if each.is_reply:
+                self.pairs.append((self._requests[each.exchange], said))
+            else:
+                self._requests[each.exchange] = said
+        self._read = len(heard)
+        return self
+
+    def _checked(self, heard: Heard) -> Any:
+        try:
+            return received(self.network, STEPS[heard.step], heard.payload)
+        except Malformed as why:
+            self.unsound.append(f"{heard.sender} said what does not hold: {STEPS[heard.step].__name__}: {why}")
+            return None
+
+    def of(self, kind: type[Message]) -> Iterator[Said]:
+        """All messages of one kind, in the order in which they were said."""
+        return (said for said in self.said if type(said.body) is kind)
+
+    def promises(self) -> dict[Transaction, list[Said]]:
+        """P3 by transaction."""
+        return self._by_transaction(AuthorizationB)
+
+    def orders(self) -> dict[Transaction, list[Said]]:
+        """P2 by transaction."""
+        return self._by_transaction(AuthorizationQ)
+
+    def aborts(self) -> dict[Transaction, list[Said]]:
+        """P5b by transaction."""
+        return self._by_transaction(Abort)
+
+    def _by_transaction(self, kind: type[Message]) -> dict[Transaction, list[Said]]:
+        found: dict[Transaction, list[Said]] = defaultdict(list)
+        for said in self.of(kind):
+            body: Any = said.body
+            found[body.transaction].append(said)
+        return found
+
+    def commits(self) -> dict[Transaction, list[tuple[Signed, Said]]]:
+        """P5a by transaction, wherever one was shown."""
+        found: dict[Transaction, list[tuple[Signed, Said]]] = defaultdict(list)
+        for said in self.said:
+            body: Any = said.body
+            commit = said.signed if isinstance(body, Commit) else getattr(body, "commit", None)
+            if commit is not None:
+                found[recorded(commit).transaction].append((commit, said))
+        return found
+
+    def entries(self) -> Iterator[tuple[str, int, Entry, bytes, Said]]:
+        """(log, index, entry, its bytes, the answer it stood in)."""
+        for said in self.of(Entries):
+            body: Any = said.body
+            for index, each in enumerate(body.entries, body.start):
+                yield said.heard.sender, index, decode_record(Entry, each.entry), each.entry + each.signature, said
+
+
+def recorded(commit: Signed) -> AuthorizationM:
+    """The P4 in a commit."""
+    body = _decoded(_decoded(commit).authorization_m)
+    assert isinstance(body, AuthorizationM)
+    return body
+
+
+def _decoded(signed: Signed) -> Any:
+    return decode(signed.body)
