@@ -1,14 +1,13 @@
 """Known-answer tests of this installation's cryptography: `anonnet selftest [FILE...]`.
 
 A file is recognised by its content: RFC 9474 and Noise vectors (a list, or an object with a list `vectors`), Merkle
-proofs (`inclusion`, `consistency`) and the RFC 6962 reference tree (`leaf_inputs_hex`). Every field of a vector is
-checked against what our code computes from the others. Another format is one more line in `FORMATS`.
+proofs (`inclusion`, `consistency`), the RFC 6962 reference tree (`leaf_inputs_hex`), and our own wire (`wire`). Every
+field of a vector is checked against what our code computes from the others. Another format is one more line in
+`FORMATS`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import enum
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +19,10 @@ from anonnet.crypto import blind, noise
 from anonnet.crypto.integers import inverse
 from anonnet.errors import Malformed
 from anonnet.tlog import merkle
+from anonnet_daemons import wire_vectors
+from anonnet_daemons.reading import Case, Check, Differs, Fields, Skipped, bound, equal, items, unhex
 
 VECTORS = Path(__file__).with_name("vectors")
-SHOWN = 24  # characters of a value in a line about a difference: enough to find it
-
-
-class Differs(Exception):
-    """A vector is not what this code computes, or not a vector."""
-
-
-class Skipped(Exception):
-    """A vector is about an algorithm that is not implemented here."""
 
 
 class Verdict(enum.StrEnum):
@@ -55,66 +47,6 @@ class Result:
         return "".join(character if character.isprintable() else "?" for character in line)  # names are a file's own
 
 
-Case = tuple[str, Callable[[], None]]  # a name, and a check that raises Differs or Skipped
-
-
-class Fields:
-    """A vector's fields, each read as the type that it must have; Differs where it has not."""
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self._fields = fields
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._fields
-
-    def of(self, name: str, kind: type) -> Any:
-        """Return a field that is exactly of this JSON type."""
-        value = self._fields.get(name)
-        if type(value) is not kind:
-            raise Differs(f"{name} is missing" if value is None else f"{name} is not a {kind.__name__}")
-        return value
-
-    def hex(self, name: str) -> bytes:
-        """Return a field of hexadecimal digits."""
-        return _unhex(name, self.of(name, str))
-
-    def number(self, name: str) -> int:
-        """Return a field of hexadecimal digits as a big-endian integer."""
-        return int.from_bytes(self.hex(name), "big")
-
-    def base64(self, name: str) -> bytes:
-        """Return a field in base64."""
-        return _unbase64(name, self.of(name, str))
-
-    def path(self, name: str) -> list[bytes]:
-        """Return a list of hashes in base64; null is the empty list."""
-        return [] if self._fields.get(name) is None else [_unbase64(name, value) for value in self.of(name, list)]
-
-
-Check = Callable[[Fields], None]
-
-
-def _unhex(name: str, text: Any) -> bytes:
-    try:
-        return binascii.unhexlify(text)
-    except (ValueError, TypeError):
-        raise Differs(f"{name} is not hexadecimal") from None
-
-
-def _unbase64(name: str, text: Any) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (ValueError, TypeError):
-        raise Differs(f"{name} is not base64") from None
-
-
-def _equal(name: str, expected: bytes | int, computed: bytes | int) -> None:
-    if expected != computed:
-        shown = [value.hex() if isinstance(value, bytes) else f"{value:x}" for value in (expected, computed)]
-        expected_text, computed_text = (text if len(text) <= SHOWN else f"{text[:SHOWN]}..." for text in shown)
-        raise Differs(f"{name} differs: the vector says {expected_text}, computed {computed_text}")
-
-
 def check_rfc9474(vector: Fields) -> None:
     """Check a vector of RFC 9474, appendix A, or one of the same form for another method."""
     name = vector.of("name", str)
@@ -123,22 +55,22 @@ def check_rfc9474(vector: Fields) -> None:
     p, q = vector.number("p"), vector.number("q")
     secret = blind.SecretKey.from_primes(blind.Method(name), p, q)
     public, salt = secret.public, vector.hex("salt")
-    _equal("n", vector.number("n"), public.modulus)
-    _equal("e", vector.number("e"), public.exponent)
+    equal("n", vector.number("n"), public.modulus)
+    equal("e", vector.number("e"), public.exponent)
     for prime in (p, q):
-        _equal("d * e modulo p - 1 and q - 1", 1, vector.number("d") * public.exponent % (prime - 1))
+        equal("d * e modulo p - 1 and q - 1", 1, vector.number("d") * public.exponent % (prime - 1))
     prepared = blind.prepare(public.method, vector.hex("msg"), vector.hex("msg_prefix"))
-    _equal("prepared_msg", vector.hex("prepared_msg"), prepared)
-    _equal("encoded_msg", vector.hex("encoded_msg"), blind.encode(public, prepared, salt))
+    equal("prepared_msg", vector.hex("prepared_msg"), prepared)
+    equal("encoded_msg", vector.hex("encoded_msg"), blind.encode(public, prepared, salt))
     factor = inverse(vector.number("inv"), public.modulus)
     if factor is None:
         raise Differs("inv has no inverse")
     blinded = blind.blind_by(public, prepared, factor=factor, salt=salt)
-    _equal("inv", vector.number("inv"), blinded.inverse)
-    _equal("blinded_msg", vector.hex("blinded_msg"), blinded.blinded_message)
+    equal("inv", vector.number("inv"), blinded.inverse)
+    equal("blinded_msg", vector.hex("blinded_msg"), blinded.blinded_message)
     blind_signature = secret.sign(blinded.blinded_message)
-    _equal("blind_sig", vector.hex("blind_sig"), blind_signature)
-    _equal("sig", vector.hex("sig"), blind.finalize(public, prepared, blind_signature, blinded.inverse))
+    equal("blind_sig", vector.hex("blind_sig"), blind_signature)
+    equal("sig", vector.hex("sig"), blind.finalize(public, prepared, blind_signature, blinded.inverse))
     if not blind.verify(public, prepared, vector.hex("sig")):
         raise Differs("sig does not verify")
 
@@ -158,18 +90,18 @@ def check_noise(vector: Fields) -> None:
         speaker = 0 if one_way else number % 2
         if not initiator.complete:
             computed = handshakes[speaker].write(payload)
-            _equal(f"ciphertext of message {number}", expected, computed)
-            _equal(f"payload of message {number}", payload, handshakes[1 - speaker].read(computed))
+            equal(f"ciphertext of message {number}", expected, computed)
+            equal(f"payload of message {number}", payload, handshakes[1 - speaker].read(computed))
         else:
             ciphers = ciphers or [initiator.split(), responder.split()]
             computed = ciphers[speaker][0].encrypt(payload)
-            _equal(f"ciphertext of message {number}", expected, computed)
-            _equal(f"payload of message {number}", payload, ciphers[1 - speaker][1].decrypt(computed))
+            equal(f"ciphertext of message {number}", expected, computed)
+            equal(f"payload of message {number}", payload, ciphers[1 - speaker][1].decrypt(computed))
     if not initiator.complete:
         raise Differs("messages end before the handshake does")
     if "handshake_hash" in vector:  # older vectors of this form do not have it
-        _equal("handshake_hash", vector.hex("handshake_hash"), initiator.hash)
-        _equal("handshake_hash", vector.hex("handshake_hash"), responder.hash)
+        equal("handshake_hash", vector.hex("handshake_hash"), initiator.hash)
+        equal("handshake_hash", vector.hex("handshake_hash"), responder.hash)
 
 
 def _noise_side(vector: Fields, who: str) -> noise.Handshake:
@@ -202,13 +134,13 @@ def _verdict(vector: Fields, accepted: bool) -> None:
 
 def _listed(document: Any) -> Iterator[Case]:
     """Cases of RFC 9474 and Noise vectors, which stand in a list; none, if it is a list of something else."""
-    vectors = document if isinstance(document, list) else _items(document, "vectors")
+    vectors = document if isinstance(document, list) else items(document, "vectors")
     kinds = [_kind(vector) for vector in vectors]
     if all(kind is None for kind in kinds):
         return
     for number, (vector, kind) in enumerate(zip(vectors, kinds, strict=True)):
         name = (vector.get("protocol_name") or vector.get("name")) if kind else None
-        yield str(name or f"vector {number}"), _bound(kind or _unknown, vector)
+        yield str(name or f"vector {number}"), bound(kind or _unknown, vector)
 
 
 def _kind(vector: Any) -> Check | None:
@@ -226,50 +158,44 @@ def _unknown(_: Fields) -> None:
 def _proofs(document: Any) -> Iterator[Case]:
     """Cases of transparency-dev/merkle's proofs."""
     for kind, check in (("inclusion", check_inclusion), ("consistency", check_consistency)):
-        for number, vector in enumerate(_items(document, kind)):
+        for number, vector in enumerate(items(document, kind)):
             name = vector.get("name") if isinstance(vector, dict) else None
-            yield str(name or f"{kind} {number}"), _bound(check, vector)
-
-
-def _items(document: Any, key: str) -> list[Any]:
-    """Return the list under `key`; whatever else stands there counts as one vector, which will fail."""
-    items = document.get(key, []) if isinstance(document, dict) else []
-    return items if isinstance(items, list) else [items]
+            yield str(name or f"{kind} {number}"), bound(check, vector)
 
 
 def _reference_tree(document: Any) -> Iterator[Case]:
     """Cases of the RFC 6962 reference tree: all its nodes, all its roots, single hashes."""
     if not isinstance(document, dict) or "leaf_inputs_hex" not in document:
         return
-    yield "nodes", _bound(check_nodes, document)
-    yield "roots", _bound(check_roots, document)
-    for number, vector in enumerate(_items(document, "hasher")):
-        yield f"hasher {number}", _bound(check_hasher, vector)
+    yield "nodes", bound(check_nodes, document)
+    yield "roots", bound(check_roots, document)
+    for number, vector in enumerate(items(document, "hasher")):
+        yield f"hasher {number}", bound(check_hasher, vector)
 
 
 def _reference_leaves(reference: Fields) -> list[bytes]:
     entries = reference.of("leaf_inputs_hex", list)
-    return [merkle.leaf_hash(_unhex("leaf_inputs_hex", entry)) for entry in entries]
+    return [merkle.leaf_hash(unhex("leaf_inputs_hex", entry)) for entry in entries]
 
 
 def check_nodes(reference: Fields) -> None:
     """Check `node_hashes_hex`: a row for each level, the leaves first, of the roots of complete subtrees."""
     rows, leaves = reference.of("node_hashes_hex", list), _reference_leaves(reference)
-    _equal("number of levels", len(rows), len(leaves).bit_length())
+    equal("number of levels", len(rows), len(leaves).bit_length())
     for level, row in enumerate(rows):
-        nodes = [_unhex("node_hashes_hex", node) for node in (row if isinstance(row, list) else [row])]
-        _equal(f"number of nodes of level {level}", len(nodes), len(leaves) >> level)
+        nodes = [unhex("node_hashes_hex", node) for node in (row if isinstance(row, list) else [row])]
+        equal(f"number of nodes of level {level}", len(nodes), len(leaves) >> level)
         for number, node in enumerate(nodes):
             under = leaves[number << level : (number + 1) << level]
-            _equal(f"node {number} of level {level}", node, merkle.Tree.from_leaves(b"".join(under)).root())
+            equal(f"node {number} of level {level}", node, merkle.Tree.from_leaves(b"".join(under)).root())
 
 
 def check_roots(reference: Fields) -> None:
     """Check `root_hashes_hex`: the roots of the first 0, 1, 2 ... leaves."""
     roots, tree = reference.of("root_hashes_hex", list), merkle.Tree.from_leaves(b"".join(_reference_leaves(reference)))
-    _equal("number of roots", len(roots), tree.size + 1)
+    equal("number of roots", len(roots), tree.size + 1)
     for size, root in enumerate(roots):
-        _equal(f"root of {size} leaves", _unhex("root_hashes_hex", root), tree.root(size))
+        equal(f"root of {size} leaves", unhex("root_hashes_hex", root), tree.root(size))
 
 
 def check_hasher(vector: Fields) -> None:
@@ -280,19 +206,10 @@ def check_hasher(vector: Fields) -> None:
         computed = merkle.leaf_hash(vector.hex("leaf_hex"))
     else:
         computed = merkle.EMPTY_ROOT
-    _equal("want", vector.hex("want"), computed)
+    equal("want", vector.hex("want"), computed)
 
 
-def _bound(check: Check, vector: Any) -> Callable[[], None]:
-    def bound() -> None:
-        if not isinstance(vector, dict):
-            raise Differs("not an object with named fields")
-        check(Fields(vector))
-
-    return bound
-
-
-FORMATS: tuple[Callable[[Any], Iterator[Case]], ...] = (_listed, _proofs, _reference_tree)
+FORMATS: tuple[Callable[[Any], Iterator[Case]], ...] = (_listed, _proofs, _reference_tree, wire_vectors.cases)
 
 
 def check_file(file: Path) -> list[Result]:
