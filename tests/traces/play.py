@@ -1,0 +1,168 @@
+"""A stage that writes down what is said on it, as a play: titles, lines, and what the stores then hold, in words.
+
+Told from outside: lines come from what is carried between the actors, the stores' contents from what owners are shown.
+A follow that the log has nothing for is not told; in a daemon it waits.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from typing import Any
+
+from anonnet.parties.bank import Bank
+from anonnet.parties.consumer import Consumer
+from anonnet.parties.log import Log
+from anonnet.parties.merchant import Merchant
+from anonnet.parties.turn import Party
+from anonnet.protocol.logbook import Entries
+from anonnet.store.bank import BankStore
+from anonnet.store.base import Store
+from anonnet.store.log import LogStore
+from anonnet.store.merchant import MerchantStore
+from anonnet.store.wallet import WalletStore
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signer
+from tests.paper.scenes import NOON, Line, Scene
+from tests.stage import NETWORK, Actor, Said, key_of
+from tests.traces.script import Cast, counted, spoken
+
+STORES: dict[str, type[Any]] = {
+    "bank": BankStore,
+    "merchant": MerchantStore,
+    "log": LogStore,
+    "consumer": WalletStore,
+}
+GOODS = b"la la la " * 100
+"""One chunk, so that transcripts stay short."""
+
+
+@dataclass
+class Play(Scene):
+    """A scene in which everything is told; stores are files, so that an actor can die and be built anew on its own."""
+
+    told: list[str] = field(default_factory=list)
+    silent: bool = True
+    """Nothing is told while this is set."""
+    dies: str = ""
+    """This actor dies after its next commit, before it answers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.cast = Cast(self, NOON)
+        for name in STORES:
+            self.build(name)
+
+    # Actors.
+
+    def build(self, name: str) -> None:
+        """An actor on its own files, new in everything else."""
+        store = STORES[name](str(self.folder / f"{name}.db"))
+        self._put(name, self._actor(name, self._party(name), store))
+
+    def _party(self, name: str) -> Party:
+        key = key_of(name)
+        signer = Signer(NETWORK, key)
+        if name == "bank":
+            return Bank(signer, key.public, self.minted, self.network.logs)
+        if name == "merchant":
+            return Merchant(signer, key.public, [self.bank_key], self.network.logs)
+        if name == "log":
+            return Log(signer, key.public)
+        assert isinstance(self.consumer.party, Consumer)
+        return Consumer(self.network, bytes(32), [each.brand for each in self.minted])
+
+    def _put(self, name: str, actor: Actor) -> None:
+        if name == "consumer":
+            self.consumers = [actor]
+        setattr(self, name, actor)
+
+    def bury(self, name: str) -> None:
+        """An actor is gone with all its memory; another one stands up on its store."""
+        store: Store = getattr(self, name).store
+        store.close()
+        self.build(name)
+        self.aside(f"{self.cast.party(name)} dies; another {self.cast.party(name)} stands up on its store.")
+
+    def over(self) -> str:
+        """Close the stores; the whole transcript."""
+        for actor in self.actors:
+            actor.store.close()
+        return "\n".join(self.told).rstrip() + "\n"
+
+    # What is written down.
+
+    def title(self, text: str) -> None:
+        """The play's name; from here on everything is told."""
+        self.silent = False
+        self.told += [text.upper(), ""]
+
+    def act(self, text: str) -> None:
+        """A scene's title."""
+        self.told += ["", text, ""]
+
+    def aside(self, text: str) -> None:
+        """What somebody who watches would explain."""
+        if not self.silent:
+            self.told += textwrap.wrap(f"({text})", 110, initial_indent="    ", subsequent_indent="    ")
+
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.aside(f"{seconds} seconds pass.")
+        self.pass_time(seconds)
+
+    def hold(self, *names: str) -> None:
+        """What these stores hold now."""
+        for name in names or STORES:
+            self.told.append(f"  {self.cast.party(name)} holds: {self._holds(name)}")
+
+    def _holds(self, name: str) -> str:
+        if name == "bank":
+            books = self.books()
+            return ", ".join(f"{books.get(book, 0)} in {book}" for book in ("account", "tokens", "locked"))
+        if name == "log":
+            return counted(self.log.store.size(), "entry", "entries")
+        if name == "merchant":
+            states = self.merchant.store.states()
+            return ", ".join(f"{counted(count, 'sale', 'sales')} {state}" for state, count in states) or "no sale"
+        purchases = [self.purchase(id).state for id in reversed(self.consumer.store.purchases(most=10))]
+        tokens = [f"{units} {state}" for state, units in sorted(self.tokens().items())]
+        return "; ".join([", ".join(tokens) or "no tokens", *(f"a purchase {state}" for state in purchases)])
+
+    # What is said.
+
+    def say(self, sender: str, receiver: Actor, said: Said) -> Said | None:
+        asked = Line(sender, receiver.name, said)
+        if self.lost(asked):
+            self._tell(asked, "lost")
+            return None
+        closed = len(receiver.closed)
+        reply = receiver.takes(frame(said, 1))
+        if isinstance(reply, Entries) and not reply.entries:
+            return reply
+        self._tell(asked)
+        if len(receiver.closed) > closed:
+            self.aside(f"{self.cast.party(receiver.name)} closes the connection: {receiver.closed[-1]}.")
+        return None if reply is None else self._answer(Line(receiver.name, sender, reply))
+
+    def _answer(self, line: Line) -> Said | None:
+        if self.dies == line.sender:
+            self.dies = ""
+            self._tell(line, "never said")
+            self.bury(line.sender)
+            return None
+        self._tell(line, "lost" if self.lost(line) else "")
+        return None if self.lost(line) else line.said
+
+    def _tell(self, line: Line, fate: str = "") -> None:
+        self.heard.append(line)
+        if not self.silent:
+            self.told.append(spoken(self.cast, line, fate))
+
+    def twice(self, sender: str, receiver: Actor, said: Said) -> None:
+        """Say the same thing twice; the answers are the same bytes."""
+        first, second = (self.say(sender, receiver, said) for _ in range(2))
+        assert first is not None
+        same = first == second
+        self.aside("The same answer, byte for byte." if same else "ANOTHER ANSWER.")
+        assert same

@@ -1,0 +1,171 @@
+"""How each message reads in a transcript: the paper's step name, and what it says with names in the place of keys.
+
+`Cast` gives the names: B, M, L and C for the parties; c for an account's key; q1, q2, ... for tokens' keys in the order
+of their first appearance; n1, k1, ... for transaction numbers and their merchandise keys. Times are seconds after the
+curtain rises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from anonnet.protocol.account import Claim, Credit, OpenAccount
+from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
+from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.transaction import Transaction, number_of
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.wire.codec import Message, decode, decode_record
+from anonnet.wire.signed import Signed
+from tests.paper.scenes import Line, Scene, body_of
+from tests.stage import key_of
+
+PAPER_STEPS = {
+    WithdrawC: "W1 withdraw_c",
+    WithdrawB: "W2 withdraw_b",
+    GoodsM: "P1 goods_m",
+    AuthorizationQ: "P2 authorization_q",
+    AuthorizationB: "P3 authorization_b",
+    AuthorizationM: "P4 authorization_m",
+    Commit: "P5a commit",
+    Abort: "P5b abort",
+}
+
+
+class Cast:
+    """Who and what is called how."""
+
+    def __init__(self, scene: Scene, curtain: int) -> None:
+        self._scene, self._curtain = scene, curtain
+        self._letters = {"bank": "B", "merchant": "M", "log": "L"}
+        self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
+        self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
+        self._tokens: dict[bytes, str] = {}
+        self._numbers: dict[bytes, str] = {}
+
+    def party(self, name: str) -> str:
+        """B, M, L, or C for whoever is none of them."""
+        return self._letters.get(name, "C")
+
+    def brand(self, id: bytes) -> str:
+        return f"brand {self._brands[id]}"
+
+    def worth(self, id: bytes) -> int:
+        return self._brands[id]
+
+    def token(self, key: bytes) -> str:
+        return self._tokens.setdefault(key, f"q{len(self._tokens) + 1}")
+
+    def number(self, number: bytes) -> str:
+        return self._numbers.setdefault(number, f"n{len(self._numbers) + 1}")
+
+    def key(self, merchant: bytes, key: bytes) -> str:
+        return "k" + self.number(number_of(merchant, key))[1:]
+
+    def time(self, seconds: int) -> str:
+        passed = seconds - self._curtain
+        return f"+{passed // 3600}h" if passed and passed % 3600 == 0 else f"+{passed}s"
+
+    def signer(self, key: bytes) -> str:
+        """b, m, l; q1 for a token that has been seen; c for an account."""
+        return self._signers.get(key) or self._tokens.get(key) or "c"
+
+    def log_key(self) -> bytes:
+        return self._scene.network.logs[self._scene.log_name]
+
+
+def step_name(kind: type[Message]) -> str:
+    """The paper's name of a step, or ours where the paper has none."""
+    return PAPER_STEPS.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def rendered(cast: Cast, said: Message | Signed) -> str:
+    """What is said, with its signers: [...]_q1,q2."""
+    body = body_of(said)
+    words = SAYS[type(body)](cast, body)
+    if not isinstance(said, Signed):
+        return words
+    return f"[{words}]_{','.join(sorted(cast.signer(each.signer) for each in said.signatures))}"
+
+
+def about(cast: Cast, paper: Signed) -> str:
+    """A paper named by its step and sale, where it stands inside another message."""
+    body: Any = decode(paper.body)
+    inner = decode(body.authorization_m.body) if isinstance(body, Commit) else body
+    return f"{step_name(type(body)).split()[-1]} of {cast.number(inner.transaction.number)}"  # type: ignore[attr-defined]
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """3 entries, 1 entry, no entries."""
+    return f"{number or 'no'} {one if number == 1 else many}"
+
+
+def _transaction(cast: Cast, it: Transaction) -> str:
+    return f"{cast.number(it.number)}, {cast.time(it.expiration)}, M, L"
+
+
+def _authorization_q(cast: Cast, it: AuthorizationQ) -> str:
+    tokens = [f"{cast.token(each.token.public_key)} ({cast.worth(each.token.brand)})" for each in it.payments]
+    return f"B, {_transaction(cast, it.transaction)}, tokens {' and '.join(tokens)}"
+
+
+def _authorization_m(cast: Cast, it: AuthorizationM) -> str:
+    return f"{_transaction(cast, it.transaction)}, {cast.key(it.transaction.merchant, it.key)}"
+
+
+def _goods_m(cast: Cast, it: GoodsM) -> str:
+    number, contract = cast.number(it.number), it.contract
+    return f'{number}, contract "{contract.item}" for {contract.price} {contract.currency}, E_k{number[1:]}(goods)'
+
+
+def _entries(cast: Cast, it: Entries) -> str:
+    told = []
+    for index, each in enumerate(it.entries, it.start):
+        entry = decode_record(Entry, each.entry)
+        paper = decode_record(Signed, entry.body)
+        told.append(f"{index}, at {cast.time(entry.time)}: {rendered(cast, paper)}")
+    return "; ".join(f"entry {each}" for each in told)
+
+
+def _refusal(cast: Cast, it: Refusal) -> str:
+    detail = f" ({it.detail})" if it.detail else ""
+    shown = " and ".join(about(cast, paper) for paper in it.evidence)
+    return f"{it.why}{detail}" + (f", for here is {shown}" if shown else "")
+
+
+SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
+    OpenAccount: lambda cast, it: "B, an account",
+    Noted: lambda cast, it: "taken in",
+    WithdrawC: lambda cast, it: (
+        f"B, {cast.brand(it.brand)}, {counted(len(it.blinded), 'blinded message', 'blinded messages')}, until {cast.time(it.until)}"
+    ),
+    WithdrawB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
+    Order: lambda cast, it: f'M, "{it.item}", a fresh secret',
+    GoodsM: _goods_m,
+    ChunkOf: lambda cast, it: f"chunk {it.index} of {cast.number(it.number)}, with the secret",
+    Chunk: lambda cast, it: f"chunk {it.index}, sealed",
+    TimeOf: lambda cast, it: "L, what time is it?",
+    Time: lambda cast, it: f"L, {cast.time(it.time)}, {counted(it.size, 'entry', 'entries')}",
+    Follow: lambda cast, it: f"L, from entry {it.start} on",
+    Entries: _entries,
+    AuthorizationQ: _authorization_q,
+    AuthorizationB: lambda cast, it: f"{_transaction(cast, it.transaction)}, {it.value} {it.currency}",
+    AuthorizationM: _authorization_m,
+    Commit: lambda cast, it: f"{rendered(cast, it.authorization_m)}, entry {it.index}",
+    Abort: lambda cast, it: f"{_transaction(cast, it.transaction)}, failed",
+    OutcomeOf: lambda cast, it: _transaction(cast, it.transaction),
+    Undecided: lambda cast, it: f"{_transaction(cast, it.transaction)}, undecided at {cast.time(it.time)}",
+    Claim: lambda cast, it: f"{about(cast, it.authorization_b)} and {about(cast, it.commit)}",
+    Credit: lambda cast, it: f"{_transaction(cast, it.transaction)}, {it.value} {it.currency}",
+    Refusal: _refusal,
+}
+
+
+def spoken(cast: Cast, line: Line, fate: str = "") -> str:
+    """One line of a transcript."""
+    who = f"{cast.party(line.sender)} -> {cast.party(line.receiver)}"
+    step = "refused" if line.kind is Refusal else step_name(line.kind)
+    return f"  {who}   {step:<20} {rendered(cast, line.said)}" + (f"   ({fate})" if fate else "")

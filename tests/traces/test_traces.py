@@ -1,0 +1,29 @@
+"""Golden transcripts: each play is acted out and compared with its text; the difference is what a review reads.
+
+ANONNET_TRACES=rewrite writes the texts anew: `ANONNET_TRACES=rewrite .venv/bin/python -m pytest tests/traces`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.traces.plays import PLAYS
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_the_play_is_acted_as_it_is_written(name: str, tmp_path: Path) -> None:
+    written = HERE / f"{name}.txt"
+    acted = PLAYS[name](tmp_path)
+    if os.environ.get("ANONNET_TRACES") == "rewrite":
+        written.write_text(acted, encoding="utf-8")
+
+    assert acted.splitlines() == written.read_text(encoding="utf-8").splitlines()
+
+
+def test_no_transcript_is_left_of_a_play_that_is_gone() -> None:
+    assert {path.stem for path in HERE.glob("*.txt")} == set(PLAYS)
