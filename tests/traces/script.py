@@ -107,6 +107,11 @@ def _transaction(cast: Cast, it: Transaction) -> str:
     return f"{cast.number(it.number)}, {cast.time(it.expiration)}, M, L"
 
 
+def _withdraw_c(cast: Cast, it: WithdrawC) -> str:
+    blinded = counted(len(it.blinded), "blinded message", "blinded messages")
+    return f"B, {cast.brand(it.brand)}, {blinded}, until {cast.time(it.until)}"
+
+
 def _authorization_q(cast: Cast, it: AuthorizationQ) -> str:
     tokens = [f"{cast.token(each.token.public_key)} ({cast.worth(each.token.brand)})" for each in it.payments]
     return f"B, {_transaction(cast, it.transaction)}, tokens {' and '.join(tokens)}"
@@ -139,9 +144,7 @@ def _refusal(cast: Cast, it: Refusal) -> str:
 SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     OpenAccount: lambda cast, it: "B, an account",
     Noted: lambda cast, it: "taken in",
-    WithdrawC: lambda cast, it: (
-        f"B, {cast.brand(it.brand)}, {counted(len(it.blinded), 'blinded message', 'blinded messages')}, until {cast.time(it.until)}"
-    ),
+    WithdrawC: _withdraw_c,
     WithdrawB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
     Order: lambda cast, it: f'M, "{it.item}", a fresh secret',
     GoodsM: _goods_m,
