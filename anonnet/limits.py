@@ -231,3 +231,38 @@ WATCHERS_MAX = 8
 
 WATCH_BACKLOG_MAX = 1024
 """Steps kept for a watcher that reads slowly; further ones are dropped."""
+
+# What the transparency log's formats may hold (anonnet.tlog); where C2SP gives a number, it is C2SP's.
+
+TREE_SIZE_MAX = 2**63 - 1
+"""Leaves of a tree, and seconds in a cosignature: what a signed 64-bit integer holds, as in every other verifier."""
+
+PATH_HASHES_MAX = 63
+"""Hashes in a proof: the levels of a tree of TREE_SIZE_MAX leaves; C2SP allows a witness request no more either."""
+
+NOTE_BYTES_MAX = 128 * KIB
+"""A signed note: C2SP asks to accept 16 signatures, and post-quantum ones take nearly 7 KiB each in base64."""
+
+NOTE_SIGNATURES_MAX = 64
+"""Signature lines of one note: the witnesses of the largest policy, its log, and as many of keys that nobody knows."""
+
+EXTRA_BYTES_MAX = 16 * KIB
+"""Extra data in a tlog-proof: unauthenticated, so nothing that is large should be there."""
+
+BUNDLED_ENTRY_MAX = 2**16 - 1
+"""One entry in an entry bundle: its length stands before it in 16 bits. Our own entries obey ENTRY_BYTES_MAX."""
+
+POLICY_BYTES_MAX = 64 * KIB
+"""A policy's text: 96 definitions with keys and addresses take about 20 KiB, the rest is for comments."""
+
+POLICY_LOGS_MAX = 32
+"""Logs in one policy: C2SP recommends to support at least this many."""
+
+POLICY_WITNESSES_MAX = 32
+"""Witnesses in one policy: C2SP recommends to support at least this many; each costs one verification."""
+
+POLICY_GROUPS_MAX = 32
+"""Groups in one policy: C2SP recommends to support at least this many."""
+
+POLICY_NESTING_MAX = 8
+"""Groups within groups: deeper, nobody sees any more from a policy whom it trusts."""
