@@ -108,6 +108,23 @@ class Tree:
             path.append(self._range_root(start, end))
         return path[::-1]
 
+    def subtree_roots(self, level: int, start: int, end: int) -> bytes:
+        """Return MTH(D[i * 2**level : (i + 1) * 2**level]) for i from `start` to before `end`, one after the other.
+
+        ValueError unless all these subtrees are complete.
+        """
+        row = self._levels[level] if level < len(self._levels) else b""
+        self._check(0 <= start <= end <= len(row) // HASH_BYTES)
+        return bytes(row[start * HASH_BYTES : end * HASH_BYTES])
+
+    def subtree_root(self, start: int, end: int) -> bytes:
+        """Return MTH(D[start:end]) of a range such as RFC 6962's division yields.
+
+        ValueError beyond the tree, or where `start` is not a multiple of the least power of two that spans the range.
+        """
+        self._check(0 <= start < end <= self.size and start % (1 << (end - start - 1).bit_length()) == 0)
+        return self._range_root(start, end)
+
     def _check(self, holds: bool) -> None:
         if not holds:
             raise ValueError(f"outside of a tree of {self.size} leaves")
@@ -183,27 +200,35 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
 
     `old` = 0 is refused, as the published vectors demand: everything extends the empty tree, without a proof.
     """
-    if not 0 < old <= new or any(len(value) != HASH_BYTES for value in path):
-        return False
     if old == new:
-        return not path and old_root == new_root
-    hashes = [old_root, *path] if old & (old - 1) == 0 else list(path)
-    if not path:
-        return False
+        return old > 0 and not path and old_root == new_root
+    nodes = [old_root, *path] if old & (old - 1) == 0 else path
+    return fold_consistency(old, new, nodes) == (old_root, new_root)
+
+
+def fold_consistency(old: int, new: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Return the roots of the trees of `old` and `new` leaves to which the nodes of a consistency proof lead.
+
+    `nodes` begin with the root of the old tree where the proof leaves it out, that is where `old` is a power of two.
+    None where sizes and nodes do not fit. If no two inputs have one hash, the old root is that of the first `old`
+    leaves of whichever tree has the new root.
+    """
+    if not 0 < old < new or not nodes or any(len(value) != HASH_BYTES for value in nodes):
+        return None
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    old_result = new_result = hashes[0]
-    for sibling in hashes[1:]:
+    old_result = new_result = nodes[0]
+    for sibling in nodes[1:]:
         if last == 0:
-            return False
+            return None
         if node & 1 or node == last:
             old_result, new_result = node_hash(sibling, old_result), node_hash(sibling, new_result)
             node, last = _skip_right_edge(node, last)
         else:
             new_result = node_hash(new_result, sibling)
         node, last = node >> 1, last >> 1
-    return last == 0 and old_result == old_root and new_result == new_root
+    return (old_result, new_result) if last == 0 else None
 
 
 def _skip_right_edge(node: int, last: int) -> tuple[int, int]:
