@@ -128,7 +128,10 @@ class Actor:
         """What stands between a durable turn and its reply."""
         if outcome.finish is None:
             return outcome.said
-        made = self.party.finish(outcome.finish)
+        try:
+            made = self.party.finish(outcome.finish)
+        except Refused as refused:
+            return self.party.refusal(asked.signed, refused)
         if not isinstance(made, Again):
             return made
         return self.run(
@@ -230,15 +233,18 @@ class Stage:
     def settle(self, rounds: int = 50) -> None:
         """Let everything happen that needs no time: errands, downloads, openings."""
         for _ in range(rounds):
-            before = [[errand.hash for _, errand in self.due()], [job for c in self.consumers for job in c.store.jobs()]]
+            before = self._undone()
             for actor, errand in list(self.due()):
                 self.run_errand(actor, errand)
             for actor in self.consumers:
                 for job in actor.store.jobs():
                     self.work(actor, job)
-            after = [[errand.hash for _, errand in self.due()], [job for c in self.consumers for job in c.store.jobs()]]
-            if after == before:
+            if self._undone() == before:
                 return
+
+    def _undone(self) -> tuple[list[bytes], list[object]]:
+        jobs = [job for consumer in self.consumers for job in consumer.store.jobs()]
+        return [errand.hash for _, errand in self.due()], jobs
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass, then let everything happen that is due."""

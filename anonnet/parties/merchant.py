@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from anonnet.crypto.hashing import HASH_BYTES
 from anonnet.crypto.sealing import chunk_count
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
@@ -32,7 +33,7 @@ from anonnet.protocol.transaction import Transaction, expired, number_of
 from anonnet.store.goods import Measured, Sealed, measure, seal, sealed_chunk
 from anonnet.store.merchant import AUTHORIZED, COMMITTED, CREDITED, FAILED, OFFERED, Item, MerchantSale, MerchantStore
 from anonnet.tlog.merkle import Tree
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Checked, Signed, Signer
 
 MerchantTurn = Turn[MerchantStore]
@@ -302,7 +303,10 @@ class Merchant(Party):
         assert asked.answers is not None
         if asked.signer != asked.answers.receiver:
             raise Malformed("a credit of another bank")
-        sale = self._sale(turn, asked.body.transaction.number)
+        sale, credit = self._sale(turn, asked.body.transaction.number), asked.body
+        promised = AuthorizationB(transaction=credit.transaction, currency=credit.currency, value=credit.value)
+        if sale.authorization_b is None or sale.authorization_b.body != encode(promised):
+            raise Malformed("a credit that is not what the bank promised")
         if sale.state == COMMITTED:
             turn.store.credit(sale.number)
         return Answer()
@@ -331,13 +335,20 @@ class Merchant(Party):
 
     def finish(self, job: object) -> Chunk | Again:
         if isinstance(job, SealChunk):
-            path = self._tree(job.leaves).inclusion(job.index, chunk_count(job.size))
-            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index)
-            return Chunk(index=job.index, sealed=sealed, path=tuple(path))
+            return self._chunk(job)
         if isinstance(job, SealGoods):
             return Again(GoodsSealed(job.number, self._sealed(job)))
         assert isinstance(job, Measure)
         return Again(ItemMeasured(job.sell, self._measured(job)))
+
+    def _chunk(self, job: SealChunk) -> Chunk:
+        leaf = job.leaves[HASH_BYTES * job.index :][:HASH_BYTES]
+        try:
+            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index, leaf)
+        except (OSError, Malformed):
+            raise Refused(Why.BAD_GOODS, "the file is not what it was when it was sealed") from None
+        path = self._tree(job.leaves).inclusion(job.index, chunk_count(job.size))
+        return Chunk(index=job.index, sealed=sealed, path=tuple(path))
 
     def _sealed(self, job: SealGoods) -> Sealed | None:
         try:

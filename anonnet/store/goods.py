@@ -68,7 +68,7 @@ def seal(path: Path, key: bytes, size: int) -> Sealed:
             raise Malformed(f"{path} has grown")
         whole.update(chunk)
         plain.append(leaf_hash(chunk))
-        leaf = leaf_hash(sealer.seal(index, index == count - 1, chunk))
+        leaf = leaf_hash(_seal(sealer, index, index == count - 1, chunk))
         frontier.append(leaf)
         leaves += leaf
     if found != size:
@@ -76,11 +76,23 @@ def seal(path: Path, key: bytes, size: int) -> Sealed:
     return Sealed(Measured(found, whole.digest(), plain.root()), frontier.root(), bytes(leaves))
 
 
-def sealed_chunk(path: Path, key: bytes, size: int, index: int) -> bytes:
-    """One sealed chunk, the same bytes as in the pass over the whole file. Raises OSError."""
+def sealed_chunk(path: Path, key: bytes, size: int, index: int, leaf: bytes) -> bytes:
+    """One sealed chunk, which the pass over the whole file found to have this leaf hash. Raises OSError; Malformed if
+    the file has changed."""
     with path.open("rb") as file:
         file.seek(index * CHUNK_BYTES)
-        return Sealer(key).seal(index, index == chunk_count(size) - 1, file.read(CHUNK_BYTES))
+        sealed = _seal(Sealer(key), index, index == chunk_count(size) - 1, file.read(CHUNK_BYTES))
+    if leaf_hash(sealed) != leaf:
+        raise Malformed(f"{path} is not what it was")
+    return sealed
+
+
+def _seal(sealer: Sealer, index: int, last: bool, chunk: bytes) -> bytes:
+    """Raises Malformed where a file has become shorter, so that this is no chunk at its place."""
+    try:
+        return sealer.seal(index, last, chunk)
+    except ValueError as why:
+        raise Malformed(f"a file has changed: {why}") from None
 
 
 class Download:
