@@ -1,0 +1,101 @@
+"""The bank's mint: withdrawals that are not granted, and those that are granted once, however they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from anonnet.errors import Malformed, Why
+from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.wire.signed import Signed
+from tests.paper.scenes import Hand, Scene
+from tests.rsa_keys import PRIMES
+from tests.stage import key_of
+from tests.unit.parties.refusing import closed, refused
+
+OTHER = key_of("other").public
+
+
+def test_a_withdrawal_that_is_not_granted(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(3)
+    brand = scene.brand(4)
+
+    def asked(denomination: int = 1, **changes: Any) -> Signed:
+        return hand.signer.sign(replace(hand.withdraw_c(hand.secrets(denomination)), **changes))
+
+    refused(scene, scene.bank, asked(4), Why.OVERDRAFT)
+    refused(scene, scene.bank, asked(brand=OTHER), Why.BAD_BRAND)
+    refused(scene, scene.bank, asked(until=scene.now - 1), Why.EXPIRED)
+    assert isinstance(scene.ask(scene.bank, asked(until=scene.now)), WithdrawB)
+    for now, granted in (
+        (brand.opens - 1, False),
+        (brand.opens, True),
+        (brand.closes, True),
+        (brand.closes + 1, False),
+    ):
+        scene.now = now
+        if granted:
+            assert isinstance(scene.ask(scene.bank, asked()), WithdrawB)
+        else:
+            refused(scene, scene.bank, asked(), Why.NOT_OPEN)
+    refused(scene, scene.bank, Hand(scene, "nobody").signer.sign(hand.withdraw_c(hand.secrets(1))), Why.NOT_OPEN)
+
+
+def test_who_has_no_account_has_nothing_to_withdraw(scene: Scene) -> None:
+    nobody = Hand(scene, "nobody")
+
+    refused(scene, scene.bank, nobody.signer.sign(nobody.withdraw_c(nobody.secrets(1))), Why.OVERDRAFT)
+
+
+def test_withdrawals_are_debited_once_however_they_are_cut(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(5)
+    secrets = [hand.secrets(1) for _ in range(4)]
+
+    def signatures(*numbers: int) -> tuple[bytes, ...]:
+        answer = scene.ask(scene.bank, hand.signer.sign(hand.withdraw_c(*(secrets[number] for number in numbers))))
+        assert isinstance(answer, WithdrawB)
+        return answer.signatures
+
+    first, second = signatures(0, 1)
+    assert hand.balance == 3
+    assert signatures(0, 1) == (first, second)
+    assert signatures(1, 0) == (second, first)
+    assert hand.balance == 3
+    assert signatures(2, 1, 3)[1] == second
+    assert hand.balance == 1
+    refused(scene, scene.bank, hand.signer.sign(hand.withdraw_c(hand.secrets(1), hand.secrets(1))), Why.OVERDRAFT)
+    scene.now = scene.brand(1).closes + 1
+    assert signatures(0) == (first,)
+
+
+def test_a_blinded_message_of_another_account(scene: Scene) -> None:
+    hand, thief = Hand(scene), Hand(scene, "thief")
+    hand.open(1)
+    thief.open(1)
+    order = hand.withdraw_c(hand.secrets(1))
+    scene.ask(scene.bank, hand.signer.sign(order))
+
+    refused(scene, scene.bank, thief.signer.sign(order), Why.BAD_BLINDED)
+
+    assert thief.balance == 1
+
+
+MODULUS = PRIMES["2048-a"][0] * PRIMES["2048-a"][1]  # of the brand of 1
+UNFIT = {"0": 0, "1": 1, "n - 1": MODULUS - 1, "n": MODULUS, "n + 1": MODULUS + 1, "p": PRIMES["2048-a"][0]}
+
+
+@pytest.mark.parametrize("blinded", UNFIT.values(), ids=UNFIT)
+def test_blinded_messages_that_nobody_may_have_signed(scene: Scene, blinded: int) -> None:
+    hand = Hand(scene)
+    hand.open(1)
+    assert int.from_bytes(scene.brand(1).modulus, "big") == MODULUS
+    good = hand.withdraw_c(hand.secrets(1))
+
+    closed(scene, scene.bank, hand.signer.sign(replace(good, blinded=(blinded.to_bytes(256, "big"),))))
+    closed(scene, scene.bank, hand.signer.sign(replace(good, blinded=(b"\0" + good.blinded[0],))))
+    with pytest.raises(Malformed):
+        replace(good, blinded=(good.blinded[0][1:],))
