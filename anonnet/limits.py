@@ -126,6 +126,9 @@ CLOCK_DRIFT = 0.001
 CLOCK_MARK_SECONDS = 10
 """How often a log leaves its time behind for its next start."""
 
+EXCHANGE_PATIENCE_SECONDS = 3600
+"""The `until` of an exchange_q: the tokens given are bound for no longer than this if the bank does not answer."""
+
 # How much at once.
 
 TURNS_WAITING_MAX = 1024

@@ -13,41 +13,31 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
-    BLINDED_MAX,
     CARRY_SECONDS,
     ENTRIES_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
-    WITHDRAW_PATIENCE_SECONDS,
 )
+from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.purse import Purse
+from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
-from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.coins import denominations_for
 from anonnet.protocol.goods import GoodsM, Order, order_id
-from anonnet.protocol.history import spent_by
 from anonnet.protocol.local import (
-    ROWS_MAX,
     Buy,
-    OpenAt,
     PurchaseOf,
     Started,
-    Wallet,
-    WalletOf,
-    Withdraw,
 )
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.protocol.seed import Lane
-from anonnet.protocol.transaction import Transaction, expired
-from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.protocol.transaction import Transaction
 from anonnet.store import wallet
 from anonnet.store.wallet import Bought, Held, WalletStore
-from anonnet.wire.codec import Message, decode
+from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 
 WalletTurn = Turn[WalletStore]
@@ -81,60 +71,15 @@ class Consumer(Party):
     """C. Holds the purse, which makes tokens from the wallet's seed, and the parties of her network."""
 
     def __init__(self, network: Network, seed: bytes, brands: Iterable[Brand]) -> None:
-        super().__init__(Signer(network.name))
         self.parties = network
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
+        self.tokens = Tokens(network, self.purse)
+        super().__init__(Signer(network.name), self.tokens)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
         return self.purse.signer(getattr(said, "bank", b"")).sign(said)
-
-    # Withdrawal.
-
-    @on(OpenAt, by=From.OWNER)
-    def open_at(self, turn: WalletTurn, asked: Asked[OpenAt]) -> Answer:
-        bank = asked.body.bank
-        request = self.sign(OpenAccount(bank=bank))
-        turn.store.errands.add(bank, request, subject=request.hash, due=turn.now)
-        return Answer(Started(subject=request.hash))
-
-    @on(Withdraw, by=From.OWNER)  # W1
-    def withdraw(self, turn: WalletTurn, asked: Asked[Withdraw]) -> Answer:
-        """Advance the lanes, then ask for signatures over what stands there."""
-        wish = asked.body
-        open_brands = {brand.denomination: brand for brand in self.purse.open_brands(wish, turn.now)}
-        counts = denominations_for(wish.amount, list(open_brands))
-        if counts is None:
-            raise Refused(Why.NO_EXACT_AMOUNT, "the bank has no open brands that make up this amount")
-        subject = b""
-        for denomination, count in counts.items():
-            for taken in range(0, count, BLINDED_MAX):
-                batch = min(BLINDED_MAX, count - taken)
-                subject = self._withdraw(turn, open_brands[denomination], batch)
-        return Answer(Started(subject=subject))
-
-    def _withdraw(self, turn: WalletTurn, brand: Brand, count: int) -> bytes:
-        places = turn.store.advance(brand.id, Lane.WITHDRAWAL, count)
-        secrets = [self.purse.secrets(brand.id, Lane.WITHDRAWAL, place) for place in places]
-        request = self.purse.withdraw_c(brand, secrets, turn.now + WITHDRAW_PATIENCE_SECONDS)
-        for place, each in zip(places, secrets, strict=True):
-            turn.store.expect(brand.id, Lane.WITHDRAWAL, place, each.id, request.hash)
-        turn.store.errands.add(brand.bank, request, subject=request.hash, due=turn.now)
-        return request.hash
-
-    @on(WithdrawB, by=From.ERRAND)  # W2
-    def withdraw_b(self, turn: WalletTurn, asked: Asked[WithdrawB]) -> Answer:
-        """Unblind: "C has Q*"."""
-        assert asked.answers is not None
-        expected = turn.store.withdrawn(asked.answers.hash)
-        if len(expected) != len(asked.body.signatures):
-            raise Malformed("withdraw_b has another number of signatures than withdraw_c asked for")
-        for held, signature in zip(expected, asked.body.signatures, strict=True):
-            token = self.purse.secrets(held.brand, held.lane, held.position).token(signature)
-            turn.store.keep(held.id, token.signature)
-        turn.store.errands.end(asked.answers.hash)
-        return Answer()
 
     # Purchase: P1.
 
@@ -170,9 +115,7 @@ class Consumer(Party):
         """The sealed goods are here: only now is paying considered. Expirations are chosen from the log's time."""
         bought = self._purchase(turn, asked.body.purchase)
         if bought.state == wallet.FETCHING:
-            turn.store.move(bought.id, wallet.TIMING)
-            log = bought.buy.log  # all purchases that wait for the time of one log share the errand
-            turn.store.errands.add(log, TimeOf(log=log), subject=log, due=turn.now)
+            ask_time(turn, bought)
         return Answer()
 
     @on(Unfetched, by=From.OWNER)
@@ -188,21 +131,22 @@ class Consumer(Party):
     def time(self, turn: WalletTurn, asked: Asked[Time]) -> Answer:
         """Choose tokens and expiration, bind them durably, then send P2: for every purchase that waits for it."""
         log = asked.body.log
-        if self._request(asked) != TimeOf(log=log) or asked.signer != self.logs[log]:
+        if request(asked) != TimeOf(log=log) or asked.signer != self.logs[log]:
             raise Malformed("a time of another log")
         for bought in turn.store.timing(log):
             self._pay(turn, bought, asked.body)
-        return self._done(turn, asked)
+        return done(turn, asked)
 
     def _pay(self, turn: WalletTurn, bought: Bought, time: Time) -> None:
         wish = bought.buy
         free = turn.store.free_tokens(self.purse.brands_of(wish.bank, wish.currency))
         chosen = self.purse.choose(free, bought.terms.contract.price)
-        if chosen is None:
-            detail = "no exact amount: withdraw tokens that make up the price"
-            turn.store.move(bought.id, wallet.REFUSED, detail)
-            return
-        self._authorize(turn, bought, chosen, time)
+        if chosen is not None:
+            self._authorize(turn, bought, chosen, time)
+        elif self.tokens.change(turn, wish, free, bought.terms.contract.price):
+            turn.store.move(bought.id, wallet.CHANGING)
+        else:
+            turn.store.move(bought.id, wallet.REFUSED, "the wallet has not enough free tokens: withdraw more")
 
     def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
         wish = bought.buy
@@ -213,7 +157,7 @@ class Consumer(Party):
             log=wish.log,
         )
         signed = self.purse.authorization_q(wish.bank, transaction, chosen)
-        turn.store.lock([held.id for held in chosen], bought.id)
+        turn.store.bind(chosen, wallet.LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
         turn.store.move(bought.id, wallet.AUTHORIZING)
         errands, settled = turn.store.errands, transaction.expiration + SETTLE_SECONDS + 1
@@ -236,12 +180,12 @@ class Consumer(Party):
             turn.store.move(bought.id, wallet.AUTHORIZED)
             due = turn.now + CARRY_SECONDS
             turn.store.errands.add(bought.buy.merchant, asked.signed, subject=bought.id, due=due)
-        return self._done(turn, asked)
+        return done(turn, asked)
 
     @on(Entries, by=From.ERRAND)
     def entries(self, turn: WalletTurn, asked: Asked[Entries]) -> Answer:
         """Find the commit among what the log publishes; follow on as long as a purchase waits."""
-        follow = self._request(asked)
+        follow = request(asked)
         assert isinstance(follow, Follow)
         check_range(asked.body, follow.start)
         known = turn.store.by_outcome_key
@@ -254,7 +198,7 @@ class Consumer(Party):
         if turn.store.waits_for(follow.log):
             further = Follow(log=follow.log, start=follow.start + len(asked.body.entries))
             turn.store.errands.add(follow.log, further, subject=follow.log, due=turn.now)
-        return self._done(turn, asked)
+        return done(turn, asked)
 
     @on(Commit, by=From.ERRAND)  # P5a
     def commit(self, turn: WalletTurn, asked: Asked[Commit]) -> Answer:
@@ -298,71 +242,60 @@ class Consumer(Party):
     def undecided(self, turn: WalletTurn, asked: Asked[Undecided]) -> Answer:
         """The log's clock is behind ours: ask again when it should have passed the expiration."""
         behind = asked.body.transaction.expiration + SETTLE_SECONDS - asked.body.time
-        return self._later(turn, asked, max(1, min(behind, RETRY_SECONDS_MAX)))
+        return later(turn, asked, max(1, min(behind, RETRY_SECONDS_MAX)))
 
-    @on(Noted, by=From.ERRAND)
+    # What becomes of errands.
+
+    @on(Noted, by=From.ERRAND, to=(AuthorizationB,))
     def noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
-        assert asked.answers is not None
-        if asked.body.request != asked.answers.hash:
-            raise Malformed("an acknowledgement of another request")
-        if isinstance(self._request(asked), Abort):
-            turn.store.move_tokens(asked.answers.subject, wallet.FREE)
-        return self._done(turn, asked)
+        return done(turn, asked)
 
-    # Refusals.
+    @on(Noted, by=From.ERRAND, to=(Abort,))
+    def abort_noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
+        return self._released(turn, asked)
 
-    @on(Refusal, by=From.ERRAND)
-    def refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence, or past the request's own deadline; else "not now"."""
-        assert asked.answers is not None
-        if asked.body.request != asked.answers.hash:
-            raise Malformed("a refusal of another request")
-        request, refusal = self._request(asked), asked.body
-        if isinstance(request, WithdrawC) and refusal.why == Why.EXPIRED and expired(request.until, turn.now):
-            turn.store.give_up(asked.answers.hash)
-            return self._done(turn, asked)
-        if isinstance(request, Order) and refusal.why not in (Why.FULL, Why.INCIDENT):
-            turn.store.move(asked.answers.subject, wallet.REFUSED, f"the merchant refused the order: {refusal.why}")
-            return self._done(turn, asked)
-        if isinstance(request, AuthorizationQ) and refusal.evidence:
-            return self._authorization_refused(turn, asked, request)
-        if isinstance(request, Abort) and refusal.why == Why.UNKNOWN:
-            turn.store.move_tokens(asked.answers.subject, wallet.FREE)  # P2 never reached the bank
-            return self._done(turn, asked)
-        return self._later(turn, asked, self._patience(request))
+    @on(Refusal, by=From.ERRAND, to=(Abort,))
+    def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """A bank that P2 never reached does not know the sale."""
+        return self._released(turn, asked) if asked.body.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
 
-    def _patience(self, request: Message) -> int:
-        """Money waits for the answer to P2, so it is asked again soon; everything else can wait."""
-        return 1 if isinstance(request, AuthorizationQ) else RETRY_SECONDS_MAX
+    def _released(self, turn: WalletTurn, asked: Asked[Any]) -> Answer:
+        """The tokens are free. The bank has seen them with a sale, so they are exchanged for others."""
+        released = turn.store.release(answered(asked).subject)
+        self.tokens.renew(turn, released)
+        return done(turn, asked)
 
-    def _authorization_refused(self, turn: WalletTurn, asked: Asked[Refusal], q: AuthorizationQ) -> Answer:
-        """The bank shows an earlier use of a token. Only proof that it is spent for good ends the purchase: while it is
-        locked elsewhere, and no more, the bank might still take this P2."""
-        bought = self._about(turn, asked)
-        proven = spent_by(self.network, self.logs, asked.body.evidence)
-        held = turn.store.tokens_of(bought.id)
-        spent = {each.id for each in held if proven.get(each.id, q.transaction) != q.transaction}
-        if not spent:
-            return self._later(turn, asked, self._patience(q))
-        for each in held:
-            turn.store.move_token(each.id, wallet.SPENT if each.id in spent else wallet.FREE)
-        turn.store.move(bought.id, wallet.REFUSED, "a token was spent before: is there another copy of this wallet?")
+    @on(Refusal, by=From.ERRAND, to=(Order,))
+    def order_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        if asked.body.why in (Why.FULL, Why.INCIDENT):
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        turn.store.move(answered(asked).subject, wallet.REFUSED, f"the merchant refused the order: {asked.body.why}")
+        return done(turn, asked)
+
+    @on(Refusal, by=From.ERRAND, to=(AuthorizationQ,))
+    def authorization_q_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Final with evidence, which is believed only if it shows a token's use; else P2 stays alive until it expires.
+
+        Money waits for this answer, so it is asked again soon.
+        """
+        q, bought = request(asked), self._about(turn, asked)
+        assert isinstance(q, AuthorizationQ)
+        used = self.tokens.proven_used(turn, asked.body, q.payments, q.transaction.outcome_key)
+        if not used:
+            return later(turn, asked, 1)
+        for held in turn.store.bound_to(bought.id):
+            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
+        detail = "the bank proved an earlier use of a token: another copy of this wallet?"
+        turn.store.move(bought.id, wallet.REFUSED, detail)
         turn.store.errands.end_all(bought.id)
         return Answer()
 
-    # What the owner asks.
+    @on(Refusal, by=From.ERRAND)
+    def refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Everything else: not now."""
+        return later(turn, asked, RETRY_SECONDS_MAX)
 
-    @on(WalletOf, by=From.OWNER)
-    def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
-        bank = self.parties.all(Role.BANK)[0].identity
-        return Answer(
-            Wallet(
-                account=self.purse.account(bank).public,
-                holdings=tuple(self.purse.holding(*row) for row in turn.store.holdings()),
-                withdrawals=turn.store.withdrawals(),
-                purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
-            )
-        )
+    # What the owner asks.
 
     @on(PurchaseOf, by=From.OWNER)
     def purchase_of(self, turn: WalletTurn, asked: Asked[PurchaseOf]) -> Answer:
@@ -370,10 +303,6 @@ class Consumer(Party):
         return Answer(bought.shown, hold=bought.state == asked.body.known)
 
     # Small things.
-
-    def _request(self, asked: Asked[Any]) -> Message:
-        assert asked.answers is not None
-        return decode(asked.answers.request.body)
 
     def _purchase(self, turn: WalletTurn, id: bytes) -> Bought:
         bought = turn.store.purchase(id)
@@ -383,15 +312,4 @@ class Consumer(Party):
 
     def _about(self, turn: WalletTurn, asked: Asked[Any]) -> Bought:
         """The purchase that the answered errand was about."""
-        assert asked.answers is not None
-        return self._purchase(turn, asked.answers.subject)
-
-    def _done(self, turn: WalletTurn, asked: Asked[Any]) -> Answer:
-        assert asked.answers is not None
-        turn.store.errands.end(asked.answers.hash)
-        return Answer()
-
-    def _later(self, turn: WalletTurn, asked: Asked[Any], seconds: int) -> Answer:
-        assert asked.answers is not None
-        turn.store.errands.postpone(asked.answers.hash, turn.now + seconds)
-        return Answer()
+        return self._purchase(turn, answered(asked).subject)

@@ -6,13 +6,14 @@ Stateless: which tokens there are, and which are free, stands in her store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.limits import PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import exact_payment
-from anonnet.protocol.local import Holding, Withdraw
+from anonnet.protocol.exchange import ExchangeQ, Wanted
+from anonnet.protocol.local import Holding
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane, TokenSecrets, account_key
 from anonnet.protocol.token import Payment, Token
@@ -42,20 +43,32 @@ class Purse:
         """The ids of a bank's brands in one currency."""
         return [brand.id for brand in self.brands.values() if (brand.bank, brand.currency) == (bank, currency)]
 
-    def open_brands(self, wish: Withdraw, now: int) -> list[Brand]:
-        """The brands from which can be withdrawn now."""
-        named = [self.brands[id] for id in self.brands_of(wish.bank, wish.currency)]
-        return [brand for brand in named if brand.opens <= now <= brand.closes]
+    def open_brands(self, bank: bytes, currency: str, now: int) -> dict[int, bytes]:
+        """The brands from which can be withdrawn now, by denomination; of two, the one that is open longer."""
+        named = [self.brands[id] for id in self.brands_of(bank, currency)]
+        longest_last = sorted(named, key=lambda brand: brand.closes)
+        return {brand.denomination: brand.id for brand in longest_last if brand.opens <= now <= brand.closes}
 
     def secrets(self, brand: bytes, lane: Lane, position: int) -> TokenSecrets:
         """The secrets of the token at one place."""
         return TokenSecrets.at(self._seed, self.brands[brand], lane, position)
 
-    def withdraw_c(self, brand: Brand, secrets: Sequence[TokenSecrets], until: int) -> Signed:
-        """W1 for these tokens."""
-        blinded = tuple(each.blinded().blinded_message for each in secrets)
-        order = WithdrawC(bank=brand.bank, brand=brand.id, blinded=blinded, until=until)
-        return self.signer(brand.bank).sign(order)
+    def _blinded(self, brand: bytes, lane: Lane, places: Iterable[int]) -> tuple[bytes, ...]:
+        return tuple(self.secrets(brand, lane, place).blinded().blinded_message for place in places)
+
+    def withdraw_c(self, brand: bytes, places: Iterable[int], until: int) -> Signed:
+        """W1 for the tokens at these places."""
+        bank = self.brands[brand].bank
+        blinded = self._blinded(brand, Lane.WITHDRAWAL, places)
+        return self.signer(bank).sign(WithdrawC(bank=bank, brand=brand, blinded=blinded, until=until))
+
+    def exchange_q(
+        self, bank: bytes, given: Sequence[Held], places: Mapping[bytes, Iterable[int]], until: int
+    ) -> Signed:
+        """E1: these tokens for new ones at these places."""
+        wanted = [Wanted(brand=b, blinded=self._blinded(b, Lane.EXCHANGE, places[b])) for b in sorted(places)]
+        order = ExchangeQ(bank=bank, payments=self._payments(given), wanted=tuple(wanted), until=until)
+        return self._keys(given).sign(order)
 
     def worth(self, held: Held) -> int:
         """The denomination of a token."""
@@ -75,10 +88,14 @@ class Purse:
 
     def authorization_q(self, bank: bytes, transaction: Transaction, chosen: Sequence[Held]) -> Signed:
         """P2 over these tokens, signed with all their keys."""
-        payments = sorted((self._payment(held) for held in chosen), key=lambda payment: payment.token.id)
-        keys = [self.secrets(held.brand, held.lane, held.position).key for held in chosen]
-        q = AuthorizationQ(bank=bank, transaction=transaction, payments=tuple(payments))
-        return Signer(self.network, *keys).sign(q)
+        q = AuthorizationQ(bank=bank, transaction=transaction, payments=self._payments(chosen))
+        return self._keys(chosen).sign(q)
+
+    def _keys(self, tokens: Sequence[Held]) -> Signer:
+        return Signer(self.network, *(self.secrets(held.brand, held.lane, held.position).key for held in tokens))
+
+    def _payments(self, tokens: Sequence[Held]) -> tuple[Payment, ...]:
+        return tuple(sorted((self._payment(held) for held in tokens), key=lambda payment: payment.token.id))
 
     def _payment(self, held: Held) -> Payment:
         assert held.signature is not None, "a token is complete before it is spent"

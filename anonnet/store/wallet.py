@@ -36,15 +36,15 @@ create table if not exists token(
     lane text not null,
     position integer not null,  -- with the seed, this is the token's key and blinding
     id blob not null unique,
-    state text not null,        -- withdrawing, free, locked, releasing, spent, void
+    state text not null,        -- withdrawing, free, exchanging, locked, releasing, spent, void
     signature blob,             -- the bank's, unblinded
-    withdrawal blob not null,   -- hash of the request that brought it
-    purchase blob,
+    source blob not null,       -- hash of the request that brought it
+    bound blob,                 -- the purchase, or the hash of the exchange, that it goes into
     primary key(brand, lane, position)
 ) without rowid;
 create index if not exists token_state on token(state);
-create index if not exists token_withdrawal on token(withdrawal);
-create index if not exists token_purchase on token(purchase);
+create index if not exists token_source on token(source);
+create index if not exists token_bound on token(bound);
 create table if not exists purchase(
     id blob primary key,
     position integer not null unique,   -- 0, 1, 2, ... in the order of the owner's commands
@@ -66,6 +66,7 @@ create table if not exists purchase(
 ORDERING = "ordering"  # waits for P1
 FETCHING = "fetching"  # waits for the goods
 TIMING = "timing"  # waits for the log's time
+CHANGING = "changing"  # waits for change: an exchange is under way
 AUTHORIZING = "authorizing"  # P2 is on its way; from here on money is bound
 AUTHORIZED = "authorized"  # P3 is here
 COMMITTED = "committed"  # P5a is here, the goods are not open yet
@@ -76,7 +77,8 @@ REFUSED = "refused"  # ended before money was bound, or by the bank with evidenc
 MOVES = {
     ORDERING: {FETCHING, REFUSED},
     FETCHING: {TIMING, REFUSED},
-    TIMING: {AUTHORIZING, REFUSED},
+    TIMING: {AUTHORIZING, CHANGING, REFUSED},
+    CHANGING: {TIMING},
     AUTHORIZING: {AUTHORIZED, COMMITTED, ABORTED, REFUSED},
     AUTHORIZED: {COMMITTED, ABORTED},
     COMMITTED: {DONE, DISPUTED},
@@ -86,13 +88,15 @@ MOVES = {
 # A token.
 WITHDRAWING = "withdrawing"  # W1 is on its way
 FREE = "free"
+EXCHANGING = "exchanging"  # E1 is on its way
 LOCKED = "locked"  # in a purchase
 RELEASING = "releasing"  # its purchase has aborted, the bank does not know yet
 SPENT = "spent"
-VOID = "void"  # the bank refused W1 for good
+VOID = "void"  # the bank refused W1 or E1 for good
 TOKEN_MOVES = {
     WITHDRAWING: {FREE, VOID},
-    FREE: {LOCKED},
+    FREE: {LOCKED, EXCHANGING},
+    EXCHANGING: {FREE, SPENT},
     LOCKED: {SPENT, RELEASING, FREE},
     RELEASING: {FREE, SPENT},
 }
@@ -189,25 +193,25 @@ class WalletStore(Store):
         self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, start + count)
         return range(start, start + count)
 
-    def expect(self, brand: bytes, lane: Lane, position: int, token: bytes, withdrawal: bytes) -> None:
-        """A token is being withdrawn."""
+    def expect(self, brand: bytes, lane: Lane, position: int, token: bytes, source: bytes) -> None:
+        """A token will come of this request."""
         self._db.run(
             "insert into token values(?, ?, ?, ?, ?, null, ?, null)",
-            *(brand, lane.value, position, token, WITHDRAWING, withdrawal),
+            *(brand, lane.value, position, token, WITHDRAWING, source),
         )
 
-    def withdrawn(self, withdrawal: bytes) -> list[Held]:
-        """The tokens of one withdrawal, in the order of its blinded messages."""
-        return self._tokens("withdrawal = ? order by position", withdrawal)
+    def expected(self, source: bytes) -> list[Held]:
+        """The tokens that this request shall bring, in the order of its blinded messages."""
+        return self._tokens("source = ? order by brand, position", source)
 
     def keep(self, token: bytes, signature: bytes) -> None:
         """The token is complete."""
         self._token_moves(token, FREE)
         self._db.run("update token set signature = ? where id = ?", signature, token)
 
-    def give_up(self, withdrawal: bytes) -> None:
-        """The bank will never sign the tokens of this withdrawal."""
-        for held in self.withdrawn(withdrawal):
+    def give_up(self, source: bytes) -> None:
+        """The bank will never sign the tokens of this request."""
+        for held in self.expected(source):
             self._token_moves(held.id, VOID)
 
     def free_tokens(self, brands: Sequence[bytes]) -> list[Held]:
@@ -215,20 +219,27 @@ class WalletStore(Store):
         marks = ", ".join("?" * len(brands))
         return self._tokens(f"state = '{FREE}' and brand in ({marks}) order by brand, lane, position", *brands)
 
-    def tokens_of(self, purchase: bytes) -> list[Held]:
-        """The tokens of one purchase."""
-        return self._tokens("purchase = ? order by id", purchase)
+    def bound_to(self, bound: bytes) -> list[Held]:
+        """The tokens that go into one purchase or exchange."""
+        return self._tokens("bound = ? order by id", bound)
 
-    def lock(self, tokens: Sequence[bytes], purchase: bytes) -> None:
-        """Bind these tokens to a purchase."""
-        for token in tokens:
-            self._token_moves(token, LOCKED)
-            self._db.run("update token set purchase = ? where id = ?", purchase, token)
-
-    def move_tokens(self, purchase: bytes, state: str) -> None:
-        """All tokens of a purchase move on."""
-        for held in self.tokens_of(purchase):
+    def bind(self, tokens: Sequence[Held], state: str, bound: bytes) -> None:
+        """Bind these tokens to a purchase (LOCKED) or to an exchange (EXCHANGING)."""
+        for held in tokens:
             self._token_moves(held.id, state)
+            self._db.run("update token set bound = ? where id = ?", bound, held.id)
+
+    def move_tokens(self, bound: bytes, state: str) -> None:
+        """All tokens of a purchase or exchange move on."""
+        for held in self.bound_to(bound):
+            self._token_moves(held.id, state)
+
+    def release(self, purchase: bytes) -> list[Held]:
+        """The bank knows of the abort: free the tokens of this purchase that were waiting for that."""
+        released = [held for held in self.bound_to(purchase) if held.state == RELEASING]
+        for held in released:
+            self._token_moves(held.id, FREE)
+        return released
 
     def move_token(self, token: bytes, state: str) -> None:
         """One token moves on."""
@@ -239,8 +250,8 @@ class WalletStore(Store):
         return self._db.all("select brand, state, count(*) from token group by brand, state order by brand, state")
 
     def withdrawals(self) -> int:
-        """How many withdrawals wait for the bank."""
-        (count,) = self._db.one("select count(distinct withdrawal) from token where state = ?", WITHDRAWING)
+        """How many withdrawals and exchanges wait for the bank."""
+        (count,) = self._db.one("select count(distinct source) from token where state = ?", WITHDRAWING)
         return int(count)
 
     def _tokens(self, where: str, *values: bytes) -> list[Held]:
@@ -310,6 +321,12 @@ class WalletStore(Store):
 
     def keep_path(self, id: bytes, path: str) -> None:
         self._db.run("update purchase set path = ? where id = ?", path, id)
+
+    def changing(self) -> list[Bought]:
+        """The purchases that wait for change, the oldest first."""
+        rows = self._db.all("select id from purchase where state = ? order by position", CHANGING)
+        waiting = [self.purchase(id) for (id,) in rows]
+        return [bought for bought in waiting if bought is not None]
 
     def timing(self, log: bytes) -> list[Bought]:
         """The purchases that wait for the time of this log, the oldest first."""

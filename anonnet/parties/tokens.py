@@ -1,0 +1,208 @@
+"""The consumer's desk for tokens: withdrawal (W1, W2) and exchange (E1, E2); what the bank proves of their use.
+
+An index is taken durably before anything made from it is sent, and never again. Exchange makes change where no exact
+payment is there, and gives new tokens for those that the bank has seen with a sale that aborted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from anonnet.errors import Malformed, Refused, Why
+from anonnet.limits import BLINDED_MAX, EXCHANGE_PATIENCE_SECONDS, RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.purse import Purse
+from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.protocol.account import OpenAccount
+from anonnet.protocol.coins import denominations_for, to_break
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ, shown_use
+from anonnet.protocol.local import ROWS_MAX, Buy, OpenAt, Started, Wallet, WalletOf, Withdraw
+from anonnet.protocol.logbook import TimeOf
+from anonnet.protocol.network import Network, Role
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.seed import Lane
+from anonnet.protocol.token import Payment
+from anonnet.protocol.transaction import expired
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.store import wallet
+from anonnet.store.wallet import Bought, Held, WalletStore
+from anonnet.wire.signed import Signed
+
+WalletTurn = Turn[WalletStore]
+
+
+def ask_time(turn: WalletTurn, bought: Bought) -> None:
+    """The goods are here, and perhaps change: expirations are chosen from the log's time. One errand for each log."""
+    turn.store.move(bought.id, wallet.TIMING)
+    log = bought.buy.log
+    turn.store.errands.add(log, TimeOf(log=log), subject=log, due=turn.now)
+
+
+class Tokens:
+    """The desk for tokens."""
+
+    def __init__(self, network: Network, purse: Purse) -> None:
+        self._network = network
+        self._purse = purse
+
+    # Withdrawal.
+
+    @on(OpenAt, by=From.OWNER)
+    def open_at(self, turn: WalletTurn, asked: Asked[OpenAt]) -> Answer:
+        bank = asked.body.bank
+        order = self._purse.signer(bank).sign(OpenAccount(bank=bank))
+        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
+        return Answer(Started(subject=order.hash))
+
+    @on(Noted, by=From.ERRAND, to=(OpenAccount,))
+    def account_opened(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
+        return done(turn, asked)
+
+    @on(Withdraw, by=From.OWNER)  # W1
+    def withdraw(self, turn: WalletTurn, asked: Asked[Withdraw]) -> Answer:
+        """Advance the lanes, then ask for signatures over what stands there."""
+        wish = asked.body
+        open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
+        counts = denominations_for(wish.amount, open_brands)
+        if counts is None:
+            raise Refused(Why.NO_EXACT_AMOUNT, "the bank has no open brands that make up this amount")
+        subject = b""
+        for denomination, count in counts.items():
+            for taken in range(0, count, BLINDED_MAX):
+                subject = self._withdraw(turn, open_brands[denomination], min(BLINDED_MAX, count - taken))
+        return Answer(Started(subject=subject))
+
+    def _withdraw(self, turn: WalletTurn, brand: bytes, count: int) -> bytes:
+        places = turn.store.advance(brand, Lane.WITHDRAWAL, count)
+        until = turn.now + WITHDRAW_PATIENCE_SECONDS
+        order = self._purse.withdraw_c(brand, places, until)
+        self._expect(turn, order, Lane.WITHDRAWAL, {brand: places})
+        bank = self._purse.brands[brand].bank
+        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
+        return order.hash
+
+    def _expect(self, turn: WalletTurn, order: Signed, lane: Lane, places: Mapping[bytes, range]) -> None:
+        for brand, positions in places.items():
+            for position in positions:
+                token = self._purse.secrets(brand, lane, position).id
+                turn.store.expect(brand, lane, position, token, order.hash)
+
+    @on(WithdrawB, by=From.ERRAND, to=(WithdrawC,))  # W2
+    def withdraw_b(self, turn: WalletTurn, asked: Asked[WithdrawB]) -> Answer:
+        """Unblind: "C has Q*"."""
+        self._keep(turn, answered(asked).hash, asked.body.signatures)
+        return done(turn, asked)
+
+    def _keep(self, turn: WalletTurn, source: bytes, signatures: Sequence[bytes]) -> None:
+        expected = turn.store.expected(source)
+        if len(expected) != len(signatures):
+            raise Malformed("another number of signatures than was asked for")
+        for held, signature in zip(expected, signatures, strict=True):
+            token = self._purse.secrets(held.brand, held.lane, held.position).token(signature)
+            turn.store.keep(held.id, token.signature)
+
+    @on(Refusal, by=From.ERRAND, to=(WithdrawC,))
+    def withdrawal_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Final past the request's own deadline; else not now."""
+        order = request(asked)
+        assert isinstance(order, WithdrawC)
+        if asked.body.why != Why.EXPIRED or not expired(order.until, turn.now):
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        turn.store.give_up(answered(asked).hash)
+        return done(turn, asked)
+
+    # Exchange.
+
+    def change(self, turn: WalletTurn, wish: Buy, free: Sequence[Held], price: int) -> bool:
+        """Begin the exchange of one token so that `price` can be paid exactly; False if nothing helps."""
+        broken = to_break(price, Counter(self._purse.worth(held) for held in free))
+        if broken is None:
+            return False
+        denomination, missing = broken
+        open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
+        counts: Counter[int] = Counter()
+        for part in (missing, denomination - missing):
+            counts.update(denominations_for(part, open_brands) or {})
+        if sum(each * count for each, count in counts.items()) != denomination:
+            return False
+        held = next(held for held in free if self._purse.worth(held) == denomination)
+        self._exchange(turn, [held], {open_brands[each]: count for each, count in counts.items()})
+        return True
+
+    def renew(self, turn: WalletTurn, seen: Sequence[Held]) -> None:
+        """Exchange tokens that the bank has seen together in one sale for others of the same denominations."""
+        for start in range(0, len(seen), BLINDED_MAX):
+            batch = seen[start : start + BLINDED_MAX]
+            brands = [self._purse.brands[held.brand] for held in batch]
+            open_brands = self._purse.open_brands(brands[0].bank, brands[0].currency, turn.now)
+            counts = Counter(open_brands.get(brand.denomination, b"") for brand in brands)
+            if b"" not in counts:
+                self._exchange(turn, batch, counts)
+
+    def _exchange(self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int]) -> None:
+        places = {brand: turn.store.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
+        bank = self._purse.brands[given[0].brand].bank
+        order = self._purse.exchange_q(bank, given, places, turn.now + EXCHANGE_PATIENCE_SECONDS)
+        self._expect(turn, order, Lane.EXCHANGE, places)
+        turn.store.bind(given, wallet.EXCHANGING, order.hash)
+        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
+
+    @on(ExchangeB, by=From.ERRAND)  # E2
+    def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
+        hash = answered(asked).hash
+        self._keep(turn, hash, asked.body.signatures)
+        turn.store.move_tokens(hash, wallet.SPENT)
+        return self._resume(turn, asked)
+
+    @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
+    def exchange_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Final with evidence, past the deadline, or where another copy of this wallet has taken these indices."""
+        order, hash = request(asked), answered(asked).hash
+        assert isinstance(order, ExchangeQ)
+        used = self.proven_used(turn, asked.body, order.payments, hash)
+        over = asked.body.why == Why.EXPIRED and expired(order.until, turn.now)
+        if not used and not over and asked.body.why != Why.BAD_BLINDED:
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        for held in turn.store.bound_to(hash):
+            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
+        turn.store.give_up(hash)
+        return self._resume(turn, asked)
+
+    def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:
+        """Purchases that waited for change look again at what is there."""
+        for bought in turn.store.changing():
+            ask_time(turn, bought)
+        return done(turn, asked)
+
+    def proven_used(self, turn: WalletTurn, refusal: Refusal, payments: tuple[Payment, ...], user: bytes) -> set[bytes]:
+        """The tokens among `payments` that the evidence shows to be used by another than `user`. Raises Malformed.
+
+        A sale of ours that has aborted does not count: the bank does not know yet, and is told again.
+        """
+        used: set[bytes] = set()
+        for paper in refusal.evidence:
+            shown = shown_use(self._network.name, paper)
+            if shown is None or shown.user == user:
+                continue
+            ended = turn.store.by_outcome_key(shown.user)
+            if ended is not None and ended.state == wallet.ABORTED:
+                assert ended.outcome is not None
+                turn.store.errands.add(ended.buy.bank, ended.outcome, subject=ended.id, due=turn.now)
+            else:
+                used |= shown.tokens & {payment.token.id for payment in payments}
+        return used
+
+    # What the owner asks.
+
+    @on(WalletOf, by=From.OWNER)
+    def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
+        bank = self._network.all(Role.BANK)[0].identity
+        return Answer(
+            Wallet(
+                account=self._purse.account(bank).public,
+                holdings=tuple(self._purse.holding(*row) for row in turn.store.holdings()),
+                withdrawals=turn.store.withdrawals(),
+                purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
+            )
+        )
