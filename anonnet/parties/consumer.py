@@ -274,19 +274,16 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(AuthorizationQ,))
     def authorization_q_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence, which is believed only if it shows a token's use; else P2 stays alive until it expires.
-
-        Money waits for this answer, so it is asked again soon.
-        """
+        """The bank shows an earlier use of a token. Only proof that it is spent for good ends the purchase: while it is
+        locked elsewhere, and no more, the bank might still take this P2. Money waits, so it is asked again soon."""
         q, bought = request(asked), self._about(turn, asked)
         assert isinstance(q, AuthorizationQ)
-        used = self.tokens.proven_used(turn, asked.body, q.payments, q.transaction.outcome_key)
-        if not used:
+        spent = self.tokens.proven_spent(asked.body, q.payments, q.transaction)
+        if not spent:
             return later(turn, asked, 1)
         for held in turn.store.bound_to(bought.id):
-            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
-        detail = "the bank proved an earlier use of a token: another copy of this wallet?"
-        turn.store.move(bought.id, wallet.REFUSED, detail)
+            turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
+        turn.store.move(bought.id, wallet.REFUSED, "a token was spent before: is there another copy of this wallet?")
         turn.store.errands.end_all(bought.id)
         return Answer()
 

@@ -16,14 +16,15 @@ from anonnet.parties.purse import Purse
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.coins import denominations_for, to_break
-from anonnet.protocol.exchange import ExchangeB, ExchangeQ, shown_use
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
+from anonnet.protocol.history import spent_by
 from anonnet.protocol.local import ROWS_MAX, Buy, OpenAt, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import TimeOf
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.token import Payment
-from anonnet.protocol.transaction import expired
+from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store import wallet
 from anonnet.store.wallet import Bought, Held, WalletStore
@@ -160,12 +161,12 @@ class Tokens:
         """Final with evidence, past the deadline, or where another copy of this wallet has taken these indices."""
         order, hash = request(asked), answered(asked).hash
         assert isinstance(order, ExchangeQ)
-        used = self.proven_used(turn, asked.body, order.payments, hash)
+        spent = self.proven_spent(asked.body, order.payments)
         over = asked.body.why == Why.EXPIRED and expired(order.until, turn.now)
-        if not used and not over and asked.body.why != Why.BAD_BLINDED:
+        if not spent and not over and asked.body.why != Why.BAD_BLINDED:
             return later(turn, asked, RETRY_SECONDS_MAX)
         for held in turn.store.bound_to(hash):
-            turn.store.move_token(held.id, wallet.SPENT if held.id in used else wallet.FREE)
+            turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
         turn.store.give_up(hash)
         return self._resume(turn, asked)
 
@@ -175,23 +176,16 @@ class Tokens:
             ask_time(turn, bought)
         return done(turn, asked)
 
-    def proven_used(self, turn: WalletTurn, refusal: Refusal, payments: tuple[Payment, ...], user: bytes) -> set[bytes]:
-        """The tokens among `payments` that the evidence shows to be used by another than `user`. Raises Malformed.
+    def proven_spent(
+        self, refusal: Refusal, payments: tuple[Payment, ...], sale: Transaction | None = None
+    ) -> set[bytes]:
+        """The tokens among `payments` that the evidence proves spent otherwise than in `sale`. Raises Malformed.
 
-        A sale of ours that has aborted does not count: the bank does not know yet, and is told again.
+        One that is locked elsewhere, and no more, may still come free: that is "not now".
         """
-        used: set[bytes] = set()
-        for paper in refusal.evidence:
-            shown = shown_use(self._network.name, paper)
-            if shown is None or shown.user == user:
-                continue
-            ended = turn.store.by_outcome_key(shown.user)
-            if ended is not None and ended.state == wallet.ABORTED:
-                assert ended.outcome is not None
-                turn.store.errands.add(ended.buy.bank, ended.outcome, subject=ended.id, due=turn.now)
-            else:
-                used |= shown.tokens & {payment.token.id for payment in payments}
-        return used
+        proven = spent_by(self._network.name, self._network.logs, refusal.evidence)
+        given = {payment.token.id for payment in payments}
+        return {token for token, paid in proven.items() if token in given and (paid is None or paid != sale)}
 
     # What the owner asks.
 

@@ -10,7 +10,6 @@ that serves several tokens cannot be made to give up another one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
@@ -19,11 +18,10 @@ from anonnet.errors import Malformed
 from anonnet.limits import BLINDED_MAX, BRANDS_MAX, KIB, PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.fields import Hash, Key, Modulus, Seconds
-from anonnet.protocol.purchase import AuthorizationQ, check_authorization_q
 from anonnet.protocol.steps import Step
 from anonnet.protocol.token import Payment, check_payments
 from anonnet.wire.codec import Between, Message, Record, message, record
-from anonnet.wire.signed import Checked, Signed, checked
+from anonnet.wire.signed import Checked
 
 
 @record
@@ -80,27 +78,3 @@ def check_exchange_q(asked: Checked[ExchangeQ]) -> None:
     """Raise Malformed unless exactly the tokens' keys have signed, over everything."""
     if asked.signers != asked.body.signers:
         raise Malformed("exchange_q is signed by exactly the tokens' keys")
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What one paper shows: these tokens, by id, were given to one sale (its outcome key) or exchange (its hash)."""
-
-    user: bytes
-    tokens: frozenset[bytes]
-
-
-def shown_use(network: str, paper: Signed) -> Use | None:
-    """The use of tokens that a paper shows by their own keys' signatures; None for a paper of another kind.
-
-    Raises Malformed for one that is not signed by exactly the tokens' keys.
-    """
-    if paper.step == Step.P2:
-        q = checked(network, paper, AuthorizationQ)
-        check_authorization_q(q)
-        return Use(q.body.transaction.outcome_key, frozenset(payment.token.id for payment in q.body.payments))
-    if paper.step == Step.E1:
-        order = checked(network, paper, ExchangeQ)
-        check_exchange_q(order)
-        return Use(paper.hash, frozenset(payment.token.id for payment in order.body.payments))
-    return None
