@@ -111,6 +111,13 @@ RESTART_LEAP_SECONDS_MAX = 3600
 """After a reboot the boot-time clock says nothing about how long the machine was off. A log accepts a gap of an hour by
 itself; a longer one the operator confirms."""
 
+RESTORE_GAP = 100
+"""A recovering wallet has reached the end of a lane when so many places in a row are unknown to the bank: more than
+can be lost between an index that was taken and a request that never left."""
+
+RESTORE_SPREAD_SECONDS = 3600
+"""Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
+
 CARRY_SECONDS = 3
 """How long a consumer waits for a commit before she carries P3 to the merchant herself."""
 

@@ -21,6 +21,7 @@ from anonnet.limits import (
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.purse import Purse
+from anonnet.parties.recovery import Recovery
 from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
@@ -75,7 +76,7 @@ class Consumer(Party):
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
         self.tokens = Tokens(network, self.purse)
-        super().__init__(Signer(network.name), self.tokens)
+        super().__init__(Signer(network.name), self.tokens, Recovery(self.purse, self.tokens))
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""

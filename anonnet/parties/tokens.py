@@ -64,6 +64,8 @@ class Tokens:
     def withdraw(self, turn: WalletTurn, asked: Asked[Withdraw]) -> Answer:
         """Advance the lanes, then ask for signatures over what stands there."""
         wish = asked.body
+        if turn.store.recovery.under_way:
+            raise Refused(Why.FULL, "the wallet is recovering: withdraw when it knows what it has")
         open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
         counts = denominations_for(wish.amount, open_brands)
         if counts is None:
@@ -131,23 +133,23 @@ class Tokens:
         self._exchange(turn, [held], {open_brands[each]: count for each, count in counts.items()})
         return True
 
-    def renew(self, turn: WalletTurn, seen: Sequence[Held]) -> None:
-        """Exchange tokens that the bank has seen together in one sale for others of the same denominations."""
+    def renew(self, turn: WalletTurn, seen: Sequence[Held], *, wait: int = 0) -> None:
+        """Exchange free tokens that belong together in the bank's eyes for others of the same denominations."""
         for start in range(0, len(seen), BLINDED_MAX):
             batch = seen[start : start + BLINDED_MAX]
             brands = [self._purse.brands[held.brand] for held in batch]
             open_brands = self._purse.open_brands(brands[0].bank, brands[0].currency, turn.now)
             counts = Counter(open_brands.get(brand.denomination, b"") for brand in brands)
             if b"" not in counts:
-                self._exchange(turn, batch, counts)
+                self._exchange(turn, batch, counts, wait=wait)
 
-    def _exchange(self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int]) -> None:
+    def _exchange(self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int], *, wait: int = 0) -> None:
         places = {brand: turn.store.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
         bank = self._purse.brands[given[0].brand].bank
-        order = self._purse.exchange_q(bank, given, places, turn.now + EXCHANGE_PATIENCE_SECONDS)
+        order = self._purse.exchange_q(bank, given, places, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
         self._expect(turn, order, Lane.EXCHANGE, places)
         turn.store.bind(given, wallet.EXCHANGING, order.hash)
-        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
+        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now + wait)
 
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:

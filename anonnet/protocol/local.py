@@ -42,6 +42,7 @@ class Local(enum.IntEnum):
     FORWARD = 227
     FORWARDED = 228
     STATEMENT_AT = 229
+    RECOVER = 230
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)
@@ -219,6 +220,15 @@ class Purchase(Message):
     detail: Text
     path: Annotated[str, Between(0, PATH_BYTES_MAX)]
     papers: Annotated[tuple[Signed, ...], Between(0, 8)]
+
+
+@message(Local.RECOVER, signed=False, frame_max=KIB)
+class Recover(Message):
+    """Owner of a wallet: find again what this seed has at this bank. `fast`: at once, which shows the bank that all
+    the places asked for, and the tokens then exchanged, belong together."""
+
+    bank: Key
+    fast: Annotated[int, Between(0, 1)]
 
 
 @message(Local.FORWARD, signed=False, frame_max=FRAME_MAX)

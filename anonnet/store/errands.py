@@ -52,14 +52,18 @@ class Errands:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def add(self, receiver: bytes, request: Signed | Message, *, subject: bytes, due: int) -> None:
-        """Have this request sent from `due` on, until it is ended. Already there: only `due` may become earlier."""
+    def add(self, receiver: bytes, request: Signed | Message, *, subject: bytes, due: int) -> bytes:
+        """Have this request sent from `due` on, until it is ended; return its hash.
+
+        Already there: only `due` may become earlier.
+        """
         signed = request if isinstance(request, Signed) else unsigned(request).signed
         self._db.run(
             "insert into errand(hash, receiver, subject, request, due) values(?, ?, ?, ?, ?)"
             " on conflict(hash) do update set due = min(due, excluded.due)",
             *(signed.hash, receiver, subject, encode(signed), due),
         )
+        return signed.hash
 
     def end(self, hash: bytes) -> None:
         """This request needs no sending any more."""

@@ -14,7 +14,7 @@ from anonnet.protocol.local import Buy, Purchase
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import errands
+from anonnet.store import errands, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.wire.codec import decode, decode_record, encode
@@ -24,6 +24,7 @@ VERSION = 1
 
 SCHEMA = (
     errands.SCHEMA
+    + recovery.SCHEMA
     + """
 create table if not exists lane(
     brand blob not null,
@@ -36,7 +37,7 @@ create table if not exists token(
     lane text not null,
     position integer not null,  -- with the seed, this is the token's key and blinding
     id blob not null unique,
-    state text not null,        -- withdrawing, free, exchanging, locked, releasing, spent, void
+    state text not null,        -- withdrawing, restored, free, exchanging, locked, releasing, spent, void
     signature blob,             -- the bank's, unblinded
     source blob not null,       -- hash of the request that brought it
     bound blob,                 -- the purchase, or the hash of the exchange, that it goes into
@@ -87,6 +88,7 @@ MOVES = {
 
 # A token.
 WITHDRAWING = "withdrawing"  # W1 is on its way
+RESTORED = "restored"  # found again by its place; whether it is used is not known yet
 FREE = "free"
 EXCHANGING = "exchanging"  # E1 is on its way
 LOCKED = "locked"  # in a purchase
@@ -95,6 +97,7 @@ SPENT = "spent"
 VOID = "void"  # the bank refused W1 or E1 for good
 TOKEN_MOVES = {
     WITHDRAWING: {FREE, VOID},
+    RESTORED: {FREE, SPENT},
     FREE: {LOCKED, EXCHANGING},
     EXCHANGING: {FREE, SPENT},
     LOCKED: {SPENT, RELEASING, FREE},
@@ -183,15 +186,33 @@ class WalletStore(Store):
 
     def __init__(self, path: str = MEMORY) -> None:
         super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+        self.recovery = recovery.Recovery(self._db)
 
     # Tokens.
 
     def advance(self, brand: bytes, lane: Lane, count: int) -> range:
         """Take the next `count` indices of a lane, for ever."""
-        row = self._db.one("select next from lane where brand = ? and lane = ?", brand, lane.value)
-        start = int(row[0]) if row else 0
+        start = self.next_place(brand, lane)
         self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, start + count)
         return range(start, start + count)
+
+    def next_place(self, brand: bytes, lane: Lane) -> int:
+        """The next index of a lane that has not been taken."""
+        row = self._db.one("select next from lane where brand = ? and lane = ?", brand, lane.value)
+        return int(row[0]) if row else 0
+
+    def restore(self, brand: bytes, lane: Lane, position: int, token: bytes, signature: bytes, source: bytes) -> None:
+        """A token has been found again at its place, which is taken for ever."""
+        self._db.run(
+            "insert or ignore into token values(?, ?, ?, ?, ?, ?, ?, null)",
+            *(brand, lane.value, position, token, RESTORED, signature, source),
+        )
+        end = max(position + 1, self.next_place(brand, lane))
+        self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, end)
+
+    def restored(self, brand: bytes) -> list[Held]:
+        """Tokens of a brand that were found again, and may be used."""
+        return self._tokens("brand = ? and state = ? order by id", brand, RESTORED)
 
     def expect(self, brand: bytes, lane: Lane, position: int, token: bytes, source: bytes) -> None:
         """A token will come of this request."""
@@ -254,7 +275,7 @@ class WalletStore(Store):
         (count,) = self._db.one("select count(distinct source) from token where state = ?", WITHDRAWING)
         return int(count)
 
-    def _tokens(self, where: str, *values: bytes) -> list[Held]:
+    def _tokens(self, where: str, *values: bytes | str) -> list[Held]:
         rows = self._db.all(f"select brand, lane, position, id, state, signature from token where {where}", *values)
         return [Held(brand, Lane(lane), *rest) for brand, lane, *rest in rows]
 
