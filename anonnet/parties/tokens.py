@@ -155,7 +155,7 @@ class Tokens:
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
         hash = answered(asked).hash
         self._keep(turn, hash, asked.body.signatures)
-        turn.store.move_tokens(hash, wallet.SPENT)
+        turn.store.move_tokens(hash, wallet.EXCHANGED)
         return self._resume(turn, asked)
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))

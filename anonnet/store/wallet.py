@@ -37,7 +37,7 @@ create table if not exists token(
     lane text not null,
     position integer not null,  -- with the seed, this is the token's key and blinding
     id blob not null unique,
-    state text not null,        -- withdrawing, restored, free, exchanging, locked, releasing, spent, void
+    state text not null,        -- withdrawing, restored, free, exchanging, locked, releasing, exchanged, spent, void
     signature blob,             -- the bank's, unblinded
     source blob not null,       -- hash of the request that brought it
     bound blob,                 -- the purchase, or the hash of the exchange, that it goes into
@@ -93,13 +93,14 @@ FREE = "free"
 EXCHANGING = "exchanging"  # E1 is on its way
 LOCKED = "locked"  # in a purchase
 RELEASING = "releasing"  # its purchase has aborted, the bank does not know yet
+EXCHANGED = "exchanged"  # given for others
 SPENT = "spent"
 VOID = "void"  # the bank refused W1 or E1 for good
 TOKEN_MOVES = {
     WITHDRAWING: {FREE, VOID},
     RESTORED: {FREE, SPENT},
     FREE: {LOCKED, EXCHANGING},
-    EXCHANGING: {FREE, SPENT},
+    EXCHANGING: {FREE, EXCHANGED, SPENT},
     LOCKED: {SPENT, RELEASING, FREE},
     RELEASING: {FREE, SPENT},
 }
@@ -267,8 +268,11 @@ class WalletStore(Store):
         self._token_moves(token, state)
 
     def holdings(self) -> list[tuple[bytes, str, int]]:
-        """(brand, state, count) of all tokens."""
-        return self._db.all("select brand, state, count(*) from token group by brand, state order by brand, state")
+        """(brand, state, count) of all tokens but those that were given for others."""
+        return self._db.all(
+            "select brand, state, count(*) from token where state != ? group by brand, state order by brand, state",
+            EXCHANGED,
+        )
 
     def withdrawals(self) -> int:
         """How many withdrawals and exchanges wait for the bank."""

@@ -118,7 +118,7 @@ class Greedy:
     def _double(self, q: AuthorizationQ) -> None:
         store, transaction = self.world.nodes[self.name].store, q.transaction
         bought = store.by_outcome_key(transaction.outcome_key)
-        chosen = store.tokens_of(bought.id)
+        chosen = store.bound_to(bought.id)
         mode = self.chance.choice(["same tokens, other expiration", "same tokens, other number", "same transaction"])
         if mode == "same tokens, other expiration":
             transaction = replace(transaction, expiration=transaction.expiration + self.chance.choice([-2, -1, 1, 5]))

@@ -49,6 +49,7 @@ DRAWN: dict[Label, tuple[bytes, int]] = {
     Label.CHALLENGE: (b"RSABSSA-SHA384-PSS-Deterministic" + bytes(4), 272),
     Label.TOKEN_BLINDING: (PLACE, 272),
     Label.TOKEN_SALT: (PLACE, 48),
+    Label.MOMENT: (b"", 16),
 }
 
 Vector = dict[str, Any]
