@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from anonnet.protocol.account import Claim, Credit, OpenAccount
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import Message, decode, decode_record
@@ -26,6 +28,8 @@ from tests.stage import key_of
 PAPER_STEPS = {
     WithdrawC: "W1 withdraw_c",
     WithdrawB: "W2 withdraw_b",
+    ExchangeQ: "E1 exchange_q",
+    ExchangeB: "E2 exchange_b",
     GoodsM: "P1 goods_m",
     AuthorizationQ: "P2 authorization_q",
     AuthorizationB: "P3 authorization_b",
@@ -112,9 +116,19 @@ def _withdraw_c(cast: Cast, it: WithdrawC) -> str:
     return f"B, {cast.brand(it.brand)}, {blinded}, until {cast.time(it.until)}"
 
 
+def _exchange_q(cast: Cast, it: ExchangeQ) -> str:
+    messages = [counted(len(each.blinded), "blinded message", "blinded messages") for each in it.wanted]
+    wanted = [f"{some} of {cast.brand(each.brand)}" for some, each in zip(messages, it.wanted, strict=True)]
+    return f"B, {_tokens(cast, it.payments)} for {' and '.join(wanted)}, until {cast.time(it.until)}"
+
+
+def _tokens(cast: Cast, payments: tuple[Payment, ...]) -> str:
+    tokens = [f"{cast.token(each.token.public_key)} ({cast.worth(each.token.brand)})" for each in payments]
+    return f"tokens {' and '.join(tokens)}"
+
+
 def _authorization_q(cast: Cast, it: AuthorizationQ) -> str:
-    tokens = [f"{cast.token(each.token.public_key)} ({cast.worth(each.token.brand)})" for each in it.payments]
-    return f"B, {_transaction(cast, it.transaction)}, tokens {' and '.join(tokens)}"
+    return f"B, {_transaction(cast, it.transaction)}, {_tokens(cast, it.payments)}"
 
 
 def _authorization_m(cast: Cast, it: AuthorizationM) -> str:
@@ -146,6 +160,8 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Noted: lambda cast, it: "taken in",
     WithdrawC: _withdraw_c,
     WithdrawB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
+    ExchangeQ: _exchange_q,
+    ExchangeB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
     Order: lambda cast, it: f'M, "{it.item}", a fresh secret',
     GoodsM: _goods_m,
     ChunkOf: lambda cast, it: f"chunk {it.index} of {cast.number(it.number)}, with the secret",
