@@ -15,6 +15,7 @@ from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     BLINDED_MAX,
     CARRY_SECONDS,
+    CLAIM_SECONDS,
     ENTRIES_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
@@ -27,17 +28,8 @@ from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import denominations_for
 from anonnet.protocol.goods import GoodsM, Order, order_id
-from anonnet.protocol.history import spent_by
-from anonnet.protocol.local import (
-    ROWS_MAX,
-    Buy,
-    OpenAt,
-    PurchaseOf,
-    Started,
-    Wallet,
-    WalletOf,
-    Withdraw,
-)
+from anonnet.protocol.history import paid_by_another, spent_by
+from anonnet.protocol.local import ROWS_MAX, Buy, OpenAt, PurchaseOf, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
@@ -228,15 +220,18 @@ class Consumer(Party):
     def authorization_b(self, turn: WalletTurn, asked: Asked[AuthorizationB]) -> Answer:
         """The bank has promised. If nothing comes of it soon, she takes the promise to the merchant herself."""
         bought = self._about(turn, asked)
-        promise, price = asked.body, bought.terms.contract.price
-        if asked.signer != bought.buy.bank or promise.transaction != bought.transaction or promise.value != price:
+        q = self._request(asked)
+        assert isinstance(q, AuthorizationQ)
+        promise = AuthorizationB.answering(q, bought.terms.contract.currency)
+        if asked.signer != bought.buy.bank or asked.body != promise:
             raise Malformed("authorization_b does not answer this authorization_q")
         if bought.state == wallet.AUTHORIZING:
             turn.store.keep_authorization_b(bought.id, asked.signed)
             turn.store.move(bought.id, wallet.AUTHORIZED)
             due = turn.now + CARRY_SECONDS
             turn.store.errands.add(bought.buy.merchant, asked.signed, subject=bought.id, due=due)
-        return self._done(turn, asked)
+        claims_end = promise.transaction.expiration + CLAIM_SECONDS  # whatever becomes of the log, P2 is asked then
+        return self._later(turn, asked, max(claims_end + 1 - turn.now, RETRY_SECONDS_MAX))
 
     @on(Entries, by=From.ERRAND)
     def entries(self, turn: WalletTurn, asked: Asked[Entries]) -> Answer:
@@ -324,29 +319,33 @@ class Consumer(Party):
         if isinstance(request, Order) and refusal.why not in (Why.FULL, Why.INCIDENT):
             turn.store.move(asked.answers.subject, wallet.REFUSED, f"the merchant refused the order: {refusal.why}")
             return self._done(turn, asked)
-        if isinstance(request, AuthorizationQ) and refusal.evidence:
+        if isinstance(request, AuthorizationQ):
             return self._authorization_refused(turn, asked, request)
         if isinstance(request, Abort) and refusal.why == Why.UNKNOWN:
             turn.store.move_tokens(asked.answers.subject, wallet.FREE)  # P2 never reached the bank
             return self._done(turn, asked)
-        return self._later(turn, asked, self._patience(request))
-
-    def _patience(self, request: Message) -> int:
-        """Money waits for the answer to P2, so it is asked again soon; everything else can wait."""
-        return 1 if isinstance(request, AuthorizationQ) else RETRY_SECONDS_MAX
+        return self._later(turn, asked, RETRY_SECONDS_MAX)
 
     def _authorization_refused(self, turn: WalletTurn, asked: Asked[Refusal], q: AuthorizationQ) -> Answer:
-        """The bank shows an earlier use of a token. Only proof that it is spent for good ends the purchase: while it is
-        locked elsewhere, and no more, the bank might still take this P2."""
-        bought = self._about(turn, asked)
+        """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is only
+        locked elsewhere, the bank might still take this P2. Where a log is gone, the end of the claim time ends it:
+        then the bank's word is enough that it took no P2, or has let the tokens go."""
+        bought, why = self._about(turn, asked), asked.body.why
         proven = spent_by(self.network, self.logs, asked.body.evidence)
         held = turn.store.tokens_of(bought.id)
         spent = {each.id for each in held if proven.get(each.id, q.transaction) != q.transaction}
-        if not spent:
-            return self._later(turn, asked, self._patience(q))
+        no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
+        if spent:
+            end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
+        elif paid_by_another(self.network, asked.body.evidence, q):
+            end = wallet.REFUSED, "somebody else has paid for this sale"
+        elif no_claims and why in (Why.EXPIRED, Why.TOO_LATE):
+            end = wallet.ABORTED, "the log told no outcome while claims were valid"
+        else:
+            return self._later(turn, asked, 1)  # money waits for this answer
         for each in held:
             turn.store.move_token(each.id, wallet.SPENT if each.id in spent else wallet.FREE)
-        turn.store.move(bought.id, wallet.REFUSED, "a token was spent before: is there another copy of this wallet?")
+        turn.store.move(bought.id, *end)
         turn.store.errands.end_all(bought.id)
         return Answer()
 
