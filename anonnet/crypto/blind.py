@@ -7,8 +7,8 @@ phi(n): `key_proof` is the bank's proof of that (design: D6).
 Integers are big-endian and as long as the modulus everywhere (I2OSP and OS2IP of RFC 8017).
 
 The private operation is OpenSSL's where the process has one (`openssl`), else GMP's (`crt`), and each blinds its base:
-a second blinding around OpenSSL's own would cost an eighth of a signature and hide nothing more. Whichever computes,
-s^e == z is checked here, by GMP.
+a second blinding around OpenSSL's own would cost a sixth more, and hide nothing more. Whichever computes, s^e == z is
+checked here, by GMP.
 
 Weakness: GMP runs powers with secret exponents in its quiet ladder on freshly blinded bases, yet conversion, reduction
 and inversion in GMP and Python are not constant time. Somebody who can time single instructions on the bank's machine

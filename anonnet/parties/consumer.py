@@ -14,6 +14,7 @@ from typing import Any
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CARRY_SECONDS,
+    CLAIM_SECONDS,
     ENTRIES_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
@@ -26,6 +27,7 @@ from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import GoodsM, Order, order_id
+from anonnet.protocol.history import paid_by_another
 from anonnet.protocol.local import (
     Buy,
     PurchaseOf,
@@ -35,7 +37,7 @@ from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, U
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
 from anonnet.store.wallet import Bought, Held, WalletStore
 from anonnet.wire.codec import Message
@@ -172,16 +174,18 @@ class Consumer(Party):
     @on(AuthorizationB, by=From.ERRAND)  # P3
     def authorization_b(self, turn: WalletTurn, asked: Asked[AuthorizationB]) -> Answer:
         """The bank has promised. If nothing comes of it soon, she takes the promise to the merchant herself."""
-        bought = self._about(turn, asked)
-        promise, price = asked.body, bought.terms.contract.price
-        if asked.signer != bought.buy.bank or promise.transaction != bought.transaction or promise.value != price:
+        bought, q = self._about(turn, asked), request(asked)
+        assert isinstance(q, AuthorizationQ)
+        promise = AuthorizationB.answering(q, bought.terms.contract.currency)
+        if asked.signer != bought.buy.bank or asked.body != promise:
             raise Malformed("authorization_b does not answer this authorization_q")
         if bought.state == wallet.AUTHORIZING:
             turn.store.keep_authorization_b(bought.id, asked.signed)
             turn.store.move(bought.id, wallet.AUTHORIZED)
             due = turn.now + CARRY_SECONDS
             turn.store.errands.add(bought.buy.merchant, asked.signed, subject=bought.id, due=due)
-        return done(turn, asked)
+        claims_end = promise.transaction.expiration + CLAIM_SECONDS  # whatever becomes of the log, P2 is asked then
+        return later(turn, asked, max(claims_end + 1 - turn.now, RETRY_SECONDS_MAX))
 
     @on(Entries, by=From.ERRAND)
     def entries(self, turn: WalletTurn, asked: Asked[Entries]) -> Answer:
@@ -275,16 +279,24 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(AuthorizationQ,))
     def authorization_q_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """The bank shows an earlier use of a token. Only proof that it is spent for good ends the purchase: while it is
-        locked elsewhere, and no more, the bank might still take this P2. Money waits, so it is asked again soon."""
-        q, bought = request(asked), self._about(turn, asked)
+        """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is
+        only locked elsewhere, the bank might still take this P2. Where a log is gone, the end of the claim time ends
+        it: then the bank's word is enough that it took no P2, or has let the tokens go."""
+        q, bought, refusal = request(asked), self._about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
-        spent = self.tokens.proven_spent(asked.body, q.payments, q.transaction)
-        if not spent:
-            return later(turn, asked, 1)
+        spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
+        no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
+        if spent:
+            end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
+        elif paid_by_another(self.network, refusal.evidence, q):
+            end = wallet.REFUSED, "somebody else has paid for this sale"
+        elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
+            end = wallet.ABORTED, "the log told no outcome while claims were valid"
+        else:
+            return later(turn, asked, 1)  # money waits for this answer
         for held in turn.store.bound_to(bought.id):
             turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
-        turn.store.move(bought.id, wallet.REFUSED, "a token was spent before: is there another copy of this wallet?")
+        turn.store.move(bought.id, *end)
         turn.store.errands.end_all(bought.id)
         return Answer()
 

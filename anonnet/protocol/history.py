@@ -37,6 +37,20 @@ def spent_by(network: str, logs: Mapping[bytes, bytes], papers: Iterable[Signed]
     return spent
 
 
+def paid_by_another(network: str, papers: Iterable[Signed], q: AuthorizationQ) -> bool:
+    """True if these papers show another authorization_q for the transaction of `q`: a bank takes one, so never `q`.
+
+    Raises Malformed where a paper does not hold.
+    """
+    for paper in papers:
+        if paper.step == AuthorizationQ.step:
+            order = checked(network, paper, AuthorizationQ)
+            check_authorization_q(order)
+            if order.body != q and order.body.transaction == q.transaction:
+                return True
+    return False
+
+
 def _recorded(network: str, logs: Mapping[bytes, bytes], commit: Signed) -> Transaction:
     signers = {each.signer for each in commit.signatures}
     key = next((key for key in logs.values() if key in signers), b"")

@@ -2,4 +2,5 @@
 
 from anonnet_daemons.cli.main import main
 
-main(prog_name="anonnet")
+if __name__ == "__main__":  # benchmarks start processes that import this file anew
+    main(prog_name="anonnet")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
+from anonnet.net.turns import Placement
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
@@ -24,7 +25,7 @@ def minted(bank: Reachable) -> list[Minted]:
     return found
 
 
-async def run(path: Path) -> None:
+async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal."""
     found = reachable(path, Kind.BANK)
     party = Bank(found.signer, found.peer.key, minted(found), found.network.logs)
@@ -37,4 +38,5 @@ async def run(path: Path) -> None:
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
+            placement=placement,
         )

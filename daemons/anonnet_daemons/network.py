@@ -141,10 +141,11 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
-    def end_now(self) -> None:
-        """Kill without waiting, at the end of everything."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
+    async def end_now(self) -> None:
+        """Kill it if it still runs, and wait for that, even where everything is being cancelled."""
+        with trio.CancelScope(shield=True):
+            if self.running:
+                await self.kill()
 
 
 class LocalNetwork:
@@ -186,6 +187,11 @@ class LocalNetwork:
                     nursery.start_soon(stop, daemon)
         return codes
 
+    async def end_now(self) -> None:
+        """Kill whatever still runs, at the end of everything."""
+        for daemon in self.daemons.values():
+            await daemon.end_now()
+
     async def until_one_ends(self, until: Callable[[], Awaitable[object]]) -> None:
         """Wait for `until`. Raises BadStart if one of the daemons ends before."""
 
@@ -217,5 +223,4 @@ class LocalNetwork:
             yield local
             await local.stop()
         finally:
-            for daemon in local.daemons.values():
-                daemon.end_now()
+            await local.end_now()

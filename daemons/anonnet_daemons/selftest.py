@@ -1,9 +1,9 @@
 """Known-answer tests of this installation's cryptography: `anonnet selftest [FILE...]`.
 
 A file is recognised by its content: RFC 9474 and Noise vectors (a list, or an object with a list `vectors`), Merkle
-proofs (`inclusion`, `consistency`), the RFC 6962 reference tree (`leaf_inputs_hex`), and our own wire (`wire`). Every
-field of a vector is checked against what our code computes from the others. Another format is one more line in
-`FORMATS`.
+proofs (`inclusion`, `consistency`), the RFC 6962 reference tree (`leaf_inputs_hex`), signed notes (a list with
+`expect_verified`), a witness's transcript (`logs`, `steps`), and our own wire (`wire`). Every field of a vector is
+checked against what our code computes from the others. Another format is one more line in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from anonnet.crypto import blind, noise
 from anonnet.crypto.integers import inverse
 from anonnet.errors import Malformed
 from anonnet.tlog import merkle
-from anonnet_daemons import wire_vectors
+from anonnet_daemons import tlog_vectors, wire_vectors
 from anonnet_daemons.reading import Case, Check, Differs, Fields, Skipped, bound, equal, items, unhex
 
 VECTORS = Path(__file__).with_name("vectors")
@@ -209,7 +209,13 @@ def check_hasher(vector: Fields) -> None:
     equal("want", vector.hex("want"), computed)
 
 
-FORMATS: tuple[Callable[[Any], Iterator[Case]], ...] = (_listed, _proofs, _reference_tree, wire_vectors.cases)
+FORMATS: tuple[Callable[[Any], Iterator[Case]], ...] = (
+    _listed,
+    _proofs,
+    _reference_tree,
+    tlog_vectors.cases,
+    wire_vectors.cases,
+)
 
 
 def check_file(file: Path) -> list[Result]:

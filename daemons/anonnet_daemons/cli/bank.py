@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from anonnet.net.turns import Placement
 from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand, Brands, BrandsOf
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
@@ -33,12 +34,19 @@ def bank() -> None:
 
 
 @verb(bank, example="anonnet bank run --data ~/try/bank")
+@click.option(
+    "--placement",
+    type=click.Choice([each.value for each in Placement]),
+    default=Placement.COMMIT_IN_THREAD.value,
+    hidden=True,
+    help="Where turns run; for benchmarks.",
+)
 @data_option(Kind.BANK)
-def run(data: Path) -> None:
+def run(placement: str, data: Path) -> None:
     """Be the bank until SIGTERM or Ctrl-C."""
     from anonnet_daemons.bank import run as run_bank
 
-    run_daemon(partial(run_bank, data.absolute()))
+    run_daemon(partial(run_bank, data.absolute(), placement=Placement(placement)))
 
 
 @verb(bank, example="anonnet bank fund 8f1c...e2 100 EUR --reference 'cash, 12 May, desk 3'")

@@ -17,6 +17,7 @@ NOUNS = {  # name -> what its help says here
     "relay": "Run the relay.",
     "wallet": "Run the consumer's wallet, withdraw, buy.",
     "demo": "Two sales between five processes, step by step.",
+    "bench": "Measure on this machine.",
 }
 
 

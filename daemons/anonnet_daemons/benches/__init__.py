@@ -1,0 +1,1 @@
+"""Benchmarks, a file each: `run(count)` does the work so many times and returns its figures by name."""

@@ -1,0 +1,243 @@
+"""Bugs, planted one by one in a copy of the program, each of which a named test must catch.
+
+What no test would notice could be broken by anybody's next change. Each patch here is a bug that a careful person might
+write; the table says which tests must fail, what of the broken promise their output must name, and within how many
+seconds. The same tests pass in an unpatched copy first. A patch that no longer applies is a failure too: write it anew
+(edit the file, `git diff -U2 -- FILE > tests/planted/NN-name.patch`, and take the edit back).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+COPIED = ["anonnet", "daemons", "tests", "docs", "pyproject.toml"]
+AT_ONCE = 2
+CLEAN_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A bug, who must catch it, what the failure must name, and how long that may take."""
+
+    patch: str
+    tests: tuple[str, ...]
+    names: str
+    seconds: int = 30
+
+
+PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
+WORLD_SECONDS = 5
+"""No further seeds after this: a planted bug that the world catches shows in nearly every one."""
+
+TABLE = [
+    Planted(
+        "01-answer-before-commit",
+        ("tests/net/test_turns.py::test_no_answer_is_out_before_its_commit",),
+        "assert not answers",
+    ),
+    Planted(
+        "02-unlocked-double-spend",
+        (f"{PAPER}/test_purchase.py::test_a_token_is_locked_to_one_transaction",),
+        "including a check against reuse",
+    ),
+    Planted(
+        "03-refund-by-the-banks-clock",
+        (f"{PAPER}/test_commitment.py::test_the_bank_frees_no_token_by_its_own_clock",),
+        "while no outcome can be had, the token stays locked",
+    ),
+    Planted(
+        "04-abort-after-forgetting",
+        (f"{PAPER}/test_data_management.py::test_the_log_makes_no_abort_after_the_delay",),
+        "not generate abort",
+    ),
+    Planted(
+        "05-commit-after-expiration",
+        (f"{PAPER}/test_commitment.py::test_the_log_records_if_and_only_if_received_before_expiration",),
+        "if and only if it was received before expiration",
+    ),
+    Planted(
+        "06-two-authorizations-for-one-transaction",
+        (f"{PAPER}/test_purchase.py::test_one_transaction_is_authorized_once",),
+        "would pay for one and the same P3",
+    ),
+    Planted(
+        "07-p4-of-another-log",
+        (f"{PAPER}/test_commitment.py::test_a_commitment_for_another_log_is_not_recorded",),
+        "so no other log can record it",
+    ),
+    Planted(
+        "08-debit-for-each-request",
+        (f"{PAPER}/test_withdrawal.py::test_a_withdrawal_asked_for_again_is_answered_and_not_debited_again",),
+        "one blinded request is one token",
+    ),
+    Planted(
+        "09-pay-before-the-last-chunk",
+        (f"{PAPER}/test_assumptions.py::test_sealed_goods_come_before_any_guarantee_of_payment",),
+        "prior to any guarantee of payment",
+    ),
+    Planted(
+        "10-token-free-before-the-bank-knows",
+        (f"{PAPER}/test_commitment.py::test_a_wallet_spends_no_token_before_the_bank_has_noted_the_abort",),
+        "until the bank has taken the abort in",
+    ),
+    Planted(
+        "11-two-commitments-for-one-number",
+        (f"{PAPER}/test_purchase.py::test_the_merchant_signs_one_commitment_for_each_number",),
+        "one n, one P4",
+    ),
+    Planted(
+        "12-key-of-another-number",
+        (f"{PAPER}/test_purchase.py::test_the_transaction_number_commits_to_the_key",),
+        "the one under which the goods of P1 are sealed",
+    ),
+    Planted(
+        "13-chunks-without-the-secret",
+        (f"{PAPER}/test_purchase.py::test_the_goods_are_handed_to_who_ordered_them",),
+        "only to who shows the secret",
+    ),
+    Planted(
+        "14-log-time-falls",
+        (f"{PAPER}/test_assumptions.py::test_the_log_keeps_the_time",),
+        "never goes back",
+    ),
+    Planted(
+        "15-entry-time-falls",
+        (f"{PAPER}/test_commitment.py::test_every_entry_is_stamped_with_a_time_that_never_falls",),
+        "test_every_entry_is_stamped_with_a_time_that_never_falls",
+    ),
+    Planted(
+        "16-ledger-leg-dropped",
+        (f"{PAPER}/test_introduction.py::test_money_is_neither_created_nor_destroyed",),
+        "postings of one turn do not sum to zero",
+    ),
+    Planted(
+        "17-ledger-leg-to-the-wrong-book",
+        (WORLD,),
+        "should have",
+        seconds=60,
+    ),
+    Planted(
+        "18-blind-signature-unchecked",
+        ("tests/unit/crypto/test_blind.py::test_a_faulty_signature_never_leaves",),
+        "FaultySignature",
+    ),
+    Planted(
+        "19-step-outside-the-signature",
+        ("tests/unit/wire/test_vectors.py::test_what_ships_is_what_the_code_makes",),
+        "test_what_ships_is_what_the_code_makes",
+    ),
+    Planted(
+        "20-keys-read-outside-the-turn",
+        ("tests/unit/test_turn.py::test_a_request_of_too_many_signers_ends_its_own_connection_only",),
+        "ends_its_own_connection_only",
+    ),
+    Planted(
+        "21-one-time-for-one-purchase",
+        (f"{PAPER}/test_assumptions.py::test_transactions_do_not_interfere_with_each_other",),
+        "transactions that do not interfere",
+    ),
+    Planted(
+        "22-questions-make-p4-late",
+        (f"{PAPER}/test_commitment.py::test_what_counts_is_when_it_was_received_and_not_when_its_turn_came",),
+        "P4 arrived in the last second",
+    ),
+]
+BUGS = {planted.patch: planted for planted in TABLE}
+
+
+def copied(into: Path) -> Path:
+    """The program and its tests, as they are now."""
+    into.mkdir()
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, into / name)
+    return into
+
+
+def run_tests(folder: Path, tests: list[str], seconds: int) -> tuple[int, str]:
+    """Run tests there, by this interpreter; the exit code (-1: too slow) and what was printed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    ours = os.pathsep.join((str(folder), str(folder / "daemons")))  # before the checkout that is installed
+    environment = os.environ | {"PYTHONPATH": ours, "ANONNET_WORLD_SECONDS": str(WORLD_SECONDS)}
+    for name in ("ANONNET_DEEP", "CI"):  # they ask for more seeds than one bug needs
+        environment.pop(name, None)
+    try:
+        ran = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            timeout=seconds,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+    except subprocess.TimeoutExpired as why:
+        return -1, str(why)
+    return ran.returncode, ran.stdout
+
+
+def plant(folder: Path, patch: str) -> str:
+    """Apply a patch; what git has against it."""
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}  # a checkout above would be patched
+    command = ["git", "apply", "-C1", str(HERE / f"{patch}.patch")]
+    applied = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False, encoding="utf-8")
+    return applied.stderr if applied.returncode else ""
+
+
+def outcome_of(planted: Planted, folder: Path) -> str:
+    """What is wrong with this row of the table; empty if the bug was caught as it should be."""
+    copied(folder)
+    if complaint := plant(folder, planted.patch):
+        return f"{planted.patch}.patch no longer applies; write it anew for the code as it is now\n{complaint}"
+    code, printed = run_tests(folder, list(planted.tests), planted.seconds)
+    shutil.rmtree(folder)
+    if code == 0:
+        return f"nobody caught {planted.patch}: {', '.join(planted.tests)} passed"
+    if code != 1:
+        return f"{planted.patch} did not fail as a test within {planted.seconds} s (exit code {code})\n{printed}"
+    return "" if planted.names in printed else f"the failure does not name {planted.names!r}\n{printed}"
+
+
+@pytest.fixture(scope="session")
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[str]]]:
+    """The selected bugs under way, after their tests have passed without any."""
+    chosen = [
+        BUGS[item.callspec.params["name"]]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == test_a_planted_bug_is_caught.__name__
+    ]
+    folder = tmp_path_factory.mktemp("planted")
+    tests = sorted({test for planted in chosen for test in planted.tests})
+    code, printed = run_tests(copied(folder / "clean"), tests, CLEAN_SECONDS)
+    assert code == 0, f"these tests must pass before a bug is planted\n{printed}"
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {planted.patch: pool.submit(outcome_of, planted, folder / planted.patch) for planted in chosen}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_caught(name: str, outcomes: dict[str, Future[str]]) -> None:
+    wrong = outcomes[name].result()
+
+    assert not wrong, wrong
+
+
+def test_every_patch_stands_in_the_table() -> None:
+    assert {path.stem for path in HERE.glob("*.patch")} == set(BUGS)
+    assert len(BUGS) == len(TABLE)

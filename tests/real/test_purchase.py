@@ -1,0 +1,102 @@
+"""Sales between five real processes, steered by the `anonnet` command: one commits, one aborts, one takes long."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trio
+from anonnet_daemons.config import Kind
+from anonnet_daemons.network import LocalNetwork
+from anonnet_daemons.shopping import TIMING, until_state
+
+from anonnet.protocol.local import Purchase, PurchaseOf
+from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.steps import Step
+from anonnet.wire.codec import decode
+
+from .processes import CURRENCY, PRICE, SMALL, Ran, anonnet, check_money, network, open_shop, told, until, wallet_of
+
+pytestmark = pytest.mark.real
+
+
+async def test_a_purchase_by_the_command_pays_five_as_four_and_one(tmp_path: Path) -> None:
+    goods = os.urandom(SMALL)
+    async with network(tmp_path) as local:
+        await open_shop(local, goods)
+        offers = (await told(local.home, "wallet", "catalogue", "merchant"))["offers"]
+        bought = await told(local.home, "wallet", "buy", "goods", "--to", tmp_path / "copy")
+
+        assert [(each["item"], each["price"], each["size"]) for each in offers] == [("goods", PRICE, SMALL)]
+        assert (bought["outcome"], bought["price"], bought["currency"]) == ("done", PRICE, CURRENCY)
+        assert {"P1", "P2", "P5A"} <= set(bought["papers"])
+        assert (tmp_path / "copy").read_bytes() == goods
+        async with local.owner(Kind.CONSUMER) as consumer:
+            id = bytes.fromhex(bought["purchase"])
+            shown = await consumer.ask(PurchaseOf(purchase=id), Purchase)
+        q = next(decode(paper.body) for paper in shown.papers if paper.step == Step.P2)
+        assert isinstance(q, AuthorizationQ)
+        assert sorted(payment.amount for payment in q.payments) == [1, 4]
+
+        async def credited() -> bool:
+            return (await told(local.home, "merchant", "statement"))["balances"] == {CURRENCY: PRICE}
+
+        await until(credited)
+        assert (await told(local.home, "merchant", "sales"))["counts"] == {"credited": 1}
+        assert (await told(local.home, "log", "entries"))["size"] == 1
+        await check_money(local)
+
+
+async def test_a_merchant_who_dies_after_the_goods_leaves_the_tokens_free(tmp_path: Path) -> None:
+    async with network(tmp_path) as local:
+        await open_shop(local, bytes(SMALL))
+        ran: list[Ran] = []
+
+        async def buy() -> None:
+            ran.append(await anonnet(local.home, "wallet", "buy", "goods", "--lead", 3, "--json"))
+
+        local[Kind.LOG].pause()  # nobody can pay before the log has told the time
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(buy)
+            await until_goods_are_there(local)
+            await local[Kind.MERCHANT].kill()
+            local[Kind.LOG].go_on()
+
+        assert (ran[0].code, ran[0].json["outcome"], ran[0].json["state"]) == (1, "refused", "aborted")
+        assert "P5B" in ran[0].json["papers"]
+        assert (await told(local.home, "log", "entries"))["size"] == 0
+        await local[Kind.MERCHANT].start()
+        await local[Kind.MERCHANT].ready()
+        await check_money(local)
+        assert (await told(local.home, "wallet", "balance"))["free"] == {CURRENCY: 20}
+
+
+async def test_who_does_not_wait_is_told_that_the_wallet_goes_on(tmp_path: Path) -> None:
+    async with network(tmp_path) as local:
+        await open_shop(local, bytes(SMALL))
+        local[Kind.LOG].pause()
+        ran = await anonnet(local.home, "wallet", "buy", "goods", "--timeout", 2)
+        purchases = (await told(local.home, "wallet", "purchases"))["purchases"]
+        local[Kind.LOG].go_on()
+
+        assert ran.code == 75
+        assert "Not known yet" in ran.out
+        assert purchases[0]["outcome"] == "unknown"
+
+        async def done() -> bool:
+            show = await anonnet(local.home, "wallet", "show", purchases[0]["purchase"][:10], "--json")
+            return bool(show.json["outcome"] == "done" and show.code == 0)
+
+        await until(done)
+
+
+async def until_goods_are_there(local: LocalNetwork) -> None:
+    """Wait until the newest purchase has its goods and asks the log for the time."""
+    async with local.owner(Kind.CONSUMER) as consumer:
+
+        async def begun() -> bool:
+            return bool((await wallet_of(consumer)).purchases)
+
+        await until(begun)
+        await until_state(consumer, (await wallet_of(consumer)).purchases[0], TIMING)

@@ -1,0 +1,117 @@
+"""`anonnet up` and `anonnet demo`: whole networks under one command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trio
+from anonnet_daemons.config import Kind
+from anonnet_daemons.founding import Plan, found
+
+from .processes import CURRENCY, DENOMINATIONS, SECONDS, anonnet, told
+
+pytestmark = pytest.mark.real
+
+COLUMNS = 80
+
+
+async def test_up_runs_all_five_until_sigterm_and_leaves_nothing_running(tmp_path: Path) -> None:
+    home = tmp_path / "n"
+    with trio.fail_after(SECONDS):
+        await found(Plan(home, CURRENCY, DENOMINATIONS))
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-P", "-m", "anonnet_daemons", "up", str(home)], stderr=subprocess.PIPE
+        )
+        try:
+            assert process.stderr is not None
+            line = bytes(await process.stderr.receive_some())
+            assert line.startswith(b"Running: bank, merchant, log, relay, consumer.")
+            await told(home, "wallet", "balance")
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        finally:
+            process.kill()
+            await process.stderr.aclose()  # type: ignore[union-attr]
+        for noun, verb in (("wallet", "balance"), ("bank", "books"), ("merchant", "sales"), ("log", "entries")):
+            assert (await anonnet(home, noun, verb)).code == 69
+
+
+async def test_up_tells_which_daemon_could_not_start(tmp_path: Path) -> None:
+    home = tmp_path / "n"
+    await found(Plan(home, CURRENCY, DENOMINATIONS))
+    (home / Kind.LOG / "identity.key").chmod(0o644)
+    with trio.fail_after(SECONDS):
+        ran = await anonnet(home, "up", home)
+
+    assert ran.code == 1
+    assert "log has ended at its start" in ran.err
+    assert "chmod 600" in ran.err
+
+
+async def test_the_demo_shows_every_step_and_everything_was_so(tmp_path: Path) -> None:
+    with trio.fail_after(SECONDS):
+        ran = await anonnet(tmp_path, "demo")
+
+    assert ran.code == 0, ran.out + ran.err
+    lines = ran.out.splitlines()
+    assert not [line for line in lines if len(line) > COLUMNS]
+    for step in ("W1", "W2", "P1", "P2", "P3", "P4", "P5a", "P5b"):
+        assert any(line.strip().startswith(step) for line in lines), f"{step} is missing"
+    assert "NOT SO" not in ran.out
+    assert "\x1b" not in ran.out
+    assert not os.listdir(tmp_path)
+
+
+def commands() -> Iterator[bytes]:
+    """The command lines of all processes; none where the system does not tell."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            yield path.read_bytes()
+
+
+async def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> None:
+    with trio.fail_after(SECONDS):
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-P", "-m", "anonnet_daemons", "demo"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        text = b""
+        while b"five processes run" not in text:
+            text += bytes(await process.stdout.receive_some())
+        (home,) = tmp_path.glob("anonnet-*/demo")
+        process.send_signal(signal.SIGTERM)
+        code = await process.wait()
+        said = bytes(await process.stderr.receive_some())
+        await process.stdout.aclose()
+        await process.stderr.aclose()
+
+    assert (code, said) == (130, b"anonnet: stopped by a signal; every process has been ended\n")
+    assert not home.exists()
+    assert not [each for each in commands() if bytes(home) in each]
+
+
+async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
+    with trio.fail_after(SECONDS):
+        bought = await told(tmp_path, "bench", "purchase", "--count", 2, "--clients", 2)
+        turned = await told(tmp_path, "bench", "turns", "--clients", 4, "--seconds", 0.2)
+
+    assert [(each["way"], each["clients"]) for each in bought["purchase"]] == [
+        ("relay", 1),
+        ("relay", 2),
+        ("direct", 1),
+        ("direct", 2),
+    ]
+    assert all(each["times"]["p50_ms"] > 0 for each in bought["purchase"])
+    assert [each["flood"] for each in turned["turns"]] == [False] * 3 + [True] * 3
+    assert all(each["per_second"] > 0 for each in turned["turns"])

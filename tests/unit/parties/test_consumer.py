@@ -1,0 +1,379 @@
+"""The consumer: whom she believes what, and that nothing else moves her money or her purchases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from anonnet.errors import Why
+from anonnet.limits import WITHDRAW_PATIENCE_SECONDS
+from anonnet.protocol.goods import GoodsM, Order
+from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, Undecided
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.store.errands import Errand
+from anonnet.wire.codec import STEPS, Message, decode, encode
+from anonnet.wire.frames import Frame, frame
+from anonnet.wire.signed import Signed
+from tests.dump import dump
+from tests.paper.scenes import ITEM, LEAD, PRICE, Deal, Hand, Scene, by
+from tests.stage import CURRENCY, Said, key_of
+from tests.unit.parties.answering import answer, errand, later, refusal, stopped, unmoved
+
+OTHER = key_of("other").public
+
+
+def transaction_of(scene: Scene) -> Transaction:
+    body = decode(scene.paper(AuthorizationQ).body)
+    assert isinstance(body, AuthorizationQ)
+    return body.transaction
+
+
+# Answers.
+
+
+def test_an_answer_must_be_one_to_what_was_asked(scene: Scene) -> None:
+    deal = Deal.committed(scene)
+    stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    papers: list[Said] = [deal.goods_m, deal.outcome, deal.authorization_q, Noted(request=asked.hash)]
+
+    unmoved(scene, asked, *papers, WithdrawB(signatures=(bytes(256),)), Entries(start=0, entries=()))
+    unmoved(scene, errand(scene, OutcomeOf), deal.goods_m, deal.authorization_b, Noted(request=asked.hash))
+    unmoved(scene, errand(scene, Follow), deal.outcome, by("log", Time(log=scene.log_name, time=0, size=0)))
+
+
+def test_a_refusal_counts_from_who_was_asked_about_what_was_asked(scene: Scene) -> None:
+    stopped(scene, GoodsM)
+    asked = errand(scene, Order)
+    another = by("merchant", Refusal(request=OTHER, why=Why.UNKNOWN.value, detail="", evidence=()))
+
+    unmoved(scene, asked, refusal("other", asked, Why.UNKNOWN), refusal("bank", asked, Why.UNKNOWN), another)
+
+
+def test_an_answer_that_comes_twice_counts_once(scene: Scene) -> None:
+    answered: list[tuple[Errand, Frame]] = []
+    take = scene.consumer.takes
+
+    def remember(frame: Frame, *, owner: bool = False, answers: Errand | None = None) -> Said | None:
+        if answers:
+            answered.append((answers, frame))
+        return take(frame, owner=owner, answers=answers)
+
+    scene.consumer.takes = remember  # type: ignore[method-assign]
+    scene.fund(scene.account(scene.consumer), 1)
+    scene.withdraw(1)
+    purchase = scene.buy()
+    scene.settle()
+    assert scene.purchase(purchase).state == "done"
+    before = dump(scene.consumer.store)
+
+    for asked, said in answered:
+        take(said, answers=asked)
+
+    assert dump(scene.consumer.store) == before
+    assert not scene.consumer.closed
+    assert {GoodsM, Time, AuthorizationB, WithdrawB, Entries} <= {STEPS[said.step] for _, said in answered}
+
+
+# Withdrawal.
+
+
+def test_signatures_that_are_none_of_the_bank_are_not_kept(scene: Scene) -> None:
+    scene.lost = lambda line: line.kind is WithdrawB
+    scene.fund(scene.account(scene.consumer), 3)
+    scene.withdraw(1)
+    asked = errand(scene, WithdrawC)
+    reply = scene.bank.takes(frame(asked.request, 1))
+    assert isinstance(reply, WithdrawB)
+    (good,) = reply.signatures
+
+    wrong = [good[:-1] + bytes([good[-1] ^ 1]), bytes(256), b"\xff" * 256, b"\0" + good]
+    unmoved(scene, asked, *(WithdrawB(signatures=(each,)) for each in wrong), WithdrawB(signatures=(good, good)))
+    answer(scene, asked, reply)
+    assert scene.tokens() == {"free": 2 * PRICE + 1}
+
+
+def test_a_withdrawal_is_given_up_only_when_its_time_is_over(scene: Scene) -> None:
+    scene.lost = lambda line: line.kind is WithdrawB
+    scene.fund(scene.account(scene.consumer), 1)
+    scene.withdraw(1)
+    asked = errand(scene, WithdrawC)
+
+    later(scene, asked, refusal("bank", asked, Why.EXPIRED))
+    later(scene, asked, refusal("bank", asked, Why.OVERDRAFT))
+    scene.now += WITHDRAW_PATIENCE_SECONDS
+    later(scene, asked, refusal("bank", asked, Why.EXPIRED))
+    scene.now += 1
+    answer(scene, asked, refusal("bank", asked, Why.EXPIRED))
+
+    assert scene.tokens() == {"free": 2 * PRICE, "void": 1}
+    assert scene.consumer.store.errands.get(asked.hash) is None
+
+
+# P1.
+
+
+OFFERS: dict[str, Callable[[Scene], dict[str, Any]]] = {
+    "another item": lambda scene: {"item": "noise"},
+    "a higher price": lambda scene: {"price": PRICE + 1},
+    "another currency": lambda scene: {"currency": "USD"},
+    "another bank": lambda scene: {"banks": (OTHER,)},
+    "another log": lambda scene: {"logs": (OTHER,)},
+    "no longer valid": lambda scene: {"valid_until": scene.now - 1},
+    "a sealed entry": lambda scene: {"entry_key": OTHER},
+}
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_an_offer_that_is_not_what_she_wants(scene: Scene, name: str) -> None:
+    purchase = stopped(scene, GoodsM)
+    asked = errand(scene, Order)
+    scene.merchant.takes(frame(asked.message, 1))
+    heard = scene.merchant.takes(frame(asked.message, 1))
+    assert isinstance(heard, Signed)
+    terms = decode(heard.body)
+    assert isinstance(terms, GoodsM)
+    changes = OFFERS[name](scene)
+    own = {key: changes.pop(key) for key in ("entry_key",) if key in changes}
+    changed = replace(terms, contract=replace(terms.contract, **changes), **own)
+
+    unmoved(scene, asked, by("other", changed), by("bank", terms))
+    answer(scene, asked, by("merchant", changed))
+
+    assert scene.purchase(purchase).state == "refused"
+    assert scene.tokens() == {"free": 2 * PRICE}
+    assert not scene.consumer.store.jobs()
+
+
+@pytest.mark.parametrize(
+    ("why", "state"), [(Why.FULL, "ordering"), (Why.INCIDENT, "ordering"), (Why.UNKNOWN, "refused")]
+)
+def test_an_order_that_is_refused(scene: Scene, why: Why, state: str) -> None:
+    purchase = stopped(scene, GoodsM)
+    asked = errand(scene, Order)
+
+    answer(scene, asked, refusal("merchant", asked, why))
+
+    assert scene.purchase(purchase).state == state
+    assert (scene.consumer.store.errands.get(asked.hash) is not None) == (state == "ordering")
+
+
+# P2 and P3.
+
+
+def test_a_promise_is_hers_or_nobodys(scene: Scene) -> None:
+    purchase = stopped(scene, AuthorizationB)
+    asked, transaction = errand(scene, AuthorizationQ), transaction_of(scene)
+    promise = AuthorizationB(transaction=transaction, currency=CURRENCY, value=PRICE)
+    changed = [
+        replace(promise, value=PRICE - 1),
+        replace(promise, currency="USD"),
+        replace(promise, receiver_key=OTHER),
+        replace(promise, transaction=replace(transaction, expiration=transaction.expiration + 1)),
+    ]
+
+    unmoved(scene, asked, by("other", promise), by("merchant", promise), *(by("bank", each) for each in changed))
+    answer(scene, asked, by("bank", promise))
+    assert scene.purchase(purchase).state == "authorized"
+
+
+def test_a_refusal_without_proof_frees_nothing(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    purchase = stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+
+    for why in (Why.EXPIRED, Why.BAD_TOKEN, Why.TOKEN_USED, Why.SALE_ABORTED, Why.INCIDENT):
+        later(scene, asked, refusal("bank", asked, why))
+    papers = [deal.authorization_q], [deal.authorization_b], [by("log", Abort(transaction=deal.transaction))]
+    for evidence in papers:
+        later(scene, asked, refusal("bank", asked, Why.TOKEN_USED, *evidence))
+
+    assert scene.purchase(purchase).state == "authorizing"
+    assert scene.tokens() == {"free": PRICE, "locked": PRICE}
+
+
+def twice(scene: Scene) -> tuple[Errand, Signed, Transaction]:
+    """P2 of a purchase, and another P2 over the same tokens, signed by their keys: another copy of the wallet."""
+    stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    bought = scene.consumer.store.by_outcome_key(transaction_of(scene).outcome_key)
+    purse, held = scene.consumer.party.purse, scene.consumer.store.tokens_of(bought.id)
+    order = Hand(scene, "copy").order()[0]
+    terms = decode(order.body)
+    assert isinstance(terms, GoodsM)
+    other = replace(transaction_of(scene), number=terms.number)
+    return asked, purse.authorization_q(scene.bank_key, other, held), other
+
+
+def commit_of(scene: Scene, transaction: Transaction, log: str = "log") -> Signed:
+    key = scene.merchant.store.by_number(transaction.number).key
+    return by(log, Commit(authorization_m=by("merchant", AuthorizationM(transaction=transaction, key=key)), index=3))
+
+
+def test_a_token_is_spent_when_the_bank_proves_it(scene: Scene) -> None:
+    asked, earlier, transaction = twice(scene)
+    commit = commit_of(scene, transaction)
+    forged = Signed(body=earlier.body, signatures=by("other", decode(earlier.body)).signatures)
+
+    later(scene, asked, refusal("bank", asked, Why.TOKEN_USED, earlier))
+    later(scene, asked, refusal("bank", asked, Why.TOKEN_USED, commit))
+    later(scene, asked, refusal("bank", asked, Why.TOKEN_USED, earlier, by("log", Abort(transaction=transaction))))
+    unmoved(
+        scene,
+        asked,
+        refusal("bank", asked, Why.TOKEN_USED, forged, commit),
+        refusal("bank", asked, Why.TOKEN_USED, earlier, commit_of(scene, transaction, "other")),
+        refusal("bank", asked, Why.TOKEN_USED, Signed(body=b"\x91", signatures=earlier.signatures)),
+    )
+    answer(scene, asked, refusal("bank", asked, Why.TOKEN_USED, earlier, commit))
+
+    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+
+
+def test_her_own_payment_and_its_commit_prove_nothing_against_her(scene: Scene) -> None:
+    stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    commit = commit_of(scene, transaction_of(scene))
+
+    later(scene, asked, refusal("bank", asked, Why.TOKEN_USED, asked.request, commit))
+    later(scene, asked, refusal("bank", asked, Why.SALE_AUTHORIZED, asked.request))
+
+
+def test_when_somebody_else_has_paid_her_tokens_are_free(scene: Scene) -> None:
+    purchase = stopped(scene, AuthorizationQ)
+    asked, rival = errand(scene, AuthorizationQ), Hand(scene, "rival")
+    assert isinstance(asked.message, AuthorizationQ)
+    scene.lost = lambda line: False
+    rival.open(PRICE)
+    paid = rival.pays(rival.withdraw(4, 1), asked.message.transaction)
+    scene.ask(scene.bank, paid)
+
+    scene.settle()
+
+    assert scene.purchase(purchase).state == "refused"
+    assert scene.tokens() == {"free": 2 * PRICE}
+    assert scene.consumer.store.errands.get(asked.hash) is None
+
+
+# Outcomes.
+
+
+def test_an_outcome_is_believed_from_the_log_about_her_sale(scene: Scene) -> None:
+    purchase = stopped(scene, AuthorizationB, Entries)
+    transaction = transaction_of(scene)
+    asked = errand(scene, OutcomeOf)
+    other = replace(transaction, expiration=transaction.expiration + 1)
+
+    unmoved(
+        scene,
+        asked,
+        by("other", Abort(transaction=transaction)),
+        by("bank", Abort(transaction=transaction)),
+        by("log", Abort(transaction=other)),
+        commit_of(scene, transaction, "other"),
+        commit_of(scene, other),
+    )
+    assert scene.tokens() == {"free": PRICE, "locked": PRICE}
+    later(scene, asked, by("log", Undecided(transaction=transaction, time=scene.now)))
+    answer(scene, asked, commit_of(scene, transaction))
+    assert scene.purchase(purchase).state == "committed"
+
+
+def test_entries_are_read_from_where_they_were_asked_for(scene: Scene) -> None:
+    stopped(scene, Commit, Entries)
+    asked = errand(scene, Follow)
+    entries = scene.log.takes(frame(asked.message, 1))
+    assert isinstance(entries, Entries)
+    (recorded,) = entries.entries
+    forged = Recorded(entry=recorded.entry, signature=bytes(64))
+    broken = Recorded(entry=recorded.entry + b"\0", signature=recorded.signature)
+
+    unmoved(
+        scene,
+        asked,
+        replace(entries, start=entries.start + 1),
+        replace(entries, entries=(forged,)),
+        replace(entries, entries=(broken,)),
+        replace(entries, entries=(recorded, broken)),
+    )
+    answer(scene, asked, entries)
+    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        (lambda asked: Noted(request=asked.hash), "free"),
+        (lambda asked: refusal("bank", asked, Why.UNKNOWN), "free"),
+        (lambda asked: refusal("bank", asked, Why.INCIDENT), "releasing"),
+        (lambda asked: refusal("bank", asked, Why.SALE_AUTHORIZED), "releasing"),
+    ],
+)
+def test_after_an_abort_tokens_are_free_when_the_bank_knows(
+    scene: Scene, reply: Callable[[Errand], Said], state: str
+) -> None:
+    stopped(scene, AuthorizationB)
+    scene.lost = lambda line: line.receiver in ("bank", "merchant") or line.kind is Entries
+    scene.to_expiration()
+    asked = errand(scene, Abort)
+    assert scene.tokens() == {"free": PRICE, "releasing": PRICE}
+
+    answer(scene, asked, reply(asked))
+
+    assert scene.tokens() == ({"free": 2 * PRICE} if state == "free" else {"free": PRICE, "releasing": PRICE})
+
+
+# Her owner.
+
+
+def test_wishes_that_cannot_be_granted(scene: Scene) -> None:
+    wish = Buy(
+        merchant=scene.merchant_key,
+        item=ITEM,
+        currency=CURRENCY,
+        price_max=PRICE,
+        bank=scene.bank_key,
+        log=scene.log_name,
+        lead=LEAD,
+    )
+    wishes: list[tuple[Message, Why]] = [
+        (replace(wish, merchant=scene.bank_key), Why.UNKNOWN),
+        (replace(wish, bank=OTHER), Why.UNKNOWN),
+        (replace(wish, log=scene.bank_key), Why.UNKNOWN),
+        (PurchaseOf(purchase=OTHER), Why.UNKNOWN),
+        (Withdraw(bank=OTHER, currency=CURRENCY, amount=1), Why.NO_EXACT_AMOUNT),
+        (Withdraw(bank=scene.bank_key, currency="USD", amount=1), Why.NO_EXACT_AMOUNT),
+    ]
+    before = dump(scene.consumer.store)
+
+    for asked, why in wishes:
+        said = scene.consumer.command(asked)
+        assert decode(said.body).why == why
+        assert dump(scene.consumer.store) == before
+    assert isinstance(scene.consumer.command(wish), Started)
+
+
+def test_nobody_but_her_owner_commands_her(scene: Scene) -> None:
+    before = dump(scene.consumer.store)
+
+    transaction = Transaction(number=OTHER, expiration=1, merchant=OTHER, log=OTHER)
+    abort = by("log", Abort(transaction=transaction))
+    for said in (OpenAt(bank=OTHER), PurchaseOf(purchase=OTHER), Noted(request=OTHER), abort):
+        assert scene.consumer.takes(frame(said, 1)) is None
+    assert dump(scene.consumer.store) == before
+    assert len(scene.consumer.closed) == 4
+
+
+def test_a_purchase_as_it_is_shown_fits_its_frame(scene: Scene) -> None:
+    shown = scene.purchase(stopped(scene))
+
+    assert isinstance(shown, Purchase)
+    assert len(encode(shown)) < Purchase.frame_max
+    assert [decode(paper.body).step for paper in shown.papers] == [17, 18, 19, 21]
