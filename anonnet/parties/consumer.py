@@ -327,7 +327,7 @@ class Consumer(Party):
         return self._later(turn, asked, RETRY_SECONDS_MAX)
 
     def _authorization_refused(self, turn: WalletTurn, asked: Asked[Refusal], q: AuthorizationQ) -> Answer:
-        """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is only
+        """Proof that a token is spent for good, or that somebody else has paid, ends the purchase; while a token is but
         locked elsewhere, the bank might still take this P2. Where a log is gone, the end of the claim time ends it:
         then the bank's word is enough that it took no P2, or has let the tokens go."""
         bought, why = self._about(turn, asked), asked.body.why
