@@ -321,12 +321,15 @@ class Merchant(Party):
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that calls P4 late ends the sale; everything else is asked again."""
+        """A log that calls P4 late ends the sale, a bank that calls a claim late ends the claim; else: ask again."""
         errand = asked.answers
         assert errand is not None
         message = decode(errand.request.body)
         if isinstance(message, AuthorizationM) and asked.body.why == Why.EXPIRED:
-            turn.store.fail_sale(message.transaction.number)
+            if self._sale(turn, message.transaction.number).state == AUTHORIZED:  # not if its abort was shown meanwhile
+                turn.store.fail_sale(message.transaction.number)
+        elif isinstance(message, Claim) and asked.body.why == Why.TOO_LATE:
+            turn.store.errands.end(errand.hash)
         else:
             turn.store.errands.postpone(errand.hash, turn.now + RETRY_SECONDS_MAX)
         return Answer()

@@ -9,6 +9,7 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
@@ -21,9 +22,9 @@ from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import Transaction, log_id, number_of
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
-from tests.paper.judging import Judge, Unproven
-from tests.paper.scenes import GOODS, PRICE, Deal, Hand, Scene, by
+from tests.paper.scenes import PRICE, Deal, Hand, Scene, by
 from tests.stage import NETWORK, key_of
+from tests.world.judge_core import Judge, Verdict
 
 
 @pytest.fixture
@@ -31,9 +32,9 @@ def judge(scene: Scene) -> Judge:
     return Judge(NETWORK, scene.bank_key, scene.network.logs)
 
 
-def aborted_deal(scene: Scene) -> tuple[Deal, Signed]:
+def aborted_deal(scene: Scene, hand: Hand | None = None) -> tuple[Deal, Signed]:
     """A sale whose merchant stayed silent, and the log's abort."""
-    deal = Deal.authorized(scene)
+    deal = Deal.authorized(scene, hand)
     scene.now = deal.transaction.expiration + SETTLE_SECONDS + 1
     return deal, deal.outcome
 
@@ -80,23 +81,23 @@ def test_accountability_is_cascaded(scene: Scene, judge: Judge) -> None:
     scene.ask(scene.log, deal.authorization_m)
     other = Deal.authorized(scene, deal.hand, deal.hand.withdraw(4, 1))
 
-    owed = judge.bank_owes(promise, deal.outcome)
+    bank = judge.merchant_claims(promise, deal.outcome)
+    consumer = [judge.bank_justifies(coin.token.id, other.authorization_q, deal.outcome) for coin in other.coins]
 
-    assert owed == (scene.merchant_key, "EUR", PRICE)
-    with pytest.raises(Unproven):
-        judge.tokens_spent(other.authorization_q, deal.outcome)
+    assert bank is Verdict.BANK_OWES_CREDIT
+    assert set(consumer) == {Verdict.NOTHING}
 
 
 def test_the_merchant_proves_that_the_bank_should_credit_him(scene: Scene, judge: Judge) -> None:
     """Section "Correctness": "commit and authorization_b to prove that the bank should credit"."""
     deal = Deal.committed(scene)
 
-    owed = judge.bank_owes(deal.authorization_b, deal.outcome)
+    verdict = judge.merchant_claims(deal.authorization_b, deal.outcome)
     credit = scene.ask(
         scene.bank, Claim(bank=scene.bank_key, authorization_b=deal.authorization_b, commit=deal.outcome)
     )
 
-    assert owed == (scene.merchant_key, "EUR", PRICE)
+    assert verdict is Verdict.BANK_OWES_CREDIT
     assert isinstance(credit, Credit)
     assert scene.income == PRICE
 
@@ -124,7 +125,8 @@ def test_the_bank_justifies_that_a_token_is_spent(scene: Scene, judge: Judge) ->
     refusal = scene.refused(scene.bank, again.authorization_q)
 
     assert refusal.why == Why.TOKEN_USED
-    assert judge.tokens_spent(*refusal.evidence) == {coin.token.id for coin in deal.coins}
+    for coin in deal.coins:
+        assert judge.bank_justifies(coin.token.id, *refusal.evidence) is Verdict.TOKEN_IS_SPENT
 
 
 def test_the_proof_of_spending_gives_the_consumer_the_goods(scene: Scene) -> None:
@@ -147,7 +149,9 @@ def test_the_consumer_demands_release_by_an_abort(scene: Scene, judge: Judge) ->
 
     noted = scene.ask(scene.bank, abort)
 
-    assert judge.tokens_released(deal.authorization_q, abort) == {coin.token.id for coin in deal.coins}
+    for coin in deal.coins:
+        verdict = judge.consumer_demands_release(coin.token.id, deal.authorization_q, abort)
+        assert verdict is Verdict.BANK_MUST_RELEASE
     assert isinstance(noted, Noted)
     assert (locked, scene.books()["locked"]) == (PRICE, 0)
 
@@ -168,10 +172,9 @@ def test_the_consumer_proves_the_contents_of_the_goods(scene: Scene, judge: Judg
     """Section "Correctness": "commit and goods_m to prove the contents of the delivered goods"."""
     deal = Deal.committed(scene)
 
-    contract, goods = judge.delivered(deal.goods_m, deal.outcome, scene.log_name, deal.chunks())
+    verdict = judge.consumer_proves_goods(deal.goods_m, deal.outcome, deal.chunks())
 
-    assert goods == GOODS
-    assert contract.description == "The song, as sung at noon"
+    assert verdict is Verdict.GOODS_AS_DESCRIBED
 
 
 def test_the_consumer_cannot_pass_other_goods_for_those_delivered(scene: Scene, judge: Judge) -> None:
@@ -179,10 +182,10 @@ def test_the_consumer_cannot_pass_other_goods_for_those_delivered(scene: Scene, 
     deal = Deal.committed(scene)
     chunks = deal.chunks()
 
-    with pytest.raises(Unproven):
-        judge.delivered(deal.goods_m, deal.outcome, scene.log_name, [chunks[0], chunks[0], chunks[2]])
+    others = [chunks[0], chunks[0], chunks[2]], chunks[:2], [*chunks, chunks[2]]
+    verdicts = [judge.consumer_proves_goods(deal.goods_m, deal.outcome, other) for other in others]
 
-    assert judge.delivered(deal.goods_m, deal.outcome, scene.log_name, chunks)[1] == GOODS
+    assert verdicts == [Verdict.NOTHING] * 3
 
 
 def others(scene: Scene, transaction: Transaction) -> dict[str, Transaction]:
@@ -203,10 +206,10 @@ def test_a_commit_is_valid_for_one_combination(scene: Scene, judge: Judge, diffe
     other = by("bank", replace(promise, transaction=others(scene, deal.transaction)[differs]))
     claim = Claim(bank=scene.bank_key, authorization_b=other, commit=deal.outcome)
 
-    with pytest.raises(Unproven):
-        judge.bank_owes(other, deal.outcome)
+    verdict = judge.merchant_claims(other, deal.outcome)
     refusal = scene.refused(scene.bank, claim)
 
+    assert verdict is Verdict.NOTHING
     assert refusal.why == Why.UNKNOWN
     assert scene.income == 0
 
@@ -217,10 +220,10 @@ def test_an_abort_is_valid_for_one_combination(scene: Scene, judge: Judge, diffe
     deal, _ = aborted_deal(scene)
     other = by("log", Abort(transaction=others(scene, deal.transaction)[differs]))
 
-    with pytest.raises(Unproven):
-        judge.tokens_released(deal.authorization_q, other)
+    verdict = judge.consumer_demands_release(deal.coins[0].token.id, deal.authorization_q, other)
     refusal = scene.refused(scene.bank, other)
 
+    assert verdict is Verdict.NOTHING
     assert refusal.why in (Why.UNKNOWN, Why.WRONG_LOG)
     assert scene.books()["locked"] == PRICE
 
@@ -233,11 +236,11 @@ def test_goods_m_must_agree_on_number_and_merchant_alone(scene: Scene, judge: Ju
     other_number = Deal.committed(scene, deal.hand, deal.hand.withdraw(4, 1))
     assert isinstance(commit, Signed)
 
-    _, goods = judge.delivered(deal.goods_m, commit, scene.log_name, deal.chunks())
+    compatible = judge.consumer_proves_goods(deal.goods_m, commit, deal.chunks())
+    incompatible = judge.consumer_proves_goods(deal.goods_m, other_number.outcome, deal.chunks())
 
-    assert goods == GOODS
-    with pytest.raises(Unproven):
-        judge.delivered(deal.goods_m, other_number.outcome, scene.log_name, deal.chunks())
+    assert compatible is Verdict.GOODS_AS_DESCRIBED
+    assert incompatible is Verdict.NOTHING
 
 
 def test_who_is_held_accountable_holds_what_proves_the_previous_party_accountable(scene: Scene, judge: Judge) -> None:
@@ -250,7 +253,8 @@ def test_who_is_held_accountable_holds_what_proves_the_previous_party_accountabl
     authorization_q, commit = scene.refused(scene.bank, again.authorization_q).evidence
 
     assert commit == deal.outcome
-    assert judge.tokens_spent(authorization_q, commit)
+    for coin in deal.coins:
+        assert judge.bank_justifies(coin.token.id, authorization_q, commit) is Verdict.TOKEN_IS_SPENT
 
 
 def test_a_promise_follows_only_from_the_consumer_s_authorization(scene: Scene) -> None:
@@ -277,3 +281,28 @@ def test_a_thief_of_papers_gains_nothing(scene: Scene) -> None:
 
     assert (scene.income, eve.balance) == (PRICE, 1)
     assert type(decode(papers[0].body)) is AuthorizationQ
+
+
+def test_a_judge_sees_that_the_goods_are_not_what_was_sold(scene: Scene, judge: Judge) -> None:
+    """Section "Correctness": review by an outside authority "to establish claims of ... fraudulent goods delivery"."""
+    deal = Deal.committed(scene)
+    offer = decode(deal.goods_m.body)
+    assert isinstance(offer, GoodsM)
+    lie = by("merchant", replace(offer, contract=replace(offer.contract, hash=bytes(32))))
+
+    verdict = judge.consumer_proves_goods(lie, deal.outcome, deal.chunks())
+
+    assert verdict is Verdict.MERCHANT_CHEATED
+
+
+def test_a_log_that_says_both_is_convicted_by_what_it_signed(scene: Scene, judge: Judge) -> None:
+    """Section "Correctness": commit or abort prove that it "did (or did not) complete"; both prove a lie."""
+    deal = Deal.committed(scene)
+    other = Hand(scene, "other")
+    other.open(PRICE)
+    _, abort = aborted_deal(scene, other)
+    both = by("log", Abort(transaction=deal.transaction))
+
+    verdicts = [judge.anyone_accuses_log(deal.outcome, each) for each in (both, abort)]
+
+    assert verdicts == [Verdict.LOG_CHEATED, Verdict.NOTHING]

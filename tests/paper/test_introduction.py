@@ -10,9 +10,9 @@ from anonnet.protocol.goods import ChunkOf, GoodsM
 from anonnet.protocol.purchase import Commit
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
-from tests.paper.judging import Judge
 from tests.paper.scenes import GOODS, PRICE, Line, Scene
 from tests.stage import NETWORK
+from tests.world.judge_core import Judge, Verdict
 
 STEPS_MAX = 20
 """More than the requests and replies of one purchase without its chunks."""
@@ -89,7 +89,7 @@ def test_the_consumer_can_prove_to_a_judge_exactly_what_was_delivered(scene: Sce
     assert all(isinstance(paper, Signed) for paper in papers.values())
 
     judge = Judge(NETWORK, scene.bank_key, scene.network.logs)
-    contract, goods = judge.delivered(papers[GoodsM], papers[Commit], scene.log_name, sealed)
+    verdict = judge.consumer_proves_goods(papers[GoodsM], papers[Commit], sealed)
 
-    assert goods == GOODS
-    assert contract.description == "The song, as sung at noon"
+    assert verdict is Verdict.GOODS_AS_DESCRIBED
+    assert Path(scene.purchase(purchase).path).read_bytes() == GOODS

@@ -45,6 +45,7 @@ TABLE = [
         "01-answer-before-commit",
         ("tests/net/test_turns.py::test_no_answer_is_out_before_its_commit",),
         "assert not answers",
+        seconds=60,  # its commit waits at a gate that nobody opens any more
     ),
     Planted(
         "02-unlocked-double-spend",

@@ -41,18 +41,27 @@ class Stranger:
         """Take a frame from the wire."""
         if heard.sender == "stranger" or heard.receiver == "stranger" or not self.world.stormy:
             return
-        if not heard.is_reply and heard.step in REPLAYED and self.chance.random() < self.spite:
+        if not heard.is_reply and self.chance.random() < self._spite_for(heard.step):
             self._repeat(heard)
         if heard.step in (Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B):
             signed = decode_record(Signed, heard.payload)
             self._learns(signed, decode(signed.body))
 
+    def _spite_for(self, step: int) -> float:
+        return 4 * self.spite if step == Step.P4 else self.spite if step in REPLAYED else 0.0
+
     def _repeat(self, heard: Heard) -> None:
         data = bytes(Frame(heard.step, 1, heard.payload))
-        wrong = self.chance.random() < 0.4
-        receiver = self.chance.choice(self.world.servers) if wrong else heard.receiver
+        receiver = heard.receiver
+        if self.chance.random() < 0.5:
+            receiver = self.chance.choice(self._like(receiver) or self.world.servers)
         self.world.faults["said to another" if receiver != heard.receiver else "said again"] += 1
-        self._later(receiver, data, self.chance.choice([0.05, 1.0, 8.0, 40.0]))
+        self._later(receiver, data, self.chance.choice([0.0, 0.05, 1.0, 8.0, 40.0]))
+
+    def _like(self, receiver: str) -> list[str]:
+        """The others who do the same work: another log, another merchant."""
+        role = receiver.partition("-")[0]
+        return [name for name in self.world.servers if name != receiver and name.partition("-")[0] == role]
 
     def _learns(self, signed: Signed, body: object) -> None:
         if isinstance(body, AuthorizationQ) and self.chance.random() < self.spite:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from anonnet.wire.frames import Frames
+from anonnet.protocol.steps import Step
+from anonnet.wire.frames import HEADER, Frames
 
 
 @dataclass
@@ -33,9 +34,17 @@ class Events:
     def run(self, until: float) -> None:
         """Let happen what happens until then."""
         while self.heap and self.heap[0][0] <= until:
-            self.now, _, _, happens = heapq.heappop(self.heap)
+            time, _, _, happens = heapq.heappop(self.heap)
+            self.now = max(self.now, time)
             happens()
         self.now = max(self.now, until)
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass in which nothing happens, as if all machines slept."""
+        self.now += seconds
+
+
+SINGLED_OUT = (Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.CLAIM, Step.ENTRIES, Step.TIME, Step.W2, Step.NOTED)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Weather:
     very_slow: float = 0.0
     crash: float = 0.0
     cut: float = 0.0
+    singled_out: int = 0
+    """A step whose frames fare worse than all others; 0: none."""
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Weather:
@@ -59,6 +70,7 @@ class Weather:
             very_slow=chance.choice([0.0, 0.01, 0.04]),
             crash=chance.choice([0.0, 0.01, 0.03, 0.08]),
             cut=chance.choice([0.0, 0.0, 1.0]),
+            singled_out=chance.choice([0, *SINGLED_OUT]),
         )
 
 
@@ -119,7 +131,8 @@ class Network:
         self.receivers: dict[str, Receiver] = {}
         self.tape: list[Heard] = []
         self.listeners: list[Callable[[Heard], None]] = []
-        self.cut_off: set[str] = set()
+        self.cut_off: set[frozenset[str]] = set()
+        """Pairs between which nothing goes; one name alone: nothing goes there at all."""
         self.exchanges = 0
         self._open: list[Exchange] = []
         self._latest: dict[tuple[str, str], float] = {}
@@ -133,7 +146,7 @@ class Network:
         self._open = [each for each in self._open if each.open] + [exchange]
         self._hear(exchange, data, is_reply=False)
         self.events.after(PATIENCE_SECONDS, exchange.fail)
-        self._carry(exchange, sender, receiver, lambda: self._deliver(exchange, data), "request")
+        self._carry(exchange, sender, receiver, data, lambda: self._deliver(exchange, data))
 
     def _deliver(self, exchange: Exchange, data: bytes) -> None:
         self.receivers[exchange.receiver].arrives(
@@ -142,7 +155,7 @@ class Network:
 
     def _reply(self, exchange: Exchange, data: bytes) -> None:
         self._hear(exchange, data, is_reply=True)
-        self._carry(exchange, exchange.receiver, exchange.sender, lambda: exchange.answer(data), "answer")
+        self._carry(exchange, exchange.receiver, exchange.sender, data, lambda: exchange.answer(data))
 
     def broken(self, name: str) -> None:
         """A party has crashed: who waited for its answer sees the connection end."""
@@ -153,38 +166,40 @@ class Network:
     def _soon_failed(self, exchange: Exchange) -> None:
         self.events.after(self.chance.uniform(0.01, 0.1), exchange.fail)
 
-    def _carry(self, exchange: Exchange, start: str, end: str, arrives: Callable[[], None], what: str) -> None:
+    def _carry(self, exchange: Exchange, start: str, end: str, data: bytes, arrives: Callable[[], None]) -> None:
         chance, weather = self.chance, self.weather
-        if {start, end} & self.cut_off:
-            self.faults["cut off"] += 1
-            self.events.after(chance.uniform(0.1, 8), exchange.fail)
-            return
-        if chance.random() < weather.loss:
-            self.faults[f"{what} lost"] += 1
-            self.events.after(chance.uniform(0.1, 8), exchange.fail)
-            return
-        copies = 1
-        if chance.random() < weather.duplicate:
-            self.faults["duplicated"] += 1
-            copies = 2
-        for _ in range(copies):
-            self._travel(start, end, arrives)
+        singled_out = HEADER.unpack_from(data)[1] == weather.singled_out
+        if self.cut_off and not self.cut_off.isdisjoint(
+            {frozenset((start, end)), frozenset((start,)), frozenset((end,))}
+        ):
+            self._lose(exchange, "cut off")
+        elif chance.random() < (0.4 if singled_out else weather.loss):
+            self._lose(exchange, "request lost" if start == exchange.sender else "answer lost")
+        else:
+            self._travel(start, end, arrives, singled_out)
+            if chance.random() < (0.3 if singled_out else weather.duplicate):
+                self.faults["duplicated"] += 1
+                self._travel(start, end, arrives, singled_out)
 
-    def _travel(self, start: str, end: str, arrives: Callable[[], None]) -> None:
-        seconds = self._seconds()
+    def _lose(self, exchange: Exchange, fault: str) -> None:
+        self.faults[fault] += 1
+        self.events.after(self.chance.uniform(0.1, 8), exchange.fail)
+
+    def _travel(self, start: str, end: str, arrives: Callable[[], None], singled_out: bool) -> None:
+        seconds = self._seconds(0.3 if singled_out else self.weather.very_slow)
         arrival, latest = self.events.now + seconds, self._latest.get((start, end), 0.0)
         if arrival < latest:
             self.faults["overtaken"] += 1
         self._latest[start, end] = max(arrival, latest)
         self.events.after(seconds, arrives)
 
-    def _seconds(self) -> float:
+    def _seconds(self, very_slow: float) -> float:
         chance, weather = self.chance, self.weather
         drawn = chance.random()
-        if drawn < weather.very_slow:
+        if drawn < very_slow:
             self.faults["very slow"] += 1
             return chance.uniform(5, 70)
-        if drawn < weather.very_slow + weather.slow:
+        if drawn < very_slow + weather.slow:
             self.faults["slow"] += 1
             return chance.uniform(0.3, 5)
         return chance.uniform(0.005, 0.08)

@@ -248,12 +248,13 @@ class Node:
             if hash in self._under_way:
                 continue
             until = self._pauses.get(hash, (0.0, 0.0))[1]
-            errand = self.store.errands.get(hash)
-            until = max(until, self.withholds(errand))
-            if until > self.events.now:
-                again = min(again, until - self.events.now)
-            else:
-                self._send(errand)
+            if until <= self.events.now:
+                errand = self.store.errands.get(hash)
+                until = self.withholds(errand)
+                if until <= self.events.now:
+                    self._send(errand)
+                    continue
+            again = min(again, until - self.events.now)
         due = self.store.errands.next_due_after(now)
         deadline = self.store.next_deadline()
         waits = [again] + [max(0.02, at - self.skew - self.events.now) for at in (due, deadline) if at is not None]

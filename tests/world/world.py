@@ -44,6 +44,8 @@ from tests.world.shopper import RememberingKey, RememberingPurse, Shopper
 CONSUMERS = {"alice": "alice", "alice-copy": "alice", "bob": "bob", "carol": "carol", "greedy": "greedy"}
 """Consumers, and whose seed each has: one wallet is a copy of another."""
 BUYS = {"alice": 6, "alice-copy": 4, "bob": 7, "carol": 7, "greedy": 4}
+AGAIN_BUYS = 1
+"""Purchases of each later on, with what has come back."""
 WITHDRAWN = (7, 7, 7, 7)
 """Each 4 + 2 + 1: enough for some purchases at the same time, too little for all if none comes back."""
 PAID_IN = 60
@@ -83,6 +85,7 @@ class World:
         self.events = Events(self.chance, float(NOON))
         self.network = Network(self.events, self.chance, self.faults)
         self.stormy = False
+        self.leads = self.chance.choice([(5, 8, 12, 20, 30, 40), (5, 8, 12, 20, 30, 40), (2, 3, 4, 6, 9)])
         self.denominations = {each.brand.id: each.brand.denomination for each in minted()}
         self.paid_in: dict[str, int] = {}
         self.weather = Weather.drawn(self.chance)
@@ -204,9 +207,12 @@ class World:
         node.command(Withdraw(bank=key_of("bank").public, currency=CURRENCY, amount=amount))
 
     def _plan_purchases(self) -> None:
+        within = self.chance.choice([2.0, BUYING_SECONDS, BUYING_SECONDS])
         for name, count in BUYS.items():
             for _ in range(count):
-                self.events.after(self.chance.uniform(0.0, BUYING_SECONDS), lambda name=name: self._buy(name))
+                self.events.after(self.chance.uniform(0.0, within), lambda name=name: self._buy(name))
+            for _ in range(AGAIN_BUYS):
+                self.events.after(self.chance.uniform(within, 2 * BUYING_SECONDS), lambda name=name: self._buy(name))
         for name in ("bob", "carol"):
             node = self.nodes[name]
             self.events.after(self.chance.uniform(0.0, 30.0), lambda node=node: self._withdraw(node, 3))
@@ -221,7 +227,7 @@ class World:
             price_max=ITEMS[item][0],
             bank=key_of("bank").public,
             log=self.chance.choice([p.identity for p in peers if p.role is Role.LOG]),
-            lead=self.chance.choice([5, 8, 12, 20, 30, 40]),
+            lead=self.chance.choice(self.leads),
         )
         self.nodes[name].command(wish)
 
@@ -232,9 +238,10 @@ class World:
             victim = self.nodes[self.chance.choice(list(self.nodes))]
             self.events.after(self.chance.uniform(0, STORM_SECONDS - 10), lambda victim=victim: self._strike(victim))
         if self.weather.cut:
-            victim, start = self.chance.choice(list(self.nodes)), self.chance.uniform(0, 40)
-            self.events.after(start, lambda: self.network.cut_off.add(victim))
-            self.events.after(start + self.chance.choice([3, 20, 50]), lambda: self.network.cut_off.discard(victim))
+            ends = frozenset(self.chance.sample(list(self.nodes), self.chance.choice([1, 2])))
+            start = self.chance.uniform(0, 40)
+            self.events.after(start, lambda: self.network.cut_off.add(ends))
+            self.events.after(start + self.chance.choice([3, 20, 50]), lambda: self.network.cut_off.discard(ends))
 
     def _strike(self, victim: Node) -> None:
         if victim.up:

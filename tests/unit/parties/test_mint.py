@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Malformed, Why
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ, Wanted
+from anonnet.protocol.history import spent_by
+from anonnet.protocol.recovery import Restore, State, StateOf
+from anonnet.protocol.token import Payment
 from anonnet.protocol.withdrawal import WithdrawB
-from anonnet.wire.signed import Signed
-from tests.paper.scenes import Hand, Scene
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Signed, Signer
+from tests.paper.scenes import PRICE, Coin, Hand, Scene
 from tests.rsa_keys import PRIMES
-from tests.stage import key_of
+from tests.stage import NETWORK, key_of
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
@@ -99,3 +104,76 @@ def test_blinded_messages_that_nobody_may_have_signed(scene: Scene, blinded: int
     closed(scene, scene.bank, hand.signer.sign(replace(good, blinded=(b"\0" + good.blinded[0],))))
     with pytest.raises(Malformed):
         replace(good, blinded=(good.blinded[0][1:],))
+
+
+# Exchange, and what a wallet asks later.
+
+
+def exchange(scene: Scene, hand: Hand, coin: Coin, **changes: Any) -> Signed:
+    """E1: a token of 4 for two of 2."""
+    fresh = hand.withdraw_c(hand.secrets(2), hand.secrets(2))
+    body = ExchangeQ(
+        bank=scene.bank_key,
+        payments=(Payment(token=coin.token, amount=coin.worth),),
+        wanted=(Wanted(brand=fresh.brand, blinded=fresh.blinded),),
+        until=scene.now,
+    )
+    return Signer(NETWORK, coin.secrets.key).sign(replace(body, **changes))
+
+
+def test_exchanges_that_are_not_granted(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(5)
+    (coin,) = hand.withdraw(4)
+    single, known = hand.withdraw_c(hand.secrets(2)), hand.withdraw_c(hand.secrets(1))
+    scene.ask(scene.bank, hand.signer.sign(known))
+    ones = hand.withdraw_c(*(hand.secrets(1) for _ in range(3)))
+    mixed = tuple(sorted((known.blinded[0], *ones.blinded)))
+    forged = replace(coin.token, signature=b"\1" * 256)
+
+    def wanted(brand: bytes, *blinded: bytes) -> tuple[Wanted, ...]:
+        return (Wanted(brand=brand, blinded=blinded),)
+
+    def refuse(why: Why, **changes: Any) -> None:
+        refused(scene, scene.bank, exchange(scene, hand, coin, **changes), why)
+
+    refuse(Why.BAD_AMOUNT, wanted=wanted(single.brand, *single.blinded))
+    refuse(Why.BAD_AMOUNT, payments=(Payment(token=coin.token, amount=5),))
+    refuse(Why.BAD_TOKEN, payments=(Payment(token=forged, amount=4),))
+    refuse(Why.BAD_BRAND, wanted=wanted(OTHER, *single.blinded))
+    refuse(Why.BAD_BLINDED, wanted=wanted(known.brand, *mixed))
+    refuse(Why.EXPIRED, until=scene.now - 1)
+    closed(scene, scene.bank, exchange(scene, hand, coin, wanted=wanted(single.brand, bytes(256), *single.blinded)))
+    closed(scene, scene.bank, hand.signer.sign(exchange_body(exchange(scene, hand, coin))))
+    assert isinstance(scene.ask(scene.bank, exchange(scene, hand, coin)), ExchangeB)
+
+
+def exchange_body(signed: Signed) -> ExchangeQ:
+    body = decode(signed.body)
+    assert isinstance(body, ExchangeQ)
+    return body
+
+
+def test_a_token_is_exchanged_once_and_answered_again(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(4)
+    (coin,) = hand.withdraw(4)
+    asked = exchange(scene, hand, coin)
+    first = scene.ask(scene.bank, asked)
+
+    assert scene.ask(scene.bank, asked) == first
+    refusal = refused(scene, scene.bank, exchange(scene, hand, coin), Why.TOKEN_USED, [ExchangeQ])
+    assert spent_by(NETWORK, scene.network.logs, refusal.evidence) == {coin.token.id: None}
+    assert scene.books()["tokens"] == 4 + 2 * PRICE
+
+
+def test_what_remains_of_a_token_is_told_to_its_key_on_its_channel(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(4)
+    (coin,) = hand.withdraw(4)
+    asked, by_key = StateOf(bank=scene.bank_key, token=coin.token, channel=bytes(32)), Signer(NETWORK, coin.secrets.key)
+
+    refused(scene, scene.bank, hand.signer.sign(asked), Why.WRONG_SIGNER)
+    refused(scene, scene.bank, by_key.sign(replace(asked, channel=OTHER)), Why.WRONG_RECEIVER)
+    assert scene.ask(scene.bank, by_key.sign(asked)) == State(token=coin.token.id, remaining=4)
+    refused(scene, scene.bank, Restore(bank=scene.bank_key, brand=coin.token.brand, blinded=bytes(256)), Why.UNKNOWN)
