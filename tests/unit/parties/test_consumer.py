@@ -310,13 +310,13 @@ def test_entries_are_read_from_where_they_were_asked_for(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("reply", "state"),
     [
-        (lambda asked: Noted(request=asked.hash), "free"),
-        (lambda asked: refusal("bank", asked, Why.UNKNOWN), "free"),
+        (lambda asked: Noted(request=asked.hash), "exchanging"),
+        (lambda asked: refusal("bank", asked, Why.UNKNOWN), "exchanging"),
         (lambda asked: refusal("bank", asked, Why.INCIDENT), "releasing"),
         (lambda asked: refusal("bank", asked, Why.SALE_AUTHORIZED), "releasing"),
     ],
 )
-def test_after_an_abort_tokens_are_free_when_the_bank_knows(
+def test_after_an_abort_tokens_are_exchanged_when_the_bank_knows(
     scene: Scene, reply: Callable[[Errand], Said], state: str
 ) -> None:
     stopped(scene, AuthorizationB)
@@ -327,7 +327,8 @@ def test_after_an_abort_tokens_are_free_when_the_bank_knows(
 
     answer(scene, asked, reply(asked))
 
-    assert scene.tokens() == ({"free": 2 * PRICE} if state == "free" else {"free": PRICE, "releasing": PRICE})
+    others = {"exchanging": PRICE, "withdrawing": PRICE} if state == "exchanging" else {"releasing": PRICE}
+    assert scene.tokens() == {"free": PRICE, **others}
 
 
 # Her owner.
