@@ -46,7 +46,7 @@ class Why(enum.StrEnum):
     BAD_AMOUNT = "bad-amount"
     BAD_CURRENCY = "bad-currency"
     TOKEN_USED = "token-used"  # evidence: the earlier authorization_q, and the commit where there is one
-    SALE_AUTHORIZED = "sale-authorized"  # evidence: the authorization_q that stands for this transaction
+    SALE_AUTHORIZED = "sale-authorized"  # evidence: the promise over another payment; or the commit
     SALE_ABORTED = "sale-aborted"  # evidence: the abort
     NUMBER_USED = "number-used"
     BAD_KEY = "bad-key"  # the merchandise key is not the one that the transaction number promised

@@ -102,7 +102,7 @@ class Bank(Party):
         is_new = turn.store.begin_sale(asked.signed, q, promise, currency, lapses)
         sale = self._sale(turn, q.transaction)
         if sale.authorization_q.body != asked.signed.body:
-            raise Refused(Why.SALE_AUTHORIZED, evidence=[sale.authorization_q])
+            raise Refused(Why.SALE_AUTHORIZED, evidence=[sale.authorization_b])  # who paid is nobody else's business
         if is_new:
             self._check_new_sale(turn, asked)
             turn.store.lock(q, currency, asked.arrival)

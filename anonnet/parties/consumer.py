@@ -288,7 +288,8 @@ class Consumer(Party):
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
-        elif paid_by_another(self.network, refusal.evidence, q):
+        elif paid_by_another(self.network, q.bank, refusal.evidence, q.transaction):
+            turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
             end = wallet.REFUSED, "somebody else has paid for this sale"
         elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"

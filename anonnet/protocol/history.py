@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
-from anonnet.protocol.purchase import AuthorizationQ, Commit, check_authorization_q, committed
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit, check_authorization_q, committed
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.signed import Signed, checked
@@ -37,18 +37,14 @@ def spent_by(network: str, logs: Mapping[bytes, bytes], papers: Iterable[Signed]
     return spent
 
 
-def paid_by_another(network: str, papers: Iterable[Signed], q: AuthorizationQ) -> bool:
-    """True if these papers show another authorization_q for the transaction of `q`: a bank takes one, so never `q`.
+def paid_by_another(network: str, bank: bytes, papers: Iterable[Signed], transaction: Transaction) -> bool:
+    """True if these papers hold the bank's promise for this transaction; in a refusal of P2 it is for another payment.
 
-    Raises Malformed where a paper does not hold.
+    The refusal itself, signed over the hash of that P2, shows that the bank has not taken it. Raises Malformed where a
+    paper does not hold.
     """
-    for paper in papers:
-        if paper.step == AuthorizationQ.step:
-            order = checked(network, paper, AuthorizationQ)
-            check_authorization_q(order)
-            if order.body != q and order.body.transaction == q.transaction:
-                return True
-    return False
+    promises = [checked(network, paper, AuthorizationB) for paper in papers if paper.step == AuthorizationB.step]
+    return any(each.signer == bank and each.body.transaction == transaction for each in promises)
 
 
 def _recorded(network: str, logs: Mapping[bytes, bytes], commit: Signed) -> Transaction:

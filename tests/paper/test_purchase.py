@@ -221,6 +221,7 @@ def test_one_transaction_is_authorized_once(scene: Scene) -> None:
     refusal = scene.refused(scene.bank, other)
 
     assert refusal.why == Why.SALE_AUTHORIZED
+    assert refusal.evidence == (deal.authorization_b,), "the promise shows nothing of who paid"
     assert scene.books() == withdrawn
     assert withdrawn["locked"] == before["locked"] == PRICE
 
