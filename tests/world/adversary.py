@@ -25,7 +25,7 @@ from tests.world.node import Said
 if TYPE_CHECKING:
     from tests.world.world import World
 
-REPLAYED = {Step.W1, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
+REPLAYED = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
 
 
 class Stranger:

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.limits import SETTLE_SECONDS
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
 from anonnet.protocol.logbook import Entry, Time, Undecided
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit, committed
@@ -205,8 +206,18 @@ def accepted_orders(tape: Tape) -> dict[Transaction, tuple[AuthorizationQ, float
     return {transaction: (q, first[transaction]) for transaction, q in answered.items() if transaction in first}
 
 
+def exchanges(tape: Tape) -> dict[bytes, tuple[ExchangeQ, float]]:
+    """E1 that the bank took, each once, and when it first said so."""
+    found: dict[bytes, tuple[ExchangeQ, float]] = {}
+    for request, answer in tape.pairs:
+        if isinstance(request.body, ExchangeQ) and isinstance(answer.body, ExchangeB):
+            found.setdefault(request.signed.hash, (request.body, answer.time))
+    return found
+
+
 def tokens_are_promised_once(tape: Tape) -> Complaints:
-    """A token is promised again only after the log has aborted the transaction that it was promised to."""
+    """A token is promised again only after the log has aborted the transaction that it was promised to; never after it
+    was exchanged."""
     aborts = {transaction: papers[0].time for transaction, papers in tape.aborts().items()}
     commits = tape.commits()
     held: dict[bytes, Transaction] = {}
@@ -218,18 +229,29 @@ def tokens_are_promised_once(tape: Tape) -> Complaints:
             elif before is not None and aborts.get(before, float("inf")) > time:
                 yield "a token was promised again while its first sale was open"
             held[payment.token.id] = transaction
+    given = Counter(payment.token.id for order, _ in exchanges(tape).values() for payment in order.payments)
+    for token, times in given.items():
+        if times > 1:
+            yield "a token was exchanged twice"
+        if token in held and held[token] not in aborts:
+            yield "a token was exchanged that was promised to a sale"
 
 
 def one_more(tape: Tape, denominations: dict[bytes, int]) -> Complaints:
-    """Tokens accepted are at most the signatures debited, for each brand."""
-    signed = {brand: len(messages) for brand, messages in debited(tape).items()}
+    """Tokens accepted are at most the signatures debited or given in exchange, for each brand."""
+    signed: Counter[bytes] = Counter({brand: len(messages) for brand, messages in debited(tape).items()})
     taken: dict[bytes, set[bytes]] = defaultdict(set)
-    for order, _ in accepted_orders(tape).values():
+    for exchange, _ in exchanges(tape).values():
+        signed.update({wanted.brand: len(wanted.blinded) for wanted in exchange.wanted})
+        worth = sum(denominations[wanted.brand] * len(wanted.blinded) for wanted in exchange.wanted)
+        if worth != sum(payment.amount for payment in exchange.payments):
+            yield "an exchange gave another amount than it took"
+    for order in [order for order, _ in (*accepted_orders(tape).values(), *exchanges(tape).values())]:
         for payment in order.payments:
             taken[payment.token.brand].add(payment.token.id)
     for brand, tokens in taken.items():
-        if len(tokens) > signed.get(brand, 0) or brand not in denominations:
-            yield f"{len(tokens)} tokens for {signed.get(brand, 0)} signatures"
+        if len(tokens) > signed[brand] or brand not in denominations:
+            yield f"{len(tokens)} tokens for {signed[brand]} signatures"
 
 
 def debited(tape: Tape) -> dict[bytes, dict[bytes, bytes]]:

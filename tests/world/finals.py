@@ -116,6 +116,13 @@ class Ended:
         self.committed = {each: promised[each][0] for each in paid}
         """Transactions with a commit and a promise: the bank owes their value."""
 
+    def tokens_spent(self) -> set[bytes]:
+        """The tokens that the papers say are spent for good, or exchanged."""
+        orders = checkers.accepted_orders(self.tape)
+        paid = [order.payments for each, (order, _) in orders.items() if each in self.committed]
+        given = [order.payments for order, _ in checkers.exchanges(self.tape).values()]
+        return {payment.token.id for payments in paid + given for payment in payments}
+
     def value_of(self, merchant: bytes) -> int:
         """What the papers say a merchant has earned."""
         return sum(said.body.value for each, said in self.committed.items() if each.merchant == merchant)
@@ -212,6 +219,11 @@ def wallets_agree(ended: Ended) -> Complaints:
             shown[brand] += count if state in (SPENT, VOID) else 0
         if shown != spent:
             yield f"{name} believes {shown.total()} tokens spent, and {spent.total()} are"
+    for name in HONEST:
+        node = world.nodes[name]
+        held = [each for id in node.store.purchases(most=100) for each in node.store.bound_to(id)]
+        if {each.id for each in held if each.state == SPENT} - ended.tokens_spent():
+            yield f"{name} believes a token spent that is not"
 
 
 def _order(bought: Any) -> AuthorizationQ:

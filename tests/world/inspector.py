@@ -22,7 +22,7 @@ from tests.world.tape import Tape
 if TYPE_CHECKING:
     from tests.world.world import World
 
-AGAIN = {Step.W1, Step.P2, Step.P3, Step.P4, Step.ORDER, Step.CLAIM, Step.P5A, Step.P5B, Step.OPEN_ACCOUNT}
+AGAIN = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.ORDER, Step.CLAIM, Step.P5A, Step.P5B, Step.OPEN_ACCOUNT}
 AGAIN_MAX = 40
 DAY = 24 * 3600
 

@@ -44,7 +44,20 @@ class Events:
         self.now += seconds
 
 
-SINGLED_OUT = (Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.CLAIM, Step.ENTRIES, Step.TIME, Step.W2, Step.NOTED)
+SINGLED_OUT = (
+    Step.P2,
+    Step.P3,
+    Step.P4,
+    Step.P5A,
+    Step.P5B,
+    Step.CLAIM,
+    Step.ENTRIES,
+    Step.TIME,
+    Step.W2,
+    Step.E1,
+    Step.E2,
+    Step.NOTED,
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ ANONNET_DEEP=1 it is 5,000 seeds on all cores.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -17,7 +18,7 @@ import pytest
 from tests.world.finals import Report, check
 from tests.world.world import world_of
 
-FIXED_SEEDS = range(6)
+FIXED_SEEDS = range(3)
 REGRESSION_SEEDS = (31, 37, 55)
 """Seeds that have found a bug, with what it was:
 
@@ -63,12 +64,15 @@ FAULTS = (
 
 def run(seed: int) -> Report:
     """One seed, from beginning to verdict."""
-    with world_of(seed) as world:
-        try:
+    gc.disable()  # a run makes few cycles, and looking for them takes a third of its time
+    try:
+        with world_of(seed) as world:
             world.run()
             return check(world)
-        except AssertionError as why:
-            return Report(seed, complaints=[f"{type(why).__name__}: {why}"])
+    except AssertionError as why:
+        return Report(seed, complaints=[f"{type(why).__name__}: {why}"])
+    finally:
+        gc.enable()
 
 
 def rerun_line(report: Report) -> str:
