@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anonnet.errors import Malformed
-from anonnet.limits import KIB, NOTE_BYTES_MAX, PATH_HASHES_MAX
+from anonnet.limits import KIB, PATH_HASHES_MAX
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import EMPTY_ROOT, Tree, fold_consistency
 from anonnet.tlog.note import Verifier
@@ -60,8 +60,6 @@ class Fork:
         if len(lines) < 2 or lines[0] != HEADER or not lines[1].startswith("lower "):
             raise Malformed("not a fork proof")
         length = number(lines[1].removeprefix("lower "))
-        if len(notes) > 2 * NOTE_BYTES_MAX:
-            raise Malformed("a fork proof that is too long")
         lower, upper = SignedCheckpoint.parse(notes[:length]), SignedCheckpoint.parse(notes[length:])
         return cls(lower, upper, hashes_of(lines[2:], _NODES_MAX))
 

@@ -186,7 +186,7 @@ def entries_in(bundle: Bundle, data: bytes) -> list[bytes]:
     for _ in range(bundle.width):
         start = at + LENGTH_BYTES
         at = start + int.from_bytes(data[at:start], "big")
-        if start > len(data) or at > len(data):
+        if at > len(data):
             raise Malformed("an entry bundle ends too early")
         entries.append(data[start:at])
     if at != len(data):

@@ -66,6 +66,7 @@ def test_a_root_of_another_empty_tree_convicts() -> None:
     assert convicts(Fork(signed(0, bytes(32)), CHECKPOINTS[7]))
     assert not convicts(Fork(signed(0, EMPTY_ROOT), CHECKPOINTS[7]))
     assert not convicts(Fork(signed(0, bytes(32)), CHECKPOINTS[7], (bytes(32),)))
+    assert not convicts(Fork(signed(0, bytes(32)), CHECKPOINTS[0], (bytes(32),)))
 
 
 def test_only_checkpoints_that_the_log_signed_for_this_origin_convict() -> None:

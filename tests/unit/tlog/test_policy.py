@@ -13,7 +13,7 @@ from anonnet.errors import Malformed
 from anonnet.limits import POLICY_BYTES_MAX, POLICY_NESTING_MAX
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import EMPTY_ROOT
-from anonnet.tlog.note import Kind, Note, Signature, Verifier
+from anonnet.tlog.note import Kind, Note, Signature, Signer, Verifier
 from anonnet.tlog.policy import Definition, Group, Log, Policy, Witness
 from tests.unit.tlog.making import LOG_KEY, NOON, ORIGIN, signed, signer
 
@@ -179,6 +179,12 @@ def test_definitions_may_follow_the_quorum() -> None:
 
     assert len(rule.witnesses) == 7
     assert rule.counted == set(VKEYS)
+
+
+def test_one_public_key_is_one_witness_under_whatever_name() -> None:
+    again = Signer("again.example", WITNESSES[b"X1"].key).verifier(Kind.COSIGNATURE).vkey
+    with pytest.raises(Malformed, match="twice"):
+        policy(f"{EXAMPLE}witness again {again}\n")
 
 
 def test_names_are_octets() -> None:

@@ -63,7 +63,8 @@ def test_a_proof_verifies_for_no_other_index_size_or_entry() -> None:
 
 def test_a_proof_needs_its_quorum() -> None:
     assert holds(proof(7, 109), LEAVES[7], POLICY)
-    assert not holds(proof(7, 109, mirrors=2), LEAVES[7], POLICY)
+    with pytest.raises(Malformed, match="no quorum"):
+        proof(7, 109, mirrors=2).verified(LEAVES[7], POLICY)
     assert holds(proof(7, 109, mirrors=0), LEAVES[7], ALONE)
 
 

@@ -92,6 +92,14 @@ def test_what_is_no_subtree_has_no_proof(start: int, end: int, size: int) -> Non
     assert not subtree.verify(start, end, min(size, 9), bytes(32), TREE.root(9), [])
 
 
+def test_a_tree_has_no_subtree_that_is_longer_or_out_of_line() -> None:
+    assert not subtree.verify(0, 2, 1, TREE.root(1), TREE.root(1), [])
+    assert subtree.verify(0, 1, 1, TREE.root(1), TREE.root(1), [])
+    for start, end in ((1, 3), (2, 5), (3, 3), (-2, 0), (32, 34)):
+        with pytest.raises(ValueError):
+            TREE.subtree_root(start, end)
+
+
 def test_an_entry_is_shown_in_its_subtree() -> None:
     for start, end in ((0, 5), (8, 12), (16, 23), (32, 33)):
         part = Tree.from_leaves(TREE.leaves[32 * start : 32 * end])
