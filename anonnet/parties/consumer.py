@@ -179,6 +179,9 @@ class Consumer(Party):
         promise = AuthorizationB.answering(q, bought.terms.contract.currency)
         if asked.signer != bought.buy.bank or asked.body != promise:
             raise Malformed("authorization_b does not answer this authorization_q")
+        if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):  # the commit was here first: she has paid
+            turn.store.settle(bought.id, wallet.SPENT)
+            return done(turn, asked)
         if bought.state == wallet.AUTHORIZING:
             turn.store.keep_authorization_b(bought.id, asked.signed)
             turn.store.move(bought.id, wallet.AUTHORIZED)
@@ -214,11 +217,16 @@ class Consumer(Party):
         recorded = committed(self.network, self.logs[bought.buy.log], commit)
         if recorded.transaction != bought.transaction:
             raise Malformed("the commit is of another transaction")
-        if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
-            turn.store.keep_outcome(bought.id, commit)
-            turn.store.move(bought.id, wallet.COMMITTED)
-            turn.store.move_tokens(bought.id, wallet.SPENT)
-            turn.store.errands.end_all(bought.id)
+        if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):
+            return
+        turn.store.keep_outcome(bought.id, commit)
+        turn.store.move(bought.id, wallet.COMMITTED)
+        turn.store.errands.end_all(bought.id)
+        if bought.state == wallet.AUTHORIZED:
+            turn.store.settle(bought.id, wallet.SPENT)
+        else:  # whether it was her P2 that paid, the bank still has to say
+            assert bought.authorization_q is not None
+            turn.store.errands.add(bought.buy.bank, bought.authorization_q, subject=bought.id, due=turn.now)
 
     @on(Opened, by=From.OWNER)
     def opened(self, turn: WalletTurn, asked: Asked[Opened]) -> Answer:
@@ -289,7 +297,6 @@ class Consumer(Party):
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
         elif paid_by_another(self.network, q.bank, refusal.evidence, q.transaction):
-            turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
             end = wallet.REFUSED, "somebody else has paid for this sale"
         elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
@@ -297,7 +304,9 @@ class Consumer(Party):
             return later(turn, asked, 1)  # money waits for this answer
         for held in turn.store.bound_to(bought.id):
             turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
-        turn.store.move(bought.id, *end)
+        if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
+            turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
+            turn.store.move(bought.id, *end)
         turn.store.errands.end_all(bought.id)
         return Answer()
 

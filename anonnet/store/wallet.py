@@ -81,7 +81,7 @@ MOVES = {
     TIMING: {AUTHORIZING, CHANGING, REFUSED},
     CHANGING: {TIMING},
     AUTHORIZING: {AUTHORIZED, COMMITTED, ABORTED, REFUSED},
-    AUTHORIZED: {COMMITTED, ABORTED},
+    AUTHORIZED: {COMMITTED, ABORTED, REFUSED},
     COMMITTED: {DONE, DISPUTED},
 }
 """A purchase's state moves one way; what is not here does not happen."""
@@ -255,6 +255,12 @@ class WalletStore(Store):
         """All tokens of a purchase or exchange move on."""
         for held in self.bound_to(bound):
             self._token_moves(held.id, state)
+
+    def settle(self, purchase: bytes, state: str) -> None:
+        """The tokens that this purchase still holds locked move on."""
+        for held in self.bound_to(purchase):
+            if held.state == LOCKED:
+                self._token_moves(held.id, state)
 
     def release(self, purchase: bytes) -> list[Held]:
         """The bank knows of the abort: free the tokens of this purchase that were waiting for that."""
