@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import WITHDRAW_PATIENCE_SECONDS
+from anonnet.limits import RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, Undecided
@@ -260,6 +260,23 @@ def test_when_somebody_else_has_paid_her_tokens_are_free(scene: Scene) -> None:
     assert scene.purchase(purchase).state == "refused"
     assert scene.tokens() == {"free": 2 * PRICE}
     assert scene.consumer.store.errands.get(asked.hash) is None
+
+
+def test_a_commit_does_not_say_whose_payment_it_was(scene: Scene) -> None:
+    purchase = stopped(scene, AuthorizationQ)
+    asked, rival = errand(scene, AuthorizationQ), Hand(scene, "rival")
+    assert isinstance(asked.message, AuthorizationQ)
+    scene.lost = lambda line: line.kind is AuthorizationQ and line.sender == "consumer"
+    rival.open(PRICE)
+    scene.ask(scene.bank, rival.pays(rival.withdraw(4, 1), asked.message.transaction))
+    scene.settle()
+    assert scene.purchase(purchase).state == "done", "the key is public, whoever paid"
+    assert scene.tokens() == {"free": PRICE, "locked": PRICE}
+
+    scene.lost = lambda line: False
+    scene.pass_time(RETRY_SECONDS_MAX)
+
+    assert scene.tokens() == {"free": 2 * PRICE}
 
 
 # Outcomes.
