@@ -127,6 +127,9 @@ BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 WITHDRAW_PATIENCE_SECONDS = 24 * 3600
 """The `until` of a withdraw_c: a wallet asks again for this long; afterwards a refusal is final."""
 
+LOG_CLOCK_SECONDS_MAX = 3600
+"""A consumer pays nothing by a log whose clock is further from her own: it could bind her tokens for years."""
+
 CLOCK_DRIFT = 0.001
 """How much faster or slower than the boot-time clock the wall clock may run: twice what NTP ever slews."""
 

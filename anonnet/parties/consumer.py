@@ -16,6 +16,8 @@ from anonnet.limits import (
     CARRY_SECONDS,
     CLAIM_SECONDS,
     ENTRIES_MAX,
+    LEAD_SECONDS_MAX,
+    LOG_CLOCK_SECONDS_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
 )
@@ -95,6 +97,8 @@ class Consumer(Party):
             peer = self.parties.peer(identity)
             if peer is None or peer.role is not role:
                 raise Refused(Why.UNKNOWN, f"no such {role} in this network")
+        if wish.lead > LEAD_SECONDS_MAX:
+            raise Refused(Why.TOO_LATE, f"no bank or log takes a sale that expires in more than {LEAD_SECONDS_MAX} s")
         purchase = order_id(secret)
         turn.store.begin_purchase(purchase, wish, secret)
         order = Order(merchant=wish.merchant, item=wish.item, secret=secret)
@@ -142,6 +146,9 @@ class Consumer(Party):
 
     def _pay(self, turn: WalletTurn, bought: Bought, time: Time) -> None:
         wish = bought.buy
+        if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
+            turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
+            return
         free = turn.store.free_tokens(self.purse.brands_of(wish.bank, wish.currency))
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is not None:

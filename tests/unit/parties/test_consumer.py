@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.limits import LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, Undecided
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
@@ -182,6 +182,18 @@ def test_a_promise_is_hers_or_nobodys(scene: Scene) -> None:
     unmoved(scene, asked, by("other", promise), by("merchant", promise), *(by("bank", each) for each in changed))
     answer(scene, asked, by("bank", promise))
     assert scene.purchase(purchase).state == "authorized"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state"), [(LOG_CLOCK_SECONDS_MAX, "authorizing"), (LOG_CLOCK_SECONDS_MAX + 1, "refused")]
+)
+def test_a_log_that_lives_in_another_time_binds_no_tokens(scene: Scene, ahead: int, state: str) -> None:
+    purchase = stopped(scene, TimeOf)
+    time = by("log", Time(log=scene.log_name, time=scene.now + ahead, size=0))
+
+    answer(scene, errand(scene, TimeOf), time)
+
+    assert scene.purchase(purchase).state == state
 
 
 def test_a_refusal_without_proof_frees_nothing(scene: Scene) -> None:
@@ -365,6 +377,7 @@ def test_wishes_that_cannot_be_granted(scene: Scene) -> None:
         (replace(wish, merchant=scene.bank_key), Why.UNKNOWN),
         (replace(wish, bank=OTHER), Why.UNKNOWN),
         (replace(wish, log=scene.bank_key), Why.UNKNOWN),
+        (replace(wish, lead=LEAD_SECONDS_MAX + 1), Why.TOO_LATE),
         (PurchaseOf(purchase=OTHER), Why.UNKNOWN),
         (Withdraw(bank=OTHER, currency=CURRENCY, amount=1), Why.NO_EXACT_AMOUNT),
         (Withdraw(bank=scene.bank_key, currency="USD", amount=1), Why.NO_EXACT_AMOUNT),
