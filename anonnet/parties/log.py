@@ -70,13 +70,21 @@ class Log(Party):
         # "If and only if it was received before expiration": what was asked meanwhile does not make P4 late, unless
         # the log may have given an abort.
         if expired(transaction.expiration, time) or expired(transaction.expiration + SETTLE_SECONDS, clock):
-            raise Refused(Why.EXPIRED)  # the savepoint takes the record back
+            return self._late(turn, asked)
+        if turn.store.called_late(key):
+            return self._late(turn, asked)
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         commit = self.sign(Commit(authorization_m=asked.signed, index=index))
         entry = Entry(version=ENTRY_VERSION, kind=COMMIT_KIND, time=time, outcome_key=key, body=encode(asked.signed))
         turn.store.append(index, encode(entry), commit.signatures[0].signature)
         return Answer(commit)
+
+    def _late(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
+        """What has been called late stays late, also when the machine's clock is set back by some seconds."""
+        transaction = asked.body.transaction
+        turn.store.call_late(transaction.outcome_key, transaction.expiration + SETTLE_SECONDS)
+        return Answer(self.refusal(asked.signed, Refused(Why.EXPIRED)))
 
     @on(OutcomeOf, keys=lambda asked: [asked.body.transaction.outcome_key])  # -> P5a, P5b or undecided
     def outcome(self, turn: LogTurn, asked: Asked[OutcomeOf]) -> Answer:

@@ -27,6 +27,10 @@ create table if not exists outcome(
     outcome_key blob primary key,   -- at most one entry for each transaction
     position integer not null references entry deferrable initially deferred
 ) without rowid;
+create table if not exists late(
+    outcome_key blob primary key,   -- its P4 has been called late
+    until integer not null          -- from then on the clock alone says so
+) without rowid;
 create table if not exists clock(
     only integer primary key check(only = 0),
     time integer not null           -- the log has said that it is this late
@@ -66,6 +70,18 @@ class LogStore(Store):
         """Take the one place of an outcome for the entry at this index; false if it is taken."""
         self.touch(outcome_key)
         return self._db.run("insert or ignore into outcome values(?, ?)", outcome_key, index) == 1
+
+    def call_late(self, outcome_key: bytes, until: int) -> None:
+        """Give the place back, and remember that P4 was called late until the clock that never falls shows it."""
+        self.touch(outcome_key)
+        self._db.run("delete from outcome where outcome_key = ?", outcome_key)
+        self._db.run("insert or ignore into late values(?, ?)", outcome_key, until)
+        self._db.run("delete from late where until < (select time from clock)")
+
+    def called_late(self, outcome_key: bytes) -> bool:
+        """True if P4 of this transaction has been called late, and the clock might not show it."""
+        self.touch(outcome_key)
+        return self._db.one("select 1 from late where outcome_key = ?", outcome_key) is not None
 
     def append(self, index: int, entry: bytes, signature: bytes) -> None:
         """Add the entry at the next index."""

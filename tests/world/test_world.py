@@ -19,11 +19,12 @@ from tests.world.finals import Report, check
 from tests.world.world import world_of
 
 FIXED_SEEDS = range(3)
-REGRESSION_SEEDS = (31, 37, 55)
-"""Seeds that have found a bug, with what it was:
+REGRESSION_SEEDS = (102, 113, 20053)
+"""Seeds that show a bug that was found here, and what it was:
 
-31, 37, 55: a wallet gave a purchase up when the bank showed that its token was locked elsewhere; that lock ended, the
-bank took a repeated P2, and the sale committed.
+102, 113: a wallet called a token spent, and its purchase refused, when the bank showed that the token was locked
+elsewhere; that lock ended by an abort.
+20053: a log whose clock was set back recorded a P4 that it had refused as late, and the merchant had given the sale up.
 """
 QUICK_SECONDS = 5
 DEEP_SEEDS = 5000

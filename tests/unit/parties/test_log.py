@@ -32,6 +32,12 @@ def ask(scene: Scene, transaction: Transaction) -> object:
     return scene.ask(scene.log, OutcomeOf(transaction=transaction))
 
 
+def called_late(scene: Scene, deal: Deal) -> None:
+    """P4 is refused as late; that is remembered once, and changes nothing from then on."""
+    scene.say("m", scene.log, deal.authorization_m)
+    refused(scene, scene.log, deal.authorization_m, Why.EXPIRED)
+
+
 @pytest.mark.parametrize(
     ("late", "taken"), [(0, True), (1, False), (SETTLE_SECONDS, False), (SETTLE_SECONDS + 1, False)]
 )
@@ -43,7 +49,20 @@ def test_p4_is_taken_until_the_second_of_the_expiration(scene: Scene, late: int,
         commit = scene.expect(scene.say("m", scene.log, deal.authorization_m))
         assert committed(NETWORK, LOG_KEY, commit).transaction == deal.transaction  # type: ignore[arg-type]
     else:
-        refused(scene, scene.log, deal.authorization_m, Why.EXPIRED)
+        called_late(scene, deal)
+
+
+def test_p4_that_was_called_late_stays_late_when_the_clock_is_set_back(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.now += LEAD + 1
+    called_late(scene, deal)
+
+    scene.now -= 3
+    refused(scene, scene.log, deal.authorization_m, Why.EXPIRED)
+    assert isinstance(ask(scene, deal.transaction), Undecided)
+    scene.now += 3 + SETTLE_SECONDS
+    assert isinstance(ask(scene, deal.transaction), Abort)
+    called_late(scene, deal)
 
 
 def test_p4_that_is_not_taken(scene: Scene) -> None:
@@ -74,7 +93,7 @@ def test_an_outcome_second_by_second(scene: Scene) -> None:
     scene.now += 1
 
     refused(scene, scene.log, OutcomeOf(transaction=deal.transaction), Why.FORGOTTEN)
-    refused(scene, scene.log, deal.authorization_m, Why.EXPIRED)
+    called_late(scene, deal)
 
 
 def test_an_abort_is_for_one_transaction_alone(scene: Scene) -> None:
