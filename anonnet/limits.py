@@ -100,6 +100,11 @@ RETENTION_SECONDS = 60 * 24 * 3600
 """The log keeps commits this long after the expiration, and makes no abort later (paper, Data Management). Longer than
 claim time and lead together, so that whoever still may claim can still get the commit."""
 
+BRAND_MARGIN_SECONDS = 30 * 24 * 3600
+"""The bank keeps what shows the use of a brand's tokens this long after the brand's end ("until some period following
+the expiration for the brand of token used"), and only then takes what is left as its income: whoever finds after the
+end that a token is gone has a month to be shown where it went."""
+
 MERCHANT_MARGIN_SECONDS = 2
 """A merchant who has less than this until the expiration does not send P4: it could reach the log too late, and the key
 would be known there for nothing."""
@@ -139,7 +144,13 @@ CLOCK_MARK_SECONDS = 10
 EXCHANGE_PATIENCE_SECONDS = 3600
 """The `until` of an exchange_q: the tokens given are bound for no longer than this if the bank does not answer."""
 
+FORGET_SECONDS = 24 * 3600
+"""A daemon forgets at its start and then so often: what need not be kept any more is kept a day longer at most."""
+
 # How much at once.
+
+FORGET_ROWS_MAX = 256
+"""Rows that one turn forgets: it takes no longer than a full batch, and others have theirs before the next one."""
 
 TURNS_WAITING_MAX = 1024
 """Requests of all connections waiting for their turn; when full, sockets are not read."""

@@ -21,7 +21,7 @@ from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
-from anonnet.parties.turn import Again, Answer, Asked, Due, Party, Turns
+from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.network import Network, Peer, Role
@@ -151,6 +151,16 @@ class Actor:
         deadline = self.store.next_deadline()
         if deadline is not None and deadline <= self.clock():
             self.inform(Due())
+
+    def forget(self) -> None:
+        """Drop what need not be kept any more, piece by piece, as the shell has it done once a day."""
+        more = True
+        while more:
+            asked = Asked(body=Forget(), arrival=self.clock(), entropy=self.entropy(), owner=True)
+            (outcome,) = self.turns.run_turns([asked], self.clock())
+            self.store.commit()
+            assert isinstance(outcome, Answer), outcome
+            more = outcome.more
 
 
 @dataclass

@@ -23,6 +23,7 @@ from anonnet.errors import Refused
 from anonnet.limits import (
     FINISHERS,
     FOLLOW_SECONDS,
+    FORGET_SECONDS,
     GATHER_SECONDS,
     RETRY_SECONDS_MIN,
     TURNS_BATCH_MAX,
@@ -30,7 +31,7 @@ from anonnet.limits import (
     WAITING_FOLLOWERS_MAX,
 )
 from anonnet.net.incidents import Incidents
-from anonnet.parties.turn import ENTROPY_BYTES, Again, Answer, Asked, Due, Outcome, Party, Turns
+from anonnet.parties.turn import ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
 
 T = TypeVar("T")
@@ -105,6 +106,7 @@ class TurnQueue:
         self._committer = trio.CapacityLimiter(1)
         self._deadline: int | None = None
         self._due_again = -math.inf
+        self._forget_again = -math.inf if Forget in party.handlers else math.inf
         self._look_again = math.inf
         self._nursery: trio.Nursery | None = None
 
@@ -224,7 +226,7 @@ class TurnQueue:
     def _idle_seconds(self) -> float:
         """How long there is nothing to do if nobody asks."""
         now = trio.current_time()
-        wait = self._look_again - now
+        wait = min(self._look_again, self._forget_again) - now
         if self._deadline is not None:
             wait = min(wait, max(seconds_until(self._deadline, self.clock()), self._due_again - now))
         return max(0.0, wait)
@@ -245,6 +247,9 @@ class TurnQueue:
         if due and trio.current_time() >= self._due_again and Due in self.party.handlers:
             self._due_again = trio.current_time() + RETRY_SECONDS_MIN
             batch.append(_Waiting(self.request(Due()), slot=False))
+        if trio.current_time() >= self._forget_again:
+            self._forget_again = trio.current_time() + FORGET_SECONDS
+            batch.append(_Waiting(self.request(Forget(), owner=True), slot=False))
         while self._inbox and len(batch) < TURNS_BATCH_MAX:
             batch.append(self._inbox.popleft())
         return batch
@@ -265,6 +270,8 @@ class TurnQueue:
                 self._slots.release()
             elif isinstance(outcome, Answer) and outcome.finish is not None:
                 self._finish_alone(waiting.asked, outcome.finish)
+            elif isinstance(outcome, Answer) and outcome.more:
+                self._forget_again = -math.inf
         self.batches += 1
         self.turns += len(batch)
 

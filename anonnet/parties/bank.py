@@ -14,6 +14,7 @@ from typing import Any
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CLAIM_SECONDS,
+    FORGET_ROWS_MAX,
     LEAD_SECONDS_MAX,
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
@@ -22,7 +23,7 @@ from anonnet.limits import (
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.mint import Mint, Minted
 from anonnet.parties.teller import Teller
-from anonnet.parties.turn import Answer, Asked, Due, From, Party, Turn, on
+from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
@@ -43,6 +44,7 @@ from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
 
 BankTurn = Turn[BankStore]
+NO_CLAIMS = "the claim time has run out"
 
 
 class Bank(Party):
@@ -98,16 +100,17 @@ class Bank(Party):
     def authorization_q(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> Answer:
         q, currency = asked.body, self.mint.currency(asked.body.payments)
         promise = self.sign(AuthorizationB.answering(q, currency))
-        lapses = q.transaction.expiration + CLAIM_SECONDS
-        is_new = turn.store.begin_sale(asked.signed, q, promise, currency, lapses)
+        kept = self.mint.kept(payment.token.brand for payment in q.payments)
+        is_new = turn.store.begin_sale(asked.signed, q.transaction, promise, currency, kept)
         sale = self._sale(turn, q.transaction)
+        self._refuse_ended(sale)
+        assert sale.authorization_q is not None
         if sale.authorization_q.body != asked.signed.body:
             raise Refused(Why.SALE_AUTHORIZED, evidence=[sale.authorization_b])  # who paid is nobody else's business
         if is_new:
             self._check_new_sale(turn, asked)
             turn.store.lock(q, currency, asked.arrival)
             self._await_outcome(turn, q.transaction, promise)
-        self._refuse_ended(sale)
         return Answer(sale.authorization_b)
 
     def _check_new_sale(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> None:
@@ -124,6 +127,7 @@ class Bank(Party):
         for payment in asked.body.payments:
             if transaction.expiration + CLAIM_SECONDS > self.mint.brand(payment.token.brand).ends:
                 raise Refused(Why.NOT_OPEN, "the sale could outlive the token's brand")
+            self.mint.refuse_ended(turn, payment.token.brand)
 
     def _await_outcome(self, turn: BankTurn, transaction: Transaction, promise: Signed) -> None:
         """Take P3 to the merchant, follow the log, and ask it when the sale has expired."""
@@ -148,7 +152,7 @@ class Bank(Party):
             assert sale.proof is not None
             raise Refused(Why.SALE_ABORTED, evidence=[sale.proof])
         if sale.state == LAPSED:
-            raise Refused(Why.TOO_LATE, "the claim time has run out")
+            raise Refused(Why.TOO_LATE, NO_CLAIMS)
 
     # Outcomes.
 
@@ -172,6 +176,9 @@ class Bank(Party):
     def _settle(self, turn: BankTurn, commit: Signed) -> Transaction:
         """Do what a commit demands, once."""
         transaction = self._committed(commit)
+        sale = turn.store.sale(transaction.outcome_key)
+        if sale is None and expired(transaction.expiration + CLAIM_SECONDS, turn.now):
+            raise Refused(Why.TOO_LATE, NO_CLAIMS)  # it may have been forgotten
         sale = self._sale(turn, transaction)
         self._refuse_ended(sale)
         if sale.state == LOCKED_SALE:
@@ -192,9 +199,22 @@ class Bank(Party):
     @on(Due)
     def lapse(self, turn: BankTurn, asked: Asked[Due]) -> Answer:
         """ "Transaction claims by the merchant should have a limited time of validity" (paper, Data Management)."""
-        for sale in turn.store.lapsing(turn.now, most=TURNS_BATCH_MAX):
-            turn.store.lapse_sale(sale, turn.now)
+        self._lapse(turn)
         return Answer()
+
+    def _lapse(self, turn: BankTurn) -> int:
+        """Free what the sales hold whose claim time has run out; return how many there were."""
+        lapsing = turn.store.lapsing(turn.now, most=TURNS_BATCH_MAX)
+        for sale in lapsing:
+            turn.store.lapse_sale(sale, turn.now)
+        return len(lapsing)
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: BankTurn, asked: Asked[Forget]) -> Answer:
+        """What docs/data.md says; first the locks that are over, since a brand ends when nothing holds it any more."""
+        lapsed = self._lapse(turn)
+        gone = turn.store.forget(turn.now, self.mint.over(turn.now), most=FORGET_ROWS_MAX)
+        return Answer(more=gone == FORGET_ROWS_MAX or lapsed == TURNS_BATCH_MAX)
 
     # Answers to errands.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Refused, Why
-from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX, USED_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, USED_MAX
 from anonnet.parties.turn import Answer, Asked, Turn, on
 from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
@@ -58,6 +58,21 @@ class Mint:
         if brand not in self._minted:
             raise Refused(Why.BAD_BRAND, "no such brand here")
         return self._minted[brand].brand
+
+    def kept(self, brands: Iterable[bytes]) -> int:
+        """Until when papers about tokens of these brands are kept: "some period following the expiration for the brand
+        of token used" (paper, Data Management)."""
+        return max(self.brand(brand).ends for brand in brands) + BRAND_MARGIN_SECONDS
+
+    def over(self, now: int) -> dict[bytes, str]:
+        """The brands about which nothing need be kept at `now`, with their currencies."""
+        brands = [each.brand for each in self._minted.values()]
+        return {brand.id: brand.currency for brand in brands if expired(brand.ends + BRAND_MARGIN_SECONDS, now)}
+
+    def refuse_ended(self, turn: BankTurn, brand: bytes) -> None:
+        """What was forgotten of a brand is never needed again, whatever the machine's clock says. Raises Refused."""
+        if turn.store.has_ended(brand):
+            raise Refused(Why.NOT_OPEN, "this brand has ended")
 
     def currency(self, payments: tuple[Payment, ...]) -> str:
         """The currency of a payment."""
@@ -121,12 +136,13 @@ class Mint:
         if new:
             if expired(order.until, asked.arrival):
                 raise Refused(Why.EXPIRED)
-            self._check_open(order.brand, asked.arrival)
+            self._check_open(turn, order.brand, asked.arrival)
             turn.store.debit(account, self.brand(order.brand), new, asked.signed.hash, asked.arrival)
         messages = tuple((order.brand, blinded) for blinded in order.blinded)
         return Answer(finish=BlindSign(messages, WithdrawB))
 
-    def _check_open(self, brand: bytes, now: int) -> None:
+    def _check_open(self, turn: BankTurn, brand: bytes, now: int) -> None:
+        self.refuse_ended(turn, brand)
         if not self.brand(brand).opens <= now <= self.brand(brand).closes:
             raise Refused(Why.NOT_OPEN, "this brand is not open for withdrawal")
 
@@ -143,14 +159,16 @@ class Mint:
     def exchange_q(self, turn: BankTurn, asked: Asked[ExchangeQ]) -> Answer:
         """Use the tokens, note the blinded messages; known ones are answered only to the request they came with."""
         order = asked.body
-        if turn.store.begin_exchange(asked.signed):
+        given, wanted = [each.token.brand for each in order.payments], [each.brand for each in order.wanted]
+        if turn.store.begin_exchange(asked.signed, self.kept([*given, *wanted])):
             if expired(order.until, asked.arrival):
                 raise Refused(Why.EXPIRED)
-            for payment in order.payments:
-                if expired(self.brand(payment.token.brand).ends, asked.arrival):
+            for brand in given:
+                self.refuse_ended(turn, brand)
+                if expired(self.brand(brand).ends, asked.arrival):
                     raise Refused(Why.NOT_OPEN, "the token's brand has ended")
-            for wanted in order.wanted:
-                self._check_open(wanted.brand, asked.arrival)
+            for brand in wanted:
+                self._check_open(turn, brand, asked.arrival)
             self._exchange(turn, asked)
         messages = tuple((wanted.brand, blinded) for wanted in order.wanted for blinded in wanted.blinded)
         return Answer(finish=BlindSign(messages, ExchangeB))
@@ -179,7 +197,7 @@ class Mint:
             raise Refused(Why.WRONG_RECEIVER, "a state is asked for on the channel that the request names")
         if history := turn.store.history(token.id):
             raise Refused(Why.TOKEN_USED, evidence=history)
-        ended = expired(self.brand(token.brand).ends, asked.arrival)
+        ended = expired(self.brand(token.brand).ends, asked.arrival) or turn.store.has_ended(token.brand)
         remaining = 0 if ended else self.brand(token.brand).denomination
         return Answer(self._signer.sign(State(token=token.id, remaining=remaining)))
 

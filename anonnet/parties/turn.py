@@ -43,6 +43,11 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """The shell's reminder, at its start and once a day, to drop what need not be kept any more (docs/data.md)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked(Generic[B]):
     """One request as a handler sees it: the checked body, who signed it, and what the shell adds."""
 
@@ -81,6 +86,8 @@ class Answer:
     """A value from which `Party.finish`, outside the turn, makes what is said (a blind signature, a sealed chunk)."""
     hold: bool = False
     """Nothing new to tell: the shell may wait for the next commit and ask again before it says this (long poll)."""
+    more: bool = False
+    """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,17 @@
 "The database for a brand of tokens tracks the status of tokens of that brand. During the transaction phase, the bank
 receives an authorization (authorization_q) to commit a token to a transaction. This message is logged in the database,
 so that attempts at token reuse can be detected. Once the bank receives the commit or abort for a transaction, it
-stores that as well."
+stores that as well." What goes when: docs/data.md.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
+from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import used_name
@@ -20,7 +22,7 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.store import errands, ledger
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
-from anonnet.store.ledger import ACCOUNT, CASH, LOCKED, TOKENS, Ledger, Leg
+from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
@@ -40,16 +42,23 @@ create table if not exists blinded(
 ) without rowid;
 create table if not exists sale(
     outcome_key blob primary key,
-    authorization_q blob not null,
-    authorization_b blob not null,
+    authorization_q blob,       -- null once no money is bound: "the bank need keep only abort"
+    authorization_b blob,
     currency text not null,
     state text not null,        -- locked, committed, aborted, lapsed
     proof blob,                 -- the commit or the abort that ended it
     log blob not null,
-    lapses integer not null     -- end of the claim time
+    lapses integer not null,    -- end of the claim time
+    kept integer not null       -- once it has ended, it goes after this second
 ) without rowid;
 create index if not exists sale_open on sale(lapses) where state = 'locked';
-create table if not exists exchange(hash blob primary key, exchange_q blob not null) without rowid;
+create index if not exists sale_over on sale(kept) where state != 'locked';
+create table if not exists exchange(
+    hash blob primary key,
+    exchange_q blob not null,
+    kept integer not null       -- goes after this second
+) without rowid;
+create index if not exists exchange_over on exchange(kept);
 create table if not exists used(
     token blob primary key,
     user blob not null,         -- the sale that locks or has spent it, or the exchange that took it
@@ -58,6 +67,7 @@ create table if not exists used(
 ) without rowid;
 create index if not exists used_user on used(user);
 create index if not exists used_name on used(brand, name);
+create table if not exists ended(brand blob primary key, time integer not null) without rowid;
 create table if not exists followed(log blob primary key, next integer not null) without rowid;
 """
 )
@@ -66,20 +76,31 @@ LOCKED_SALE, COMMITTED, ABORTED, LAPSED = "locked", "committed", "aborted", "lap
 MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
 """A sale's state moves one way; what is not here does not happen."""
 
+OF_AN_ENDED_BRAND = (
+    "delete from used where token in (select token from used where brand = ?1 limit ?2)",
+    "delete from blinded where brand = ?1 and message in (select message from blinded where brand = ?1 limit ?2)",
+)
+PAST = (
+    "delete from sale where outcome_key in (select outcome_key from sale where state != 'locked' and kept < ? limit ?)",
+    "delete from exchange where hash in (select hash from exchange where kept < ? limit ?)",
+)
+"""What goes when its second has passed; a piece at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sale:
     """One transaction as the bank knows it: the authorization it was given, the promise it made, how it ended."""
 
-    authorization_q: Signed
-    authorization_b: Signed
+    authorization_q: Signed | None
+    authorization_b: Signed | None
     currency: str
     state: str
     proof: Signed | None
 
     @property
     def order(self) -> AuthorizationQ:
-        """The body of the authorization that locked the tokens."""
+        """The body of the authorization that locked the tokens, as long as it does or has spent them."""
+        assert self.authorization_q is not None
         body = decode(self.authorization_q.body)
         assert isinstance(body, AuthorizationQ)
         return body
@@ -147,10 +168,11 @@ class BankStore(Store):
 
     # Exchange.
 
-    def begin_exchange(self, exchange_q: Signed) -> bool:
-        """Insert an exchange, or find that it stands; true if it is new."""
+    def begin_exchange(self, exchange_q: Signed, kept: int) -> bool:
+        """Insert an exchange, or find that it stands; true if it is new. It may go after the second `kept`."""
         self.touch(exchange_q.hash)
-        return self._db.run("insert or ignore into exchange values(?, ?)", exchange_q.hash, encode(exchange_q)) == 1
+        row = exchange_q.hash, encode(exchange_q), kept
+        return self._db.run("insert or ignore into exchange values(?, ?, ?)", *row) == 1
 
     def use_in_exchange(
         self, payments: tuple[Payment, ...], hash: bytes, given: dict[bytes, int], currency: str, now: int
@@ -193,14 +215,16 @@ class BankStore(Store):
 
     # Sales.
 
-    def begin_sale(self, signed: Signed, body: AuthorizationQ, promise: Signed, currency: str, lapses: int) -> bool:
-        """Insert the sale of a transaction, or find that it stands; true if it is new."""
-        transaction = body.transaction
+    def begin_sale(self, signed: Signed, transaction: Transaction, promise: Signed, currency: str, kept: int) -> bool:
+        """Insert the sale of a transaction, or find that it stands; true if it is new.
+
+        Its lock lapses with the claim time. If it commits, it may go after the second `kept`.
+        """
         self.touch(transaction.outcome_key)
         inserted = self._db.run(
-            "insert or ignore into sale values(?, ?, ?, ?, ?, null, ?, ?)",
+            "insert or ignore into sale values(?, ?, ?, ?, ?, null, ?, ?, ?)",
             *(transaction.outcome_key, encode(signed), encode(promise), currency),
-            *(LOCKED_SALE, transaction.log, lapses),
+            *(LOCKED_SALE, transaction.log, transaction.expiration + CLAIM_SECONDS, kept),
         )
         return inserted == 1
 
@@ -214,7 +238,8 @@ class BankStore(Store):
         if row is None:
             return None
         q, b, currency, state, proof = row
-        return Sale(_signed(q), _signed(b), currency, state, _signed(proof) if proof else None)
+        q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
+        return Sale(q, b, currency, state, proof)
 
     def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
         """Lock every token of a payment. Refuses, with the evidence, one that is in use."""
@@ -252,8 +277,12 @@ class BankStore(Store):
         self.errands.end_all(key)
 
     def _free(self, sale: Sale, kind: str, now: int) -> None:
+        """Let the tokens go, and who paid with them: what is left refuses this P2 as long as it is in time."""
         key = sale.order.transaction.outcome_key
         self._db.run("delete from used where user = ?", key)
+        self._db.run(
+            "update sale set authorization_q = null, authorization_b = null, kept = lapses where outcome_key = ?", key
+        )
         for brand, amount in _by_brand(sale.order.payments).items():
             legs = Leg(LOCKED, brand, -amount), Leg(TOKENS, brand, amount)
             self.ledger.move(kind, key, sale.currency, now, *legs)
@@ -272,6 +301,35 @@ class BankStore(Store):
     def next_deadline(self) -> int | None:
         (lapses,) = self._db.one("select min(lapses) from sale where state = ?", LOCKED_SALE)
         return None if lapses is None else int(lapses) + 1
+
+    # Forgetting.
+
+    def has_ended(self, brand: bytes) -> bool:
+        """True if the bank has closed this brand and may have forgotten which of its tokens are used."""
+        return self._db.one("select 1 from ended where brand = ?", brand) is not None
+
+    def forget(self, now: int, over: Mapping[bytes, str], *, most: int) -> int:
+        """Drop at most `most` rows that need not be kept at `now`; return how many.
+
+        `over` are the brands that are past their margin, with their currencies.
+        """
+        gone = 0
+        for brand, currency in over.items():
+            if self._end_brand(brand, currency, now):
+                for each in OF_AN_ENDED_BRAND:
+                    gone += self._db.run(each, brand, most - gone)
+        for each in PAST:
+            gone += self._db.run(each, now, most - gone)
+        return gone
+
+    def _end_brand(self, brand: bytes, currency: str, now: int) -> bool:
+        """Close a brand for good: what is left of it is the bank's. False while a sale holds some of it."""
+        if self.ledger.balance(LOCKED, brand, currency):
+            return False
+        left = self.ledger.balance(TOKENS, brand, currency)
+        if self._db.run("insert or ignore into ended values(?, ?)", brand, now) and left:
+            self.ledger.move("expiry", brand, currency, now, Leg(TOKENS, brand, -left), Leg(EXPIRED, brand, left))
+        return True
 
     # Following the log.
 

@@ -1,7 +1,8 @@
 """The bank's books: append-only double-entry postings; the postings of each turn sum to zero in each currency.
 
 Books are named by text: "account" (one for each account key), "cash" (what was paid in, negative), and for each brand
-"tokens" (withdrawn and not used) and "locked" (in a running sale). Balances are a cache of the postings.
+"tokens" (withdrawn and not used), "locked" (in a running sale) and "expired" (not used in its time: the bank's income).
+Balances are a cache of the postings.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from anonnet.store.database import Database
 
 SCHEMA = """
 create table if not exists posting(
-    book text not null,         -- account, cash, tokens, locked
+    book text not null,         -- account, cash, tokens, locked, expired
     owner blob not null,        -- account key or brand; empty for cash
     position integer not null,  -- 0, 1, 2, ... in its book
     currency text not null,
     amount integer not null,    -- in the currency's smallest unit; a negative one leaves the book
-    kind text not null,         -- fund, withdrawal, lock, release, lapse, credit
+    kind text not null,         -- fund, withdrawal, exchange, lock, release, lapse, credit, expiry
     reference blob not null,    -- what moved it: a request's hash or a transaction's outcome key
     time integer not null,
     primary key(book, owner, position)
@@ -37,6 +38,7 @@ CASH = "cash"
 ACCOUNT = "account"
 TOKENS = "tokens"
 LOCKED = "locked"
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)

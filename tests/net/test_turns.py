@@ -13,9 +13,9 @@ import trio
 import trio.testing
 
 from anonnet.errors import Fatal, Malformed, Why
-from anonnet.limits import FOLLOW_SECONDS, TURNS_WAITING_MAX
+from anonnet.limits import FOLLOW_SECONDS, FORGET_SECONDS, TURNS_WAITING_MAX
 from anonnet.net.turns import Placement, TurnQueue
-from anonnet.parties.turn import Answer, Asked
+from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, unsigned
@@ -280,3 +280,44 @@ async def test_news_are_not_waited_for_without_end(tmp_path: Path, autojump_cloc
         assert said(await queue.ask(asking(queue, More(than=0)))) == Noted(count=0, padding=b"")
         assert trio.current_time() - began == FOLLOW_SECONDS
         queue.stop()
+
+
+class Forgetful(Party):
+    """Has three pieces to forget each time."""
+
+    def __init__(self) -> None:
+        super().__init__(signer())
+        self.forgot: list[float] = []
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: Turn[NoteStore], asked: Asked[Forget]) -> Answer:
+        self.forgot.append(trio.current_time())
+        return Answer(more=len(self.forgot) % 3 != 0)
+
+
+async def test_it_forgets_at_its_start_and_once_a_day(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    party = Forgetful()
+    queue = queue_of(party, NoteStore(), tmp_path, placement=Placement.INLINE)
+    async with trio.open_nursery() as nursery:
+        start = trio.current_time()
+        await nursery.start(queue.run)
+        await trio.sleep(2 * FORGET_SECONDS + 1)
+        queue.stop()
+
+    times = [round(at - start) for at in party.forgot]
+    assert times == [0] * 3 + [FORGET_SECONDS] * 3 + [2 * FORGET_SECONDS] * 3
+
+
+async def test_others_have_their_turn_between_two_pieces(tmp_path: Path) -> None:
+    party = Forgetful()
+    queue = queue_of(party, NoteStore(), tmp_path, placement=Placement.INLINE)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(queue.run)
+        await queue.ask(queue.request(Note(text="meanwhile"), checked=unsigned(Note(text="meanwhile"))))
+        assert len(party.forgot) < 3
+        queue.stop()
+
+
+def test_nobody_else_has_a_party_forget() -> None:
+    with pytest.raises(Malformed):
+        Forgetful().door(Forget, owner=False, errand=False)

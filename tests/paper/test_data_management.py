@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from anonnet.errors import Why
-from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, sells
+from anonnet.protocol.recovery import State, StateOf
 from anonnet.store.merchant import MerchantStore
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import checked
+from anonnet.wire.signed import Signer, checked
 from tests.paper.scenes import GOODS, PRICE, Deal, Scene
 from tests.stage import NETWORK, Actor
 
@@ -99,6 +100,27 @@ def test_the_bank_logs_the_authorization_to_detect_reuse(scene: Scene) -> None:
     ended = scene.refused(scene.bank, Deal.offered(scene, deal.hand, deal.coins).authorization_q).evidence
     assert running == (deal.authorization_q,)
     assert ended == (deal.authorization_q, deal.outcome)
+
+
+def test_the_bank_keeps_both_papers_until_after_the_brand_s_expiration(scene: Scene) -> None:
+    """Section "Data Management": "the bank should keep both authorization_q and commit until some period following the
+    expiration for the brand of token used". Afterwards the token is worth nothing to anybody."""
+    deal = Deal.committed(scene)
+    scene.settle()
+    (coin, *_) = deal.coins
+    asked = Signer(NETWORK, coin.secrets.key).sign(StateOf(bank=scene.bank_key, token=coin.token, channel=bytes(32)))
+    scene.now = coin.secrets.brand.ends + BRAND_MARGIN_SECONDS
+    scene.bank.forget()
+    shown = scene.refused(scene.bank, asked)
+
+    scene.now += 1
+    scene.bank.forget()
+    gone = scene.ask(scene.bank, asked)
+
+    kinds = [type(decode(paper.body)) for paper in shown.evidence]
+    assert (shown.why, kinds) == (Why.TOKEN_USED, [AuthorizationQ, Commit])
+    assert isinstance(gone, State)
+    assert gone.remaining == 0
 
 
 def test_the_bank_keeps_the_abort(scene: Scene) -> None:

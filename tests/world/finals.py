@@ -266,6 +266,8 @@ def the_judge_decides(ended: Ended) -> Complaints:
         if sale is None:
             yield "the bank has lost a sale that it promised"
             continue
+        if sale.authorization_q is None and not pays:  # aborted: "the bank need keep only abort"
+            continue
         tokens = [payment.token.id for payment in sale.order.payments]
         justified = {judge.bank_justifies(token, sale.authorization_q, sale.proof) for token in tokens}
         if justified != {Verdict.TOKEN_IS_SPENT if pays else Verdict.NOTHING}:

@@ -1,0 +1,284 @@
+"""What each store drops, and when: one test for each row of docs/data.md that has an end.
+
+Each looks at the last second at which the row must be there, and at the first at which it must be gone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anonnet.errors import Why
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, FORGET_ROWS_MAX
+from anonnet.parties.turn import Asked, Forget
+from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.exchange import ExchangeB
+from anonnet.protocol.purchase import AuthorizationB
+from anonnet.protocol.recovery import Restore, State, StateOf
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.wire.signed import Signed, Signer
+from tests.dump import dump
+from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, exchange_q
+from tests.stage import NETWORK, Actor, key_of, mint
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """Accounts open, ten units of tokens in the wallet, goods for five on sale."""
+    scene = Scene(tmp_path)
+    scene.prepare()
+    return scene
+
+
+def at(scene: Scene, actor: Actor, second: int) -> None:
+    """Have one party forget at this second; nobody else sees time pass."""
+    scene.now = second
+    actor.remind()
+    actor.forget()
+
+
+def rows(actor: Actor, table: str) -> int:
+    return len(dump(actor.store)[table])
+
+
+def over(scene: Scene, denomination: int = 4) -> int:
+    """The last second at which the bank keeps what is about tokens of this brand."""
+    return scene.brand(denomination).ends + BRAND_MARGIN_SECONDS
+
+
+def settled(deal: Deal) -> Deal:
+    """A sale that has committed and been paid, or aborted."""
+    deal.scene.settle()
+    return deal
+
+
+def aborted(scene: Scene) -> Deal:
+    """A sale whose key never reached the log."""
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: "merchant" in (line.sender, line.receiver)
+    scene.to_expiration()
+    scene.lost = lambda line: False
+    assert scene.refused(scene.bank, deal.authorization_q).why == Why.SALE_ABORTED
+    return deal
+
+
+def claim(deal: Deal, commit: Signed) -> Claim:
+    return Claim(bank=deal.scene.bank_key, authorization_b=deal.authorization_b, commit=commit)
+
+
+# The bank.
+
+
+def test_an_aborted_sale_shrinks_at_once_and_goes_with_the_claim_time(scene: Scene) -> None:
+    deal = aborted(scene)
+    (sale,) = dump(scene.bank.store)["sale"]
+    assert deal.authorization_q.signatures[0].signature not in b"".join(each for each in sale if type(each) is bytes)
+
+    at(scene, scene.bank, deal.transaction.expiration + CLAIM_SECONDS)
+    last = scene.refused(scene.bank, deal.authorization_q)
+    kept = rows(scene.bank, "sale")
+    at(scene, scene.bank, scene.now + 1)
+
+    assert (last.why, kept, rows(scene.bank, "sale")) == (Why.SALE_ABORTED, 1, 0)
+    assert scene.refused(scene.bank, deal.authorization_q).why == Why.EXPIRED
+
+
+def test_a_second_payment_of_an_aborted_sale_is_shown_the_abort(scene: Scene) -> None:
+    deal = aborted(scene)
+    other = Hand(scene, "other")
+    other.open(PRICE)
+
+    refusal = scene.refused(scene.bank, other.pays(other.withdraw(4, 1), deal.transaction))
+
+    assert (refusal.why, refusal.evidence) == (Why.SALE_ABORTED, (deal.outcome,))
+
+
+def test_a_lapsed_sale_goes_with_its_lock(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    at(scene, scene.bank, deal.transaction.expiration + CLAIM_SECONDS)
+    locked, kept = scene.books()["locked"], rows(scene.bank, "sale")
+
+    at(scene, scene.bank, scene.now + 1)
+
+    assert (locked, kept) == (PRICE, 1)
+    assert (scene.books()["locked"], rows(scene.bank, "sale")) == (0, 0)
+    assert deal.transaction.outcome_key not in [each.subject for each in scene.bank.store.errands.due(2**50, most=99)]
+    assert scene.refused(scene.bank, deal.authorization_q).why == Why.EXPIRED
+
+
+def test_a_committed_sale_is_kept_until_its_brands_are_over(scene: Scene) -> None:
+    deal = settled(Deal.committed(scene))
+    commit, income = deal.outcome, scene.income
+    at(scene, scene.bank, over(scene))
+    again, kept = scene.ask(scene.bank, claim(deal, commit)), rows(scene.bank, "sale")
+    promised = scene.ask(scene.bank, deal.authorization_q)
+
+    at(scene, scene.bank, scene.now + 1)
+
+    assert isinstance(again, Credit)
+    assert isinstance(promised, AuthorizationB)
+    assert (kept, rows(scene.bank, "sale")) == (1, 0)
+    assert scene.refused(scene.bank, claim(deal, commit)).why == Why.TOO_LATE
+    assert scene.refused(scene.bank, commit).why == Why.TOO_LATE
+    assert scene.refused(scene.bank, deal.authorization_q).why == Why.EXPIRED
+    assert scene.income == income == PRICE
+
+
+def test_used_tokens_are_known_until_their_brand_is_over(scene: Scene) -> None:
+    deal = settled(Deal.committed(scene))
+    four = next(coin for coin in deal.coins if coin.worth == 4)
+    asked = by_token(scene, four)
+    at(scene, scene.bank, over(scene))
+    last, kept = scene.refused(scene.bank, asked), rows(scene.bank, "used")
+
+    at(scene, scene.bank, scene.now + 1)
+
+    assert (last.why, last.evidence) == (Why.TOKEN_USED, (deal.authorization_q, commit_of(last)))
+    assert (kept, rows(scene.bank, "used")) == (2, 0)
+    state = scene.ask(scene.bank, asked)
+    assert isinstance(state, State)
+    assert state.remaining == 0
+
+
+def by_token(scene: Scene, coin: Coin) -> Signed:
+    return Signer(NETWORK, coin.secrets.key).sign(StateOf(bank=scene.bank_key, token=coin.token, channel=bytes(32)))
+
+
+def commit_of(refusal: Refusal) -> Signed:
+    return refusal.evidence[1]
+
+
+def test_blinded_messages_are_answered_until_their_brand_is_over(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(PRICE)
+    secrets = hand.secrets(4)
+    order = hand.signer.sign(hand.withdraw_c(secrets))
+    first = scene.ask(scene.bank, order)
+    restore = Restore(bank=scene.bank_key, brand=secrets.brand.id, blinded=secrets.blinded().blinded_message)
+    at(scene, scene.bank, over(scene))
+    again, restored = scene.ask(scene.bank, order), scene.ask(scene.bank, restore)
+
+    at(scene, scene.bank, scene.now + 1)
+
+    assert isinstance(first, WithdrawB)
+    assert first == again == restored
+    assert scene.refused(scene.bank, order).why == Why.EXPIRED
+    assert scene.refused(scene.bank, restore).why == Why.UNKNOWN
+    assert hand.balance == 1
+    assert rows(scene.bank, "blinded") == 0
+
+
+def two_generations(scene: Scene) -> None:
+    """A bank with a brand of one that ends a day later than its others."""
+    (later,) = mint(key_of("bank"), {2: "2048-b"}, ends=scene.brand(4).ends + 24 * 3600)
+    scene.minted = [each for each in scene.minted if each.brand.denomination != 2] + [later]
+    scene.bank.party = type(scene.bank.party)(scene.bank.party.signer, scene.bank_key, scene.minted, scene.network.logs)
+    scene.bank.__post_init__()
+
+
+def test_an_exchange_is_answered_as_long_as_what_it_gave_can_be_spent(scene: Scene) -> None:
+    two_generations(scene)
+    hand = Hand(scene)
+    hand.open(4)
+    order = exchange_q(hand.withdraw(4), hand.secrets(2), hand.secrets(2))
+    first = scene.ask(scene.bank, order)
+    at(scene, scene.bank, over(scene) + 1)
+    used, again = rows(scene.bank, "used"), scene.ask(scene.bank, order)
+    at(scene, scene.bank, over(scene, 2))
+    kept = rows(scene.bank, "exchange")
+
+    at(scene, scene.bank, scene.now + 1)
+
+    assert isinstance(first, ExchangeB)
+    assert (first, used, kept) == (again, 0, 1)
+    assert rows(scene.bank, "exchange") == 0
+    assert scene.refused(scene.bank, order).why == Why.EXPIRED
+
+
+def test_what_is_left_of_an_ended_brand_is_the_banks_income(scene: Scene) -> None:
+    settled(Deal.committed(scene))
+    at(scene, scene.bank, over(scene))
+    before = scene.books()
+    at(scene, scene.bank, scene.now + 1)
+    after = scene.books()
+    scene.bank.forget()
+
+    assert before.get("expired", 0) == 0
+    assert after["expired"] == before["tokens"] > 0
+    assert after["tokens"] == 0
+    assert sum(after.values()) == sum(before.values()) == 0
+    assert scene.books() == after
+
+
+def test_a_brand_does_not_end_while_a_sale_holds_some_of_it(scene: Scene) -> None:
+    """A bank that was away: what has lapsed meanwhile is freed first, and is income with the rest."""
+    Deal.authorized(scene)
+    before = scene.books()
+    scene.now = over(scene) + 1
+
+    scene.bank.forget()
+
+    assert before["locked"] == PRICE
+    assert (scene.books()["locked"], scene.books()["expired"]) == (0, before["tokens"] + PRICE)
+
+
+def test_a_clock_that_falls_back_revives_no_token(scene: Scene) -> None:
+    """Who has an old wallet, or an old database of the bank's, finds no second at which a forgotten token counts."""
+    now = scene.now
+    deal = settled(Deal.committed(scene))
+    spent, free = deal.coins, deal.hand.withdraw(4, 1)
+    scene.sell()
+    payment = Deal.offered(scene, deal.hand, spent).authorization_q
+    unspent = Deal.offered(scene, deal.hand, free).authorization_q
+    exchange = exchange_q(spent[:1], *(deal.hand.secrets(1) for _ in range(spent[0].worth)))
+    withdrawal = deal.hand.signer.sign(deal.hand.withdraw_c(deal.hand.secrets(1)))
+    at(scene, scene.bank, over(scene) + 1)
+
+    scene.now = now
+
+    for said in (payment, unspent, exchange, withdrawal):
+        assert scene.refused(scene.bank, said).why == Why.NOT_OPEN
+    state = scene.ask(scene.bank, by_token(scene, spent[0]))
+    assert isinstance(state, State)
+    assert state.remaining == 0
+
+
+def test_an_abort_of_a_forgotten_sale_frees_the_wallet(scene: Scene) -> None:
+    deal = aborted(scene)
+    abort = deal.outcome
+    assert isinstance(scene.ask(scene.bank, abort), Noted)
+    at(scene, scene.bank, deal.transaction.expiration + CLAIM_SECONDS + 1)
+
+    assert scene.refused(scene.bank, abort).why == Why.UNKNOWN
+
+
+def test_a_forgetting_turn_is_bounded_and_the_next_goes_on(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(FORGET_ROWS_MAX + 40)
+    for _ in range(FORGET_ROWS_MAX // 32 + 1):
+        order = hand.withdraw_c(*(hand.secrets(1) for _ in range(32)))
+        scene.ask(scene.bank, hand.signer.sign(order))
+    before = rows(scene.bank, "blinded")
+    scene.now = over(scene) + 1
+
+    scene.bank.run(Asked(body=Forget(), arrival=scene.now, entropy=bytes(32), owner=True))
+    left = rows(scene.bank, "blinded")
+    scene.bank.forget()
+
+    assert left == before - FORGET_ROWS_MAX
+    assert rows(scene.bank, "blinded") == 0
+
+
+def test_the_bank_keeps_its_books_and_its_place_in_the_log(scene: Scene) -> None:
+    settled(Deal.committed(scene))
+    tables = ("account", "funding", "followed")
+    before = {table: dump(scene.bank.store)[table] for table in tables}
+    lines = dump(scene.bank.store)["posting"]
+
+    at(scene, scene.bank, over(scene) + 1)
+
+    assert {table: dump(scene.bank.store)[table] for table in tables} == before
+    assert set(lines) <= set(dump(scene.bank.store)["posting"])
+    assert rows(scene.bank, "ended") == len(scene.minted)
