@@ -105,6 +105,8 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
     with trio.fail_after(SECONDS):
         bought = await told(tmp_path, "bench", "purchase", "--count", 2, "--clients", 2)
         turned = await told(tmp_path, "bench", "turns", "--clients", 4, "--seconds", 0.2)
+        taken = await told(tmp_path, "bench", "withdraw", "--clients", 2, "--count", 4)
+        given = await told(tmp_path, "bench", "exchange", "--clients", 2, "--count", 4)
 
     assert [(each["way"], each["clients"]) for each in bought["purchase"]] == [
         ("relay", 1),
@@ -112,6 +114,7 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
         ("direct", 1),
         ("direct", 2),
     ]
-    assert all(each["times"]["p50_ms"] > 0 for each in bought["purchase"])
+    assert all(each["p50_ms"] > 0 and not each["refused"] for each in bought["purchase"])
     assert [each["flood"] for each in turned["turns"]] == [False] * 3 + [True] * 3
-    assert all(each["per_second"] > 0 for each in turned["turns"])
+    assert all(each["per_second"] > 0 and not each["refused"] for each in turned["turns"])
+    assert all(each["ratio"] > 0 and not each["refused"] for each in (taken["withdraw"], given["exchange"]))

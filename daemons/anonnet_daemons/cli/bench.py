@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import click
 import trio
@@ -10,6 +12,9 @@ import trio
 from anonnet_daemons.cli.progress import bar
 from anonnet_daemons.cli.verbs import Found, rows, verb
 from anonnet_daemons.network import ended_by_signals
+
+if TYPE_CHECKING:
+    from anonnet_daemons.benches.mint import Rate
 
 
 @click.group()
@@ -30,7 +35,7 @@ def purchase(clients: int, count: int) -> Found:
 
     Through the relay and without it; one after the other and CLIENTS at once.
     """
-    from anonnet_daemons.bench import Purchases, purchases
+    from anonnet_daemons.benches.purchase import Purchases, purchases
 
     async def run() -> list[Purchases]:
         async with ended_by_signals():
@@ -41,11 +46,11 @@ def purchase(clients: int, count: int) -> Found:
     lines = [
         (
             *(each.way, each.clients, each.count, each.times.p50_ms, each.times.p99_ms, each.per_second),
-            *(sum(each.cpu_ms.values()), each.load),
+            *(each.refused, each.server_cpu_ms_per_op, each.load),
         )
         for each in found
     ]
-    header = ("way", "clients", "purchases", "p50 ms", "p99 ms", "per s", "CPU ms each", "load")
+    header = ("way", "clients", "purchases", "p50 ms", "p99 ms", "per s", "refused", "CPU ms each", "load")
     words = rows(header, [tuple(_rounded(cell) for cell in line) for line in lines])
     parties = [(each.way, each.clients, *(_rounded(cpu) for cpu in each.cpu_ms.values())) for each in found]
     words += ["", "CPU ms of a purchase, by party:"]
@@ -61,10 +66,10 @@ def turns(clients: int, seconds: float) -> Found:
 
     Quiet, and under a flood of connections that send bytes which are no handshake.
     """
-    from anonnet_daemons.turnbench import Rate
-    from anonnet_daemons.turnbench import turns as measure
+    from anonnet_daemons.benches.turns import Rate as Turned
+    from anonnet_daemons.benches.turns import turns as measure
 
-    async def run() -> list[Rate]:
+    async def run() -> list[Turned]:
         async with ended_by_signals():
             with bar("Turning"):
                 return await measure(clients, seconds)
@@ -73,12 +78,53 @@ def turns(clients: int, seconds: float) -> Found:
     lines = [
         (
             *(each.placement, "flood" if each.flood else "quiet", each.clients, _rounded(each.per_second)),
-            *(each.turns_per_commit, each.times.p50_ms, each.times.p99_ms, each.cpu_share, each.load),
+            *(each.turns_per_commit, each.times.p50_ms, each.times.p99_ms, each.refused),
+            *(each.server_cpu_ms_per_op, each.load),
         )
         for each in found
     ]
-    header = ("placement", "", "clients", "turns/s", "per commit", "p50 ms", "p99 ms", "CPU", "load")
+    header = ("placement", "", "clients", "turns/s", "per commit", "p50 ms", "p99 ms", "refused", "CPU ms", "load")
     return Found({"cpus": os.cpu_count(), "turns": [each.values for each in found]}, rows(header, lines))
+
+
+tokens_option = click.option(
+    "--count", type=click.IntRange(1, 100_000), default=3000, show_default=True, help="Requests of all clients."
+)
+at_bank_option = click.option(
+    "--clients", type=click.IntRange(1, 64), default=16, show_default=True, help="Each on a connection of its own."
+)
+
+
+@verb(bench, example="anonnet bench withdraw --clients 16 --count 3000")
+@at_bank_option
+@tokens_option
+def withdraw(clients: int, count: int) -> Found:
+    """How many withdrawals of one token a second, and their CPU time beside that of their cryptography alone."""
+    from anonnet_daemons.benches.mint import withdrawals
+
+    return _minted(withdrawals, clients, count)
+
+
+@verb(bench, example="anonnet bench exchange --clients 16 --count 3000")
+@at_bank_option
+@tokens_option
+def exchange(clients: int, count: int) -> Found:
+    """How many exchanges of one token for another a second, and their CPU time beside their cryptography's."""
+    from anonnet_daemons.benches.mint import exchanges
+
+    return _minted(exchanges, clients, count)
+
+
+def _minted(measure: Callable[[int, int], Awaitable[Rate]], clients: int, count: int) -> Found:
+    async def run() -> Rate:
+        async with ended_by_signals():
+            with bar("Minting"):
+                return await measure(clients, count)
+
+    found = trio.run(run)
+    return Found(
+        {"cpus": os.cpu_count(), found.what: found.values}, rows(("figure", "value"), list(found.values.items()))
+    )
 
 
 @verb(bench, example="anonnet bench sign --count 20000")
