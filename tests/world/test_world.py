@@ -114,14 +114,21 @@ def test_fresh_seeds() -> None:
 
 
 def until(seconds: float, *, first: int) -> Iterator[Report]:
-    """Seeds from `first` on, for so long."""
+    """Seeds from `first` on, for so long. Each process ends its last one, so that its files are gone."""
     end = time.monotonic() + seconds
     with multiprocessing.Pool(PROCESSES) as pool:
-        for report in pool.imap_unordered(run, range(first * 1000, (first + 1) * 1000 * 1000)):
-            yield report
-            if time.monotonic() > end:
-                pool.terminate()
-                return
+        starts = [(1000 * first + number, end) for number in range(PROCESSES)]
+        for reports in pool.starmap(run_until, starts):
+            yield from reports
+
+
+def run_until(seed: int, end: float) -> list[Report]:
+    """One process's share of the seeds, until then."""
+    reports = [run(seed)]
+    while time.monotonic() < end:
+        seed += PROCESSES
+        reports.append(run(seed))
+    return reports
 
 
 def all_of(seeds: range) -> Iterator[Report]:
