@@ -17,13 +17,13 @@ from anonnet.crypto.sealing import chunk_count
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CATALOGUE_MAX,
+    FORGET_ROWS_MAX,
     MERCHANT_MARGIN_SECONDS,
-    ORDER_SECONDS,
     RETRY_SECONDS_MAX,
     TREES_MAX,
     UNPAID_ORDERS_MAX,
 )
-from anonnet.parties.turn import Again, Answer, Asked, From, Party, Turn, on
+from anonnet.parties.turn import Again, Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
 from anonnet.protocol.local import ROWS_MAX, OpenAt, Sales, SalesOf, Sell, Started, StateCount
@@ -161,7 +161,7 @@ class Merchant(Party):
         order = asked.body
         sale = turn.store.by_order(order.id)
         if sale is None:
-            turn.store.forget_unpaid(asked.arrival - ORDER_SECONDS)
+            turn.store.forget_unpaid(asked.arrival)
             if turn.store.unpaid() >= UNPAID_ORDERS_MAX:
                 raise Refused(Why.FULL, "too many orders are unpaid")
             key = asked.entropy
@@ -243,7 +243,7 @@ class Merchant(Party):
         if sale.authorization_b is None:
             self._check_acceptable(sale, asked)
             authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
-            turn.store.authorize(sale.number, asked.signed, authorization_m)
+            turn.store.authorize(sale.number, asked.signed, authorization_m, transaction.expiration)
             turn.store.errands.add(transaction.log, authorization_m, subject=sale.number, due=turn.now)
         elif sale.authorization_b.body != asked.signed.body:
             raise Refused(Why.NUMBER_USED, "this number has its transaction")
@@ -294,6 +294,11 @@ class Merchant(Party):
         body = decode(sale.authorization_m.body)
         assert isinstance(body, AuthorizationM)
         return body.transaction
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: MerchantTurn, asked: Asked[Forget]) -> Answer:
+        """ "Once the bank has issued the credit, the merchant may discard all data on the transaction" (paper)."""
+        return Answer(more=turn.store.forget(turn.now, most=FORGET_ROWS_MAX) == FORGET_ROWS_MAX)
 
     # Answers to errands.
 

@@ -2,13 +2,15 @@
 
 "The merchant stores the bank's authorization (authorization_b) and then the global commit (commit). ... Once the bank
 has issued the credit, the merchant may discard all data on the transaction." And, before all that, the merchandise key
-of each order: it is used for one sale and never again.
+of each order: it is used for one sale and never again. What goes when: docs/data.md. A number that was forgotten is
+unknown, and no second P4 is ever signed for it: it commits to a key that only its row held.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
 from anonnet.store import errands
@@ -41,9 +43,12 @@ create table if not exists sale(
     leaves blob,                -- leaf hashes of the sealed chunks
     authorization_b blob,
     authorization_m blob,       -- at most one for each n, ever
-    outcome blob                -- the commit
+    outcome blob,               -- the commit
+    expiration integer,         -- of the transaction, once there is one
+    kept integer not null       -- it goes after this second, or moves on before
 ) without rowid;
 create index if not exists sale_state on sale(state, opened);
+create index if not exists sale_kept on sale(kept);
 """
 )
 
@@ -57,6 +62,14 @@ MOVES = {
     COMMITTED: {CREDITED},
 }
 """A sale's state moves one way; what is not here does not happen."""
+
+KEPT_SECONDS = {
+    AUTHORIZED: RETENTION_SECONDS,
+    COMMITTED: RETENTION_SECONDS,  # beyond the claim time: a bank that does not pay may have to be shown to a judge
+    CREDITED: CLAIM_SECONDS,  # the goods are handed out again so long; "may discard all data on the transaction"
+    FAILED: CLAIM_SECONDS,  # as long as a commit that turns up may be claimed
+}
+"""How long after its expiration a sale is kept in each state; before, ORDER_SECONDS after it was opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +144,8 @@ class MerchantStore(Store):
         """Insert an order with its fresh key, or find that it stands."""
         self.touch(order_id)
         self._db.run(
-            "insert or ignore into sale(number, order_id, item, key, opened, state) values(?, ?, ?, ?, ?, ?)",
-            *(number, order_id, item, key, now, SEALING),
+            "insert or ignore into sale(number, order_id, item, key, opened, state, kept) values(?, ?, ?, ?, ?, ?, ?)",
+            *(number, order_id, item, key, now, SEALING, now + ORDER_SECONDS),
         )
 
     def unpaid(self) -> int:
@@ -140,9 +153,17 @@ class MerchantStore(Store):
         (count,) = self._db.one("select count(*) from sale where state in (?, ?)", SEALING, OFFERED)
         return int(count)
 
-    def forget_unpaid(self, before: int) -> None:
-        """Drop orders that nobody has paid since then. Their keys were shown to nobody."""
-        self._db.run("delete from sale where state in (?, ?) and opened < ?", SEALING, OFFERED, before)
+    def forget_unpaid(self, now: int) -> None:
+        """Drop orders that nobody has paid in their time. Their keys were shown to nobody."""
+        self._db.run("delete from sale where state in (?, ?) and kept < ?", SEALING, OFFERED, now)
+
+    def forget(self, now: int, *, most: int) -> int:
+        """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many."""
+        numbers = self._db.all("select number from sale where kept < ? order by kept limit ?", now, most)
+        for (number,) in numbers:
+            self.errands.end_all(number)
+            self._db.run("delete from sale where number = ?", number)
+        return len(numbers)
 
     def by_order(self, order_id: bytes) -> MerchantSale | None:
         self.touch(order_id)
@@ -170,13 +191,14 @@ class MerchantStore(Store):
         self._move(number, OFFERED)
         self._db.run("update sale set goods_m = ?, leaves = ? where number = ?", encode(goods_m), leaves, number)
 
-    def authorize(self, number: bytes, promise: Signed, authorization_m: Signed) -> None:
+    def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, expiration: int) -> None:
         """P3 is taken and P4 is signed: never another one for this number."""
-        self._move(number, AUTHORIZED)
         self._db.run(
-            "update sale set authorization_b = ?, authorization_m = ? where number = ? and authorization_m is null",
-            *(encode(promise), encode(authorization_m), number),
+            "update sale set authorization_b = ?, authorization_m = ?, expiration = ?"
+            " where number = ? and authorization_m is null",
+            *(encode(promise), encode(authorization_m), expiration, number),
         )
+        self._move(number, AUTHORIZED)
 
     def commit_sale(self, number: bytes, commit: Signed) -> None:
         """The log has recorded P4."""
@@ -198,7 +220,10 @@ class MerchantStore(Store):
         self.touch(number)
         (before,) = self._db.one("select state from sale where number = ?", number)
         assert state in MOVES.get(before, ()), f"a sale does not move from {before} to {state}"
-        self._db.run("update sale set state = ? where number = ?", state, number)
+        self._db.run(
+            "update sale set state = ?, kept = coalesce(expiration + ?, kept) where number = ?",
+            *(state, KEPT_SECONDS.get(state), number),
+        )
 
     def states(self) -> list[tuple[str, int]]:
         """How many sales stand in which state."""

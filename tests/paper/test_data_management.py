@@ -9,6 +9,7 @@ from anonnet.errors import Why
 from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.local import SalesOf
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, sells
 from anonnet.protocol.recovery import State, StateOf
@@ -61,6 +62,20 @@ def test_the_merchant_keeps_promise_and_commit_until_he_is_credited(scene: Scene
     assert isinstance(decode(claim.commit.body), Commit)
     assert len(scene.said(Credit)) == 1
     again.close()
+
+
+def test_the_merchant_discards_a_sale_that_was_credited(scene: Scene) -> None:
+    """Section "Data Management": "Once the bank has issued the credit, the merchant may discard all data". He has his
+    money, and signs nothing about a number that he has forgotten."""
+    deal = Deal.authorized(scene)
+    scene.settle()
+    scene.now = deal.transaction.expiration + CLAIM_SECONDS + 1
+
+    scene.merchant.forget()
+
+    assert scene.income == PRICE
+    assert not scene.merchant.command(SalesOf()).lines
+    assert scene.refused(scene.merchant, deal.authorization_b).why == Why.UNKNOWN
 
 
 def test_the_log_makes_no_abort_after_the_delay(scene: Scene) -> None:

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, FORGET_ROWS_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, FORGET_ROWS_MAX, ORDER_SECONDS, RETENTION_SECONDS
 from anonnet.parties.turn import Asked, Forget
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
+from anonnet.protocol.goods import ChunkOf, GoodsM, Order
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
-from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, exchange_q
+from tests.paper.scenes import ITEM, PRICE, Coin, Deal, Hand, Scene, exchange_q
 from tests.stage import NETWORK, Actor, key_of, mint
 
 
@@ -282,3 +283,106 @@ def test_the_bank_keeps_its_books_and_its_place_in_the_log(scene: Scene) -> None
     assert {table: dump(scene.bank.store)[table] for table in tables} == before
     assert set(lines) <= set(dump(scene.bank.store)["posting"])
     assert rows(scene.bank, "ended") == len(scene.minted)
+
+
+# The merchant.
+
+
+def unknown(scene: Scene, deal: Deal, *papers: Signed) -> None:
+    """The merchant knows nothing of this sale, and signs and hands out nothing."""
+    chunk = ChunkOf(merchant=scene.merchant_key, number=deal.number, secret=deal.secret, index=0)
+    before = dump(scene.merchant.store)
+    for said in (chunk, deal.authorization_b, *papers):
+        assert scene.refused(scene.merchant, said).why == Why.UNKNOWN
+    assert dump(scene.merchant.store) == before
+
+
+def test_an_unpaid_order_goes_after_its_time(scene: Scene) -> None:
+    deal = Deal.offered(scene)
+    last = scene.now + ORDER_SECONDS
+    at(scene, scene.merchant, last)
+    kept = len(deal.chunks())
+
+    at(scene, scene.merchant, last + 1)
+
+    assert kept == 3
+    assert rows(scene.merchant, "sale") == 0
+    unknown(scene, deal)
+
+
+def test_a_forgotten_order_is_answered_with_another_number(scene: Scene) -> None:
+    """No number is ever drawn twice, so none can be signed for twice."""
+    deal = Deal.offered(scene)
+    at(scene, scene.merchant, scene.now + ORDER_SECONDS + 1)
+    order = Order(merchant=scene.merchant_key, item=ITEM, secret=deal.secret)
+
+    again = scene.ask(scene.merchant, order)
+
+    assert isinstance(again, GoodsM)
+    assert again.number != deal.number
+
+
+def test_a_sale_without_an_outcome_goes_when_no_log_says_anything_any_more(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: "log" in (line.sender, line.receiver)
+    scene.ask(scene.merchant, deal.authorization_b)
+    at(scene, scene.merchant, deal.transaction.expiration + RETENTION_SECONDS)
+    kept = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
+
+    at(scene, scene.merchant, scene.now + 1)
+
+    assert kept == (1, 1)
+    assert (rows(scene.merchant, "sale"), rows(scene.merchant, "errand")) == (0, 0)
+    unknown(scene, deal)
+
+
+def test_an_unpaid_claim_is_kept_as_long_as_the_log_shows_its_commit(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: line.kind is Claim or (line.sender, line.receiver) == ("log", "bank")
+    scene.settle()
+    (sale,) = dump(scene.merchant.store)["sale"]
+    at(scene, scene.merchant, deal.transaction.expiration + RETENTION_SECONDS)
+    kept = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
+
+    at(scene, scene.merchant, scene.now + 1)
+
+    assert "committed" in sale
+    assert kept == (1, 1)
+    assert (rows(scene.merchant, "sale"), rows(scene.merchant, "errand")) == (0, 0)
+
+
+def test_a_credited_sale_goes_with_its_key_after_the_claim_time(scene: Scene) -> None:
+    deal = settled(Deal.authorized(scene))
+    commit = deal.outcome
+    at(scene, scene.merchant, deal.transaction.expiration + CLAIM_SECONDS)
+    kept = len(deal.chunks())
+
+    at(scene, scene.merchant, scene.now + 1)
+
+    assert scene.income == PRICE
+    assert (kept, rows(scene.merchant, "sale")) == (3, 0)
+    unknown(scene, deal, commit)
+
+
+def test_a_failed_sale_goes_after_the_claim_time(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: "log" in (line.sender, line.receiver)
+    scene.ask(scene.merchant, deal.authorization_b)
+    scene.now = deal.transaction.expiration + 3
+    scene.lost = lambda line: False
+    scene.settle()
+    (sale,) = dump(scene.merchant.store)["sale"]
+    at(scene, scene.merchant, deal.transaction.expiration + CLAIM_SECONDS)
+    kept = rows(scene.merchant, "sale")
+
+    at(scene, scene.merchant, scene.now + 1)
+
+    assert "failed" in sale
+    assert (kept, rows(scene.merchant, "sale")) == (1, 0)
+    unknown(scene, deal)
+
+
+def test_the_merchant_keeps_what_is_on_sale(scene: Scene) -> None:
+    at(scene, scene.merchant, scene.now + RETENTION_SECONDS)
+
+    assert rows(scene.merchant, "item") == 1
