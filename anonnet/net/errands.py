@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
 import trio
 
@@ -85,7 +86,7 @@ class Runner:
     ) -> None:
         self._queue = queue
         self._errands = errands
-        self._network = network
+        self._peers = {peer.identity: peer for peer in network.peers}
         self._dialer = dialer
         self._incidents = incidents
         self._tracer = tracer
@@ -122,21 +123,25 @@ class Runner:
         room = ERRANDS_AT_ONCE_MAX - len(self._under_way)
         if room <= 0:
             return []
-        clock = trio.current_time()
         busy = Counter(self._under_way.values())
-        startable: list[Errand] = []
-        most = 4 * ERRANDS_AT_ONCE_MAX + len(self._under_way) + len(self._errand_pauses)
-        for hash, receiver in self._errands.waiting(now, most=most):
-            at_once = 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
-            paused = not self._errand_pauses.over(hash, clock) or not self._receiver_pauses.over(receiver, clock)
-            if hash in self._under_way or paused or busy[receiver] >= at_once:
-                continue
-            if errand := self._errands.get(hash):
-                busy[receiver] += 1
-                startable.append(errand)
-            if len(startable) == room:
-                break
-        return startable
+        found = [each for receiver in self._peers for each in self._due_for(receiver, now, busy[receiver])]
+        errands = [self._errands.get(hash) for _, hash in sorted(found)[:room]]
+        return [errand for errand in errands if errand is not None]
+
+    def _due_for(self, receiver: bytes, now: int, busy: int) -> list[tuple[int, bytes]]:
+        """(due, hash) of what may go to one receiver. Asked for each by itself: errands that one receiver does not
+        take, or that go to nobody in the network file, never stand before those of the others."""
+        clock = trio.current_time()
+        at_once = 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
+        if busy >= at_once or not self._receiver_pauses.over(receiver, clock):
+            return []
+        most = at_once + busy + len(self._errand_pauses)
+        free = (
+            (due, hash)
+            for due, hash in self._errands.waiting_for(receiver, now, most=most)
+            if hash not in self._under_way and self._errand_pauses.over(hash, clock)
+        )
+        return list(islice(free, at_once - busy))
 
     async def _one(self, errand: Errand) -> None:
         """One try of one errand, confined: a failure of any kind leads to a pause and another try."""
@@ -158,10 +163,7 @@ class Runner:
 
     async def _tried(self, errand: Errand) -> bool:
         """Send, check, bring back. True if the answer was taken in; False, or an error, where the pause must grow."""
-        peer = self._network.peer(errand.receiver)
-        if peer is None:
-            self._receiver_pauses.lengthen(errand.receiver)
-            return False
+        peer = self._peers[errand.receiver]
         began = trio.current_time()
         try:
             reply = await self._dialer.ask(peer, errand.said)

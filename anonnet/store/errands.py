@@ -22,6 +22,7 @@ create table if not exists errand(
     due integer not null        -- not sent before this second
 ) without rowid;
 create index if not exists errand_due on errand(due);
+create index if not exists errand_receiver on errand(receiver, due);
 create index if not exists errand_subject on errand(subject);
 """
 
@@ -85,6 +86,13 @@ class Errands:
         """Hash and receiver of those errands, for who sends only some of them."""
         rows = self._db.all("select hash, receiver from errand where due <= ? order by due, hash limit ?", now, most)
         return [(hash, receiver) for hash, receiver in rows]
+
+    def waiting_for(self, receiver: bytes, now: int, *, most: int) -> list[tuple[int, bytes]]:
+        """(due, hash) of the errands to one receiver that may be sent at `now`, the longest due first."""
+        return self._db.all(
+            "select due, hash from errand where receiver = ? and due <= ? order by due, hash limit ?",
+            *(receiver, now, most),
+        )
 
     def get(self, hash: bytes) -> Errand | None:
         """The errand with this hash, unless it has ended."""

@@ -155,6 +155,24 @@ async def test_a_receiver_that_hangs_leaves_room_for_the_others(
     assert store.count() == 1
 
 
+async def test_errands_that_nobody_takes_do_not_stand_before_the_others(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whoever pays to a merchant that cannot be reached leaves such errands with the bank, as many as she likes."""
+    store, world = NoteStore(), World()
+    world.hanging = True
+    stranger = new_peer(Role.MERCHANT, "stranger")
+    async with visiting(store, world, tmp_path) as queue:
+        for number in range(10 * ERRANDS_AT_ONCE_MAX):
+            await send(queue, f"to nobody {number}", stranger)
+            await send(queue, f"hanging {number}", TALLY)
+        await trio.sleep(1000)
+        await send(queue, "hello", OTHER)
+        await trio.sleep(2)
+    assert store.count() == 1
+    assert not any(text.startswith("to nobody") for _, text in world.tries)
+
+
 async def test_a_decoded_errand_is_what_was_added() -> None:
     store = NoteStore()
     store.begin()
