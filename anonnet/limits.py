@@ -185,6 +185,10 @@ ORDER_SECONDS = 3600
 TREES_MAX = 16
 """Trees of leaf hashes that a merchant keeps in memory; each is at most 16 MiB, see GOODS_BYTES_MAX."""
 
+SIGNATURES_REMEMBERED = 16384
+"""Blind signatures that a bank keeps in memory, under 1 KiB each: a withdraw_c that is only repeated would else cost it
+up to 32 RSA signatures each time."""
+
 CHUNKS_IN_FLIGHT_MAX = 16
 """Chunks that a consumer asks for ahead: 1 MiB, enough to fill a connection through the relay."""
 

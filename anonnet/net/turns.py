@@ -33,6 +33,8 @@ from anonnet.limits import (
 from anonnet.net.incidents import Incidents
 from anonnet.parties.turn import ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
+from anonnet.wire.codec import Message
+from anonnet.wire.signed import Signed
 
 T = TypeVar("T")
 
@@ -57,6 +59,15 @@ class _Waiting:
     outcome: Outcome | None = None
     seen: int = 0  # how many commits had written something before its batch began
     slot: bool = True
+
+
+@dataclass(eq=False, slots=True)
+class _Making:
+    """Something that is being made after a commit, and how many wait for it."""
+
+    made: Message | Signed | Again | None = None
+    waiting: int = 0
+    lock: trio.Lock = field(default_factory=trio.Lock)
 
 
 Look = Callable[[int], float]
@@ -103,6 +114,7 @@ class TurnQueue:
         self._wrote = trio.Event()
         self._followers = 0
         self._finishers = trio.CapacityLimiter(FINISHERS)
+        self._making: dict[object, _Making] = {}
         self._committer = trio.CapacityLimiter(1)
         self._deadline: int | None = None
         self._due_again = -math.inf
@@ -188,7 +200,7 @@ class TurnQueue:
     async def _finished(self, asked: Asked[Any], job: object) -> Outcome:
         """Make what is said, in a thread; where that needs another decision, have it made."""
         try:
-            made = await trio.to_thread.run_sync(self.party.finish, job, limiter=self._finishers)
+            made = await self._made(job)
         except Refused as refused:
             assert asked.checked is not None, "a refusal needs a request"
             return Answer(self.party.refusal(asked.checked.signed, refused))
@@ -200,6 +212,20 @@ class TurnQueue:
         outcome = (await self._turn(again)).outcome
         assert outcome is not None
         return outcome
+
+    async def _made(self, job: object) -> Message | Signed | Again:
+        """Made once for all who wait for the same: a request that is repeated meanwhile costs nothing more."""
+        making = self._making.setdefault(job, _Making())
+        making.waiting += 1
+        try:
+            async with making.lock:
+                if making.made is None:
+                    making.made = await trio.to_thread.run_sync(self.party.finish, job, limiter=self._finishers)
+                return making.made
+        finally:
+            making.waiting -= 1
+            if not making.waiting:
+                del self._making[job]
 
     # The loop.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Refused, Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, USED_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, SIGNATURES_REMEMBERED, USED_MAX
 from anonnet.parties.turn import Answer, Asked, Turn, on
 from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
@@ -51,6 +52,7 @@ class Mint:
     def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted]) -> None:
         self._signer = signer
         self._minted = {each.brand.id: each for each in minted}
+        self._signature = lru_cache(SIGNATURES_REMEMBERED)(self._sign)
         self._terms = signer.sign(Terms(bank=key, claim_seconds=CLAIM_SECONDS, lead_seconds=LEAD_SECONDS_MAX))
 
     def brand(self, brand: bytes) -> Brand:
@@ -212,4 +214,7 @@ class Mint:
     def finish(self, job: object) -> WithdrawB | ExchangeB:
         """Sign blindly, after the debit is durable. The same messages have the same signatures."""
         assert isinstance(job, BlindSign)
-        return job.answer(signatures=tuple(self._minted[brand].secret.sign(blinded) for brand, blinded in job.messages))
+        return job.answer(signatures=tuple(self._signature(brand, blinded) for brand, blinded in job.messages))
+
+    def _sign(self, brand: bytes, blinded: bytes) -> bytes:
+        return self._minted[brand].secret.sign(blinded)

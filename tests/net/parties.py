@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -102,6 +103,10 @@ class Tally(Party):
     def __init__(self, signer: Signer) -> None:
         super().__init__(signer)
         self.handled: list[str] = []
+        self.finished: list[str] = []
+        self.gate = threading.Event()
+        """What is made after a commit waits for it."""
+        self.gate.set()
 
     def check(self, checked: Checked[Message]) -> None:
         body = checked.body
@@ -132,6 +137,8 @@ class Tally(Party):
 
     def finish(self, job: object) -> Noted | Again:
         assert isinstance(job, str)
+        self.finished.append(job)
+        assert self.gate.wait(20)
         if job.startswith("again"):
             return Again(Note(text=f"second {job}"))
         return Noted(count=0, padding=job.encode())

@@ -321,3 +321,52 @@ async def test_others_have_their_turn_between_two_pieces(tmp_path: Path) -> None
 def test_nobody_else_has_a_party_forget() -> None:
     with pytest.raises(Malformed):
         Forgetful().door(Forget, owner=False, errand=False)
+
+
+async def test_what_many_wait_for_is_made_once(tmp_path: Path) -> None:
+    """One small request costs a pass over goods, or 32 blind signatures: not as much again each time it is sent."""
+    answers: list[object] = []
+    async with turning(NoteStore(), tmp_path) as queue, trio.open_nursery() as nursery:
+        assert isinstance(queue.party, Tally)
+        queue.party.gate.clear()
+
+        async def asked() -> None:
+            answers.append(await ask(queue, "finish this"))
+
+        for _ in range(20):
+            nursery.start_soon(asked)
+        while len(queue.party.handled) < 20:
+            await trio.sleep(0.01)
+        queue.party.gate.set()
+    assert answers == 20 * [Noted(count=0, padding=b"finish this")]
+    assert queue.party.finished == ["finish this"]
+
+
+async def test_who_waits_for_what_another_has_made_does_not_need_him(tmp_path: Path) -> None:
+    answers: list[object] = []
+    async with turning(NoteStore(), tmp_path) as queue, trio.open_nursery() as nursery:
+        assert isinstance(queue.party, Tally)
+        queue.party.gate.clear()
+
+        async def asked(text: str, scope: trio.CancelScope) -> None:
+            with scope:
+                answers.append(await ask(queue, text))
+
+        leaving = trio.CancelScope()
+        for text in ("finish one", "finish two"):  # both finishers are occupied
+            nursery.start_soon(asked, text, trio.CancelScope())
+        while len(queue.party.finished) < 2:
+            await trio.sleep(0.01)
+        nursery.start_soon(asked, "finish three", leaving)
+        while len(queue.party.handled) < 3:
+            await trio.sleep(0.01)
+        nursery.start_soon(asked, "finish three", trio.CancelScope())
+        while len(queue.party.handled) < 4:
+            await trio.sleep(0.01)
+        leaving.cancel()
+        queue.party.gate.set()
+    assert sorted(each.padding for each in answers if isinstance(each, Noted)) == [
+        b"finish one",
+        b"finish three",
+        b"finish two",
+    ]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Malformed, Why
+from anonnet.parties.mint import BlindSign, Mint
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, Wanted
 from anonnet.protocol.history import spent_by
 from anonnet.protocol.recovery import Restore, State, StateOf
@@ -75,6 +77,30 @@ def test_withdrawals_are_debited_once_however_they_are_cut(scene: Scene) -> None
     refused(scene, scene.bank, hand.signer.sign(hand.withdraw_c(hand.secrets(1), hand.secrets(1))), Why.OVERDRAFT)
     scene.now = scene.brand(1).closes + 1
     assert signatures(0) == (first,)
+
+
+class Counted(SecretKey):
+    """A brand's key that counts what it signs."""
+
+    signed = 0
+
+    def sign(self, blinded_message: bytes) -> bytes:
+        Counted.signed += 1
+        return super().sign(blinded_message)
+
+
+def test_a_repeated_request_costs_no_further_signature(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(1)
+    (minted,) = [each for each in scene.minted if each.brand == scene.brand(1)]
+    secret = Counted.from_bytes(minted.secret.to_bytes())
+    mint = Mint(Signer(NETWORK, key_of("bank")), scene.bank_key, [replace(minted, secret=secret)])
+    job = BlindSign(tuple((scene.brand(1).id, hand.secrets(1).blinded().blinded_message) for _ in range(3)), WithdrawB)
+
+    answers = {mint.finish(job).signatures for _ in range(9)}
+
+    assert len(answers) == 1
+    assert Counted.signed == 3
 
 
 def test_a_blinded_message_of_another_account(scene: Scene) -> None:
