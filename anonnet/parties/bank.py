@@ -26,7 +26,7 @@ from anonnet.parties.teller import Teller
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
@@ -236,6 +236,30 @@ class Bank(Party):
             turn.store.errands.end(errand.hash)
         if turn.store.waits_for(follow.log):
             self._follow(turn, follow.log)
+        return Answer()
+
+    @on(Refusal, by=From.ERRAND, to=(Follow,))
+    def follow_refused(self, turn: BankTurn, asked: Asked[Refusal]) -> Answer:
+        """A log that has dropped these entries: its time tells where to go on. Sales that are still open lose nothing,
+        since the log is asked for the outcome of each."""
+        errand = asked.answers
+        assert errand is not None
+        if asked.body.why != Why.FORGOTTEN:
+            return self._later(turn, asked, RETRY_SECONDS_MAX)
+        turn.store.errands.end(errand.hash)
+        turn.store.errands.add(errand.subject, TimeOf(log=errand.subject), subject=errand.subject, due=turn.now)
+        return Answer()
+
+    @on(Time, by=From.ERRAND)
+    def time(self, turn: BankTurn, asked: Asked[Time]) -> Answer:
+        errand, log = asked.answers, asked.body.log
+        assert errand is not None
+        if log != errand.receiver or asked.signer != self.logs[log]:
+            raise Malformed("a time of another log")
+        turn.store.errands.end(errand.hash)
+        turn.store.followed_to(log, asked.body.size)
+        if turn.store.waits_for(log):
+            self._follow(turn, log)
         return Answer()
 
     @on(Undecided, by=From.ERRAND)

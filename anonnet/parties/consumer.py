@@ -317,6 +317,11 @@ class Consumer(Party):
         turn.store.errands.end_all(bought.id)
         return Answer()
 
+    @on(Refusal, by=From.ERRAND, to=(Follow,))
+    def follow_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """A log that has dropped these entries is asked for the outcome instead, once the sale has expired."""
+        return done(turn, asked) if asked.body.why == Why.FORGOTTEN else later(turn, asked, RETRY_SECONDS_MAX)
+
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Everything else: not now."""

@@ -12,7 +12,7 @@ from typing import Any
 from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.following import commit_of
-from anonnet.parties.turn import Answer, Asked, Party, Turn, on
+from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.logbook import (
     COMMIT_KIND,
     ENTRY_VERSION,
@@ -77,7 +77,7 @@ class Log(Party):
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         commit = self.sign(Commit(authorization_m=asked.signed, index=index))
         entry = Entry(version=ENTRY_VERSION, kind=COMMIT_KIND, time=time, outcome_key=key, body=encode(asked.signed))
-        turn.store.append(index, encode(entry), commit.signatures[0].signature)
+        turn.store.append(index, encode(entry), commit.signatures[0].signature, transaction.expiration)
         return Answer(commit)
 
     def _late(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
@@ -111,6 +111,8 @@ class Log(Party):
 
     @on(Follow)
     def follow(self, turn: LogTurn, asked: Asked[Follow]) -> Answer:
+        if asked.body.start < turn.store.first():
+            raise Refused(Why.FORGOTTEN, "entries from there on are not kept any more: go on from the size in time")
         entries: tuple[Recorded, ...] = turn.store.entries(asked.body.start)
         return Answer(Entries(start=asked.body.start, entries=entries), hold=not entries)
 
@@ -118,3 +120,9 @@ class Log(Party):
     def time(self, turn: LogTurn, asked: Asked[TimeOf]) -> Answer:
         time = turn.store.advance(asked.arrival)
         return Answer(self.sign(Time(log=self.identity, time=time, size=turn.store.size())))
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: LogTurn, asked: Asked[Forget]) -> Answer:
+        """ "This information may be discarded after some delay following the transaction expiration" (paper)."""
+        turn.store.advance(turn.now)  # durable with what is dropped by it: no abort is ever made of what is gone
+        return Answer(more=turn.store.forget() > 0)

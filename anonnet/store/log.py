@@ -2,13 +2,14 @@
 
 "The transaction log stores the merchant's authorization (authorization_m) whenever it produces a global commit." An
 abort is a statement, not an entry; that its time has been reached is what must be remembered, so that nothing is
-recorded as if it had come before.
+recorded as if it had come before. What goes when: docs/data.md.
 """
 
 from __future__ import annotations
 
-from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX
+from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, RETENTION_SECONDS
 from anonnet.protocol.logbook import Recorded
+from anonnet.protocol.transaction import expired
 from anonnet.store import errands
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -21,12 +22,14 @@ SCHEMA = (
 create table if not exists entry(
     position integer primary key,   -- 0, 1, 2, ...
     body blob not null,
-    signature blob not null         -- of the commit that names this entry
+    signature blob not null,        -- of the commit that names this entry
+    expiration integer not null     -- of the transaction
 );
 create table if not exists outcome(
     outcome_key blob primary key,   -- at most one entry for each transaction
     position integer not null references entry deferrable initially deferred
 ) without rowid;
+create unique index if not exists outcome_position on outcome(position);
 create table if not exists late(
     outcome_key blob primary key,   -- its P4 has been called late
     until integer not null          -- from then on the clock alone says so
@@ -61,6 +64,11 @@ class LogStore(Store):
         (size,) = self._db.one("select coalesce(max(position) + 1, 0) from entry")
         return int(size)
 
+    def first(self) -> int:
+        """The index of the oldest entry that is still here."""
+        (first,) = self._db.one("select coalesce(min(position), 0) from entry")
+        return int(first)
+
     def last(self) -> Recorded | None:
         """The newest entry."""
         row = self._db.one("select body, signature from entry order by position desc limit 1")
@@ -83,9 +91,9 @@ class LogStore(Store):
         self.touch(outcome_key)
         return self._db.one("select 1 from late where outcome_key = ?", outcome_key) is not None
 
-    def append(self, index: int, entry: bytes, signature: bytes) -> None:
+    def append(self, index: int, entry: bytes, signature: bytes, expiration: int) -> None:
         """Add the entry at the next index."""
-        self._db.run("insert into entry values(?, ?, ?)", index, entry, signature)
+        self._db.run("insert into entry values(?, ?, ?, ?)", index, entry, signature, expiration)
 
     def recorded(self, outcome_key: bytes) -> tuple[int, Recorded] | None:
         """The entry of a transaction and its index."""
@@ -108,3 +116,19 @@ class LogStore(Store):
                 break
             fitting.append(Recorded(entry=body, signature=signature))
         return tuple(fitting)
+
+    def forget(self) -> int:
+        """Drop the oldest bundle of entries if every transaction in it is past the retention delay; return how many.
+
+        By the log's own time, which never falls, and which is durable with what it lets go. The newest bundle stays:
+        size and times go on from there, and it is where new followers start.
+        """
+        self._db.run("delete from late where until < (select time from clock)")
+        end = self.first() + ENTRIES_MAX
+        if end >= self.size():
+            return 0
+        (latest,) = self._db.one("select max(expiration) from entry where position < ?", end)
+        if not expired(latest + RETENTION_SECONDS, self.time()):
+            return 0
+        self._db.run("delete from outcome where position < ?", end)
+        return self._db.run("delete from entry where position < ?", end)
