@@ -15,7 +15,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.goods import SEALED_BYTES
-from anonnet.store.ledger import ACCOUNT, LOCKED, TOKENS
+from anonnet.store.ledger import ACCOUNT, EXPIRED, LOCKED, TOKENS
 from anonnet.store.wallet import ABORTED, DONE, FREE, REFUSED, SPENT, VOID
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
@@ -69,6 +69,7 @@ def check(world: World) -> Report:
     inspector.pass_retention()
     report.complaints += nothing_is_taken_back(outcomes, inspector.ask_outcomes(transactions))
     report.complaints += all_that_was_said(world, tape.read(world.network.tape))
+    report.complaints += forgetting_changes_no_money(world, inspector, tape)
     states = [bought.state for bought in _sales(world)]
     report.commits, report.aborts = states.count(DONE), states.count(ABORTED)
     report.open_at_once = open_at_once(tape)
@@ -230,6 +231,21 @@ def _order(bought: Any) -> AuthorizationQ:
     body = decode(bought.authorization_q.body)
     assert isinstance(body, AuthorizationQ)
     return body
+
+
+def forgetting_changes_no_money(world: World, inspector: Inspector, tape: Tape) -> Complaints:
+    """When all have forgotten what they may, what was not spent in time is the bank's, every account stands as it did,
+    and no old request that comes again moves anything."""
+    ledger = world.nodes["bank"].store.ledger
+    before = {book: amount for book, _, amount in ledger.totals()}
+    inspector.have_all_forget()
+    for _ in range(2):
+        after = {book: amount for book, _, amount in ledger.totals()}
+        if after.get(EXPIRED, 0) != before.get(TOKENS, 0) or after.get(TOKENS, 0) or after.get(LOCKED, 0):
+            yield f"the books held {before}, and hold {after} when all is forgotten"
+        if after.get(ACCOUNT, 0) != before.get(ACCOUNT, 0):
+            yield "an account changed when all was forgotten"
+        inspector.ask_all_again(tape)
 
 
 # Goods.

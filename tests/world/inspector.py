@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anonnet.limits import RETENTION_SECONDS
+from anonnet.limits import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.refusal import Refusal
@@ -98,6 +98,13 @@ class Inspector:
         """Have the bank credit what promise and commit prove."""
         bank = promise.signatures[0].signer
         return self.ask(self.world.name_of(bank), Claim(bank=bank, authorization_b=promise, commit=commit))
+
+    def have_all_forget(self) -> None:
+        """Let the time pass after which nobody need keep anything, and have everybody forget."""
+        self.world.events.jump(RETENTION_SECONDS + BRAND_MARGIN_SECONDS)
+        for node in self.world.nodes.values():
+            node.forget()
+        self.wait()
 
     def pass_retention(self) -> None:
         """Let the time pass after which a log may have forgotten."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed, Refused
 from anonnet.limits import FOLLOW_SECONDS, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
-from anonnet.parties.turn import Again, Answer, Asked, Due, Outcome, Party, Turns
+from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.protocol.steps import Step
 from anonnet.store.errands import Errand
 from anonnet.wire.codec import STEPS, Message
@@ -155,6 +155,17 @@ class Node:
     def inform(self, body: object) -> None:
         """What the daemon itself brings to its party."""
         self.enqueue(Waiting(self._asked(body, owner=True), lambda outcome: None))
+
+    def forget(self) -> None:
+        """Drop what need not be kept any more, piece by piece."""
+
+        def done(outcome: Outcome) -> None:
+            if isinstance(outcome, Answer) and outcome.more:
+                self.forget()
+
+        if Forget in self.party.handlers:
+            self.faults["forgets"] += 1
+            self.enqueue(Waiting(self._asked(Forget(), owner=True), done))
 
     def enqueue(self, waiting: Waiting) -> None:
         self._inbox.append(waiting)

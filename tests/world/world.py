@@ -234,6 +234,9 @@ class World:
     # What goes wrong.
 
     def _plan_faults(self) -> None:
+        for _ in range(3):
+            name = self.chance.choice(list(self.nodes))
+            self.events.after(self.chance.uniform(0, STORM_SECONDS), lambda name=name: self._forget(name))
         for _ in range(self.chance.choice([0, 0, 1, 3])):
             victim = self.nodes[self.chance.choice(list(self.nodes))]
             self.events.after(self.chance.uniform(0, STORM_SECONDS - 10), lambda victim=victim: self._strike(victim))
@@ -242,6 +245,11 @@ class World:
             start = self.chance.uniform(0, 40)
             self.events.after(start, lambda: self.network.cut_off.add(ends))
             self.events.after(start + self.chance.choice([3, 20, 50]), lambda: self.network.cut_off.discard(ends))
+
+    def _forget(self, name: str) -> None:
+        """In the middle of everything: nothing that is still needed may go."""
+        if self.nodes[name].up:
+            self.nodes[name].forget()
 
     def _strike(self, victim: Node) -> None:
         if victim.up:
