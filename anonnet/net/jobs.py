@@ -37,6 +37,10 @@ PLAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 """What a merchant may put into the name of a file on the consumer's disk."""
 
 
+SEALED_FILE = ".sealed"
+"""The sealed goods beside the opened ones, whose names never begin with a dot."""
+
+
 def file_name(item: str) -> str:
     """A name for the goods of an item that no path can hide in."""
     plain = "".join(each if each in PLAIN_CHARACTERS else "_" for each in item)
@@ -134,35 +138,34 @@ class Jobs:
         assert merchant is not None, "the purchase was begun with a merchant of this network"
         folder = self.folder_of(bought)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sealed = folder / "sealed"
+        sealed = folder / SEALED_FILE
         download = Download(sealed, bought.terms.contract.size)
         try:
-            refusal = await self._fetch_missing(merchant, bought, download)
+            complaint = await self._fetch_missing(merchant, bought, download)
             await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
         finally:
             download.close()
-        if refusal is not None:
-            detail = f"the merchant does not hand out the goods: {refusal.why}"
-            await self._queue.ask(self._queue.request(Unfetched(bought.id, detail), owner=True))
+        if complaint:
+            await self._queue.ask(self._queue.request(Unfetched(bought.id, complaint), owner=True))
             return
         if await trio.to_thread.run_sync(sealed_root, sealed, limiter=self._limiter) != bought.terms.root:
             sealed.unlink()  # the disk has not kept what was checked on arrival: begin anew
             raise OSError(f"{sealed} is not what was written")
         await self._queue.ask(self._queue.request(Fetched(bought.id), owner=True))
 
-    async def _fetch_missing(self, merchant: Peer, bought: Bought, download: Download) -> Refusal | None:
-        """Ask for the missing chunks, several ahead. A refusal ends it."""
+    async def _fetch_missing(self, merchant: Peer, bought: Bought, download: Download) -> str:
+        """Ask for the missing chunks, several ahead; return why they will not all come, or nothing."""
         missing = iter(download.missing)
-        refusals: list[Refusal] = []
+        complaints: list[str] = []
         since_sync = 0
 
         async def fetch(connection: Connection) -> None:
             nonlocal since_sync
             for index in missing:
                 chunk = await self._chunk(connection, merchant, bought, index)
-                if isinstance(chunk, Refusal):
-                    refusals.append(chunk)
-                if refusals:
+                if isinstance(chunk, str):
+                    complaints.append(chunk)
+                if complaints:
                     return
                 assert isinstance(chunk, Chunk)
                 download.write(index, chunk.sealed)
@@ -172,14 +175,14 @@ class Jobs:
                     await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
 
         if not download.missing:
-            return None
+            return ""
         async with await self._dialer.connect(merchant) as connection, trio.open_nursery() as nursery:
             for _ in range(min(CHUNKS_IN_FLIGHT_MAX, len(download.missing))):
                 nursery.start_soon(fetch, connection)
-        return refusals[0] if refusals else None
+        return complaints[0] if complaints else ""
 
-    async def _chunk(self, connection: Connection, merchant: Peer, bought: Bought, index: int) -> Chunk | Refusal:
-        """One chunk, checked against P1. Raises OSError, Malformed."""
+    async def _chunk(self, connection: Connection, merchant: Peer, bought: Bought, index: int) -> Chunk | str:
+        """One chunk, checked against P1, or why there will be none. Raises OSError, Malformed."""
         wanted = ChunkOf(merchant=merchant.key, number=bought.terms.number, secret=bought.secret, index=index)
         began = trio.current_time()
         reply = await connection.ask(wanted)
@@ -187,11 +190,13 @@ class Jobs:
         replied = (reply.step, HEADER.size + len(reply.payload))
         self._tracer.exchanged(self._tracer.name, merchant.name, asked=asked, replied=replied, began=began)
         if reply.step == Step.REFUSED:
-            return self._refusal(merchant, reply)
+            return f"the merchant does not hand out the goods: {self._refusal(merchant, reply).why}"
         chunk = received(self._network.name, Chunk, reply.payload).body
         if chunk.index != index:
             raise Malformed("another chunk than was asked for")
         chunk.check_against(bought.terms)
+        if len(chunk.sealed) != bought.terms.contract.sealed_bytes(index):  # else it would be fetched for ever
+            return "the merchant has signed for sealed goods that do not fit their contract"
         return chunk
 
     def _refusal(self, merchant: Peer, reply: Reply) -> Refusal:
@@ -207,7 +212,7 @@ class Jobs:
         assert bought.outcome is not None
         contract = bought.terms.contract
         key = committed(self._network.name, self._network.logs[bought.buy.log], bought.outcome).key
-        sealed, into = self.folder_of(bought) / "sealed", self.folder_of(bought) / file_name(contract.item)
+        sealed, into = self.folder_of(bought) / SEALED_FILE, self.folder_of(bought) / file_name(contract.item)
         try:
             found = await trio.to_thread.run_sync(open_goods, sealed, key, contract.size, into, limiter=self._limiter)
             described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)

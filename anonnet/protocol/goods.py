@@ -60,6 +60,11 @@ class Contract(Record):
         """How many chunks the goods have, sealed or not."""
         return chunk_count(self.size)
 
+    def sealed_bytes(self, index: int) -> int:
+        """How large the sealed chunk at this place is: full, or for the last one what is left."""
+        rest = self.size - index * CHUNK_BYTES if index == self.chunks - 1 else CHUNK_BYTES
+        return rest + TAG_BYTES
+
 
 @record
 class Offer(Record):
