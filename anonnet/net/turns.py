@@ -15,6 +15,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
@@ -31,6 +32,7 @@ from anonnet.limits import (
     WAITING_FOLLOWERS_MAX,
 )
 from anonnet.net.incidents import Incidents
+from anonnet.net.threads import Threads
 from anonnet.parties.turn import ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
 from anonnet.wire.codec import Message
@@ -113,9 +115,9 @@ class TurnQueue:
         self._writes = 0
         self._wrote = trio.Event()
         self._followers = 0
-        self._finishers = trio.CapacityLimiter(FINISHERS)
+        self._finishers = Threads(FINISHERS)
         self._making: dict[object, _Making] = {}
-        self._committer = trio.CapacityLimiter(1)
+        self._committer = Threads(1)
         self._deadline: int | None = None
         self._due_again = -math.inf
         self._forget_again = -math.inf if Forget in party.handlers else math.inf
@@ -220,7 +222,7 @@ class TurnQueue:
         try:
             async with making.lock:
                 if making.made is None:
-                    making.made = await trio.to_thread.run_sync(self.party.finish, job, limiter=self._finishers)
+                    making.made = await self._finishers.run(partial(self.party.finish, job))
                 return making.made
         finally:
             making.waiting -= 1
@@ -318,7 +320,7 @@ class TurnQueue:
         return outcomes
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._committer)
+        return await self._committer.run(work)
 
     def _finish_alone(self, asked: Asked[Any], job: object) -> None:
         """What was due has left something to be made, and nobody waits for it."""

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 WARM_UP = 64
 """Requests before the clock starts, for each benchmark."""
+WITHDRAWERS = 8
+"""How many withdraw at the same time what shall be exchanged."""
 UNTIL_SECONDS = 3600
 
 
@@ -97,7 +99,8 @@ class Wallet:
     async def withdraw(self, count: int) -> list[Token]:
         """The first `count` tokens."""
         parts = split(range(count), -(-count // BLINDED_MAX))
-        asked = await Clients(self.network, self.peer, [[self.withdraw_c(part)] for part in parts]).run()
+        requests = [self.withdraw_c(part) for part in parts]
+        asked = await Clients(self.network, self.peer, split(requests, WITHDRAWERS)).run()
         tokens = []
         for part, reply in zip(parts, asked.answers, strict=True):
             answer = decode(reply.payload)
