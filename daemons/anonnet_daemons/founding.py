@@ -9,21 +9,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
-from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.crypto.keys import SEED_BYTES, SigningKey
 from anonnet.crypto.noise import generate_static, public_of
 from anonnet.errors import BadStart
-from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX
-from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
+from anonnet.protocol.brand import BrandOffer
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.folder import Folder, write_durably
 from anonnet.wire.signed import Signer
+from anonnet_daemons.branding import BRAND_BITS, BRAND_DAYS, DENOMINATIONS, BrandWish, Window, minted
 from anonnet_daemons.config import (
     CHANNEL_FILE,
     IDENTITY_FILE,
@@ -31,17 +29,12 @@ from anonnet_daemons.config import (
     PARTY_FILE,
     WALLET_FILE,
     Kind,
-    brand_file,
     network_json,
     party_json,
 )
 
 PORT = 7301
 """The first party's; each has its own, so that they can share an address. Below what systems give to outgoing ones."""
-DENOMINATIONS = tuple(2**power for power in range(8))
-BRAND_BITS = 2048
-BRAND_DAYS = 30
-DAY = 24 * 3600
 REACHABLE = (Kind.BANK, Kind.MERCHANT, Kind.LOG, Kind.RELAY)
 
 
@@ -101,32 +94,10 @@ def _consumer(home: Path, host: str) -> None:
 
 
 def _mint(plan: Plan, signer: Signer, bank: bytes) -> list[BrandOffer]:
-    """Make the bank's brands, in as many threads as there are processors, and check each as a wallet will."""
-    now = int(time.time())
-
-    def one(denomination: int) -> tuple[BrandOffer, Brand, SecretKey]:
-        secret = SecretKey.generate(Method.PSS_DETERMINISTIC, plan.bits)
-        roots = key_proof(secret)
-        brand = Brand(
-            bank=bank,
-            method=secret.public.method.value,
-            modulus=secret.public.modulus_bytes,
-            key_proof=proof_hash(roots),
-            currency=plan.currency,
-            denomination=denomination,
-            opens=now,
-            closes=now + BRAND_DAYS * DAY,
-            ends=now + BRAND_DAYS * DAY + LEAD_SECONDS_MAX + CLAIM_SECONDS,
-        )
-        offer = BrandOffer(brand=signer.sign(brand), roots=roots)
-        return offer, accepted(signer.network, bank, offer), secret
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        made = list(threads.map(one, plan.denominations))
-    with Folder(plan.home / Kind.BANK.value) as folder:
-        for _, brand, secret in made:
-            folder.write(brand_file(brand), secret.to_bytes())
-    return [offer for offer, _, _ in made]
+    """Make the bank's first brands, open from now on."""
+    window = Window.of_days(int(time.time()), BRAND_DAYS)
+    wishes = [BrandWish(plan.currency, each, window, plan.bits) for each in plan.denominations]
+    return minted(plan.home / Kind.BANK.value, signer, bank, wishes)
 
 
 async def _hosts(chosen: str) -> dict[Kind, str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,22 +14,28 @@ import click
 
 from anonnet.net.turns import Placement
 from anonnet.protocol.account import Statement
-from anonnet.protocol.brand import Brand, Brands, BrandsOf
+from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
-from anonnet.wire.codec import decode
+from anonnet_daemons.branding import BRAND_DAYS, Plate
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
 
 KEY_HEX = 64
-BOOKS = {"cash": "paid in", "account": "accounts", "tokens": "tokens, not yet spent", "locked": "tokens in a sale"}
+BOOKS = {
+    "cash": "paid in",
+    "account": "accounts",
+    "tokens": "tokens, not yet spent",
+    "locked": "tokens in a sale",
+    "expired": "tokens of ended brands: the bank's income",
+}
 """What the ledger's books are, for people; others stand under their own name."""
 
 
 @click.group()
 def bank() -> None:
-    """Run the bank, fund accounts, look at its books.
+    """Run the bank, make its brands, fund accounts, look at its books.
 
     The bank holds all accounts and signs tokens blindly. It has no bridge to money outside: who funds an account here
     says that somebody has paid.
@@ -99,24 +108,68 @@ def books(data: Path) -> Found:
     return with_owner(data, Kind.BANK, work)
 
 
-@verb(bank, example="anonnet bank brands")
+@bank.group()
+def brand() -> None:
+    """The kinds of token that this bank gives out.
+
+    A brand is open for withdrawal for some time, and its tokens can be spent for some weeks more. Have the next one
+    ready before one closes. Wallets accept the brands of the network file, and nothing else: hand it out anew when you
+    have made brands. It is the same for everybody, so that no customer can be given a brand of her own.
+    """
+
+
+@verb(brand, example="anonnet bank brand create EUR --days 30")
+@click.argument("currency")
+@click.option("--worth", "worths", type=click.IntRange(min=1), multiple=True, help="Denominations; else all there are.")
+@click.option("--opens", type=click.DateTime(), default=None, help="UTC; else when the last one of its kind closes.")
+@click.option("--days", type=click.IntRange(1, 366), default=BRAND_DAYS, show_default=True, help="How long it is open.")
 @data_option(Kind.BANK)
-def brands(data: Path) -> Found:
-    """Show the kinds of token that this bank gives out."""
+def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, data: Path) -> Found:
+    """Make the next brands of CURRENCY and add them to the network file.
 
-    async def work(owner: Owner) -> Found:
-        peer = owner.setup.peer(owner.network)
-        found = []
-        for offer in (await owner.ask(BrandsOf(bank=peer.key), Brands)).offers:
-            brand = decode(offer.brand.body)
-            assert isinstance(brand, Brand)
-            found.append(brand)
-        names = ("currency", "denomination", "method", "opens", "closes", "ends")
-        values = [{name: getattr(each, name) for name in names} | {"id": each.id.hex()} for each in found]
-        lines = [(each.denomination, each.currency, each.id.hex()[:16], each.method) for each in found]
-        return Found({"brands": values}, rows(("worth", "currency", "brand", "method"), lines))
+    Daemons read it when they start: start the bank anew before the brands open, then the wallets.
+    """
+    plate, now = Plate.of(data.absolute()), int(time.time())
+    start = None if opens is None else int(opens.replace(tzinfo=UTC).timestamp())
+    found = _brands_found(plate.create(plate.next_wishes(currency, worths, start, days, now)), now)
+    return Found(found.values, [*found.words, f"They stand in {plate.setup.network_path}: hand it out anew."])
 
-    return with_owner(data, Kind.BANK, work)
+
+@verb(brand, "list", example="anonnet bank brand list")
+@data_option(Kind.BANK)
+def list_(data: Path) -> Found:
+    """Show this bank's brands as they stand in the network file. Asks nobody."""
+    return _brands_found(Plate.of(data.absolute()).brands, int(time.time()))
+
+
+def _brands_found(brands: Iterable[Brand], now: int) -> Found:
+    ordered = sorted(brands, key=lambda each: (each.currency, each.denomination, each.opens))
+    names = ("currency", "denomination", "method", "opens", "closes", "ends")
+    values = [
+        {name: getattr(each, name) for name in names} | {"id": each.id.hex(), "state": _state(each, now)}
+        for each in ordered
+    ]
+    lines = [
+        (each.denomination, each.currency, _state(each, now), *map(_day, _times(each)), each.id.hex()[:16])
+        for each in ordered
+    ]
+    return Found({"brands": values}, rows(("worth", "currency", "now", "opens", "closes", "ends", "brand"), lines))
+
+
+def _times(brand: Brand) -> tuple[int, int, int]:
+    return brand.opens, brand.closes, brand.ends
+
+
+def _state(brand: Brand, now: int) -> str:
+    if now < brand.opens:
+        return "not open yet"
+    if now <= brand.closes:
+        return "open"
+    return "closed" if now <= brand.ends else "ended"
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def statement_found(statement: Statement) -> Found:

@@ -9,8 +9,9 @@ import click
 import trio
 
 from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN
+from anonnet_daemons.branding import BRAND_BITS, DENOMINATIONS
 from anonnet_daemons.cli.verbs import Found, home, verb
-from anonnet_daemons.founding import BRAND_BITS, DENOMINATIONS, PORT, Plan, found
+from anonnet_daemons.founding import PORT, Plan, found
 
 alone = click.Group()
 SUBNET_NUMBERS = 3

@@ -1,0 +1,160 @@
+"""A bank's brands: making their keys, and putting them into the network file, which is where wallets accept them from.
+
+One brand is open per currency and denomination at a time: a bank that had two could tell by the brand of a token which
+of its customers it gave it to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from anonnet.crypto.blind import Method, SecretKey, key_proof
+from anonnet.errors import BadStart
+from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
+from anonnet.protocol.network import Network
+from anonnet.protocol.transaction import expired
+from anonnet.store.folder import write_durably
+from anonnet.wire.signed import Signer
+from anonnet_daemons.config import Kind, Setup, brand_file, network_json, offers_of, read_setup
+
+DENOMINATIONS = tuple(2**power for power in range(8))
+BRAND_BITS = 2048
+BRAND_DAYS = 30
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a brand is open for withdrawal, in POSIX seconds, both included."""
+
+    opens: int
+    closes: int
+
+    @classmethod
+    def of_days(cls, opens: int, days: int) -> Window:
+        """A window of so many days."""
+        return cls(opens, opens + days * DAY)
+
+    @property
+    def ends(self) -> int:
+        """The last second of spending: what is withdrawn in the last second can still be spent as late as any bank
+        allows, and claimed as late as it must be."""
+        return self.closes + LEAD_SECONDS_MAX + CLAIM_SECONDS
+
+    def overlaps(self, other: Brand) -> bool:
+        return self.opens <= other.closes and other.opens <= self.closes
+
+
+@dataclass(frozen=True, slots=True)
+class BrandWish:
+    """A brand to be made."""
+
+    currency: str
+    denomination: int
+    window: Window
+    bits: int = BRAND_BITS
+
+
+def minted(folder: Path, signer: Signer, bank: bytes, wishes: Sequence[BrandWish]) -> list[BrandOffer]:
+    """Make brands, in as many threads as there are processors, check each as a wallet will, and write their keys into
+    the bank's folder. Raises OSError."""
+
+    def one(wish: BrandWish) -> tuple[BrandOffer, Brand, SecretKey]:
+        secret = SecretKey.generate(Method.PSS_DETERMINISTIC, wish.bits)
+        roots = key_proof(secret)
+        brand = Brand(
+            bank=bank,
+            method=secret.public.method.value,
+            modulus=secret.public.modulus_bytes,
+            key_proof=proof_hash(roots),
+            currency=wish.currency,
+            denomination=wish.denomination,
+            opens=wish.window.opens,
+            closes=wish.window.closes,
+            ends=wish.window.ends,
+        )
+        offer = BrandOffer(brand=signer.sign(brand), roots=roots)
+        return offer, accepted(signer.network, bank, offer), secret
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        made = list(threads.map(one, wishes))
+    for _, brand, secret in made:
+        write_durably(folder / brand_file(brand), secret.to_bytes())
+    return [offer for offer, _, _ in made]
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """What a bank's owner makes brands with: the bank's setup, its network, and the brands that it has already."""
+
+    setup: Setup
+    network: Network
+    brands: tuple[Brand, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> Plate:
+        """Read a bank's folder and its network file. Raises BadStart."""
+        setup = read_setup(folder, Kind.BANK)
+        network = setup.network()
+        return cls(setup, network, tuple(brand for _, brand in offers_of(network, setup.peer(network))))
+
+    def next_wishes(
+        self, currency: str, denominations: Iterable[int], opens: int | None, days: int, now: int
+    ) -> list[BrandWish]:
+        """Brands of these denominations (none: of all that the bank has in this currency, or the usual ones).
+
+        Without `opens` each opens a second after the last one of its kind has closed, or now. Raises BadStart.
+        """
+        kind = [each for each in self.brands if each.currency == currency]
+        wanted = sorted(set(denominations)) or sorted({each.denomination for each in kind}) or list(DENOMINATIONS)
+        if any(
+            larger % smaller for smaller, larger in pairwise(sorted({*wanted, *(each.denomination for each in kind)}))
+        ):
+            raise BadStart(
+                "each denomination must divide every larger one, so that any price can be paid: choose others"
+            )
+        wishes = []
+        for denomination in wanted:
+            others = [each for each in kind if each.denomination == denomination]
+            begin = max([now, *(each.closes + 1 for each in others)]) if opens is None else opens
+            wish = BrandWish(currency, denomination, Window.of_days(begin, days))
+            self._refuse_overlap(wish, others)
+            wishes.append(wish)
+        standing = sum(not expired(each.ends, now) for each in self.brands)
+        if standing + len(wishes) > BRANDS_MAX:
+            raise BadStart(
+                f"{standing} brands have not ended, and a bank has at most {BRANDS_MAX}: make fewer denominations"
+            )
+        return wishes
+
+    def _refuse_overlap(self, wish: BrandWish, others: Iterable[Brand]) -> None:
+        if wish.window.closes - wish.window.opens < BRAND_WINDOW_SECONDS_MIN:
+            raise BadStart("a brand is open for a day at least, so that many hold its tokens: choose more --days")
+        for each in others:
+            if wish.window.overlaps(each):
+                raise BadStart(
+                    f"the brand {each.id.hex()[:16]} of {each.denomination} {each.currency} is open at that time, and"
+                    " two open brands would tell customers apart: leave --opens out, or choose a later time"
+                )
+
+    def create(self, wishes: Sequence[BrandWish]) -> list[Brand]:
+        """Make these brands and add them to the network file; keys first. Daemons read both at their next start.
+
+        One at a time: two that run at once would overwrite each other's network file. Raises BadStart.
+        """
+        peer = self.setup.peer(self.network)
+        signer = Signer(self.network.name, self.setup.identity(peer))
+        try:
+            offers = minted(self.setup.folder, signer, peer.key, wishes)
+            network = Network(self.network.name, self.network.peers, (*self.network.brands, *offers))
+            write_durably(self.setup.network_path, network_json(network))
+        except OSError as why:
+            raise BadStart(f"the brands cannot be written ({why.strerror}): make room, and run it again") from why
+        known = {each.id for each in self.brands}
+        return [brand for _, brand in offers_of(network, peer) if brand.id not in known]
