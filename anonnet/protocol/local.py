@@ -8,9 +8,9 @@ from __future__ import annotations
 import enum
 from typing import Annotated
 
-from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, KIB, NAME_MAX
+from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, NAME_MAX
 from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
-from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.goods import GoodsM, Size
 from anonnet.protocol.transaction import expired
 from anonnet.wire.codec import Between, Message, Record, message, record
 from anonnet.wire.signed import Signed
@@ -149,7 +149,8 @@ class Withdraw(Message):
 class Buy(Message):
     """Owner of a wallet: buy this item for at most this price, through this bank and log.
 
-    The sale expires `lead` seconds after the log's time at which the goods have arrived.
+    The sale expires `lead` seconds after the log's time at which the goods have arrived. Goods of more than `size_max`
+    bytes are not fetched: they come before they are paid for, and would fill the disk.
     """
 
     merchant: Key
@@ -159,6 +160,7 @@ class Buy(Message):
     bank: Key
     log: Hash
     lead: Seconds
+    size_max: Size = GOODS_BYTES_MAX
 
     def complaint(self, terms: GoodsM, now: int) -> str:
         """What is wrong with an offer for this wish, in words; empty if it is acceptable."""
@@ -167,6 +169,8 @@ class Buy(Message):
             return "the merchant offered another item"
         if contract.currency != self.currency or contract.price > self.price_max:
             return f"the merchant asks {contract.price} {contract.currency}"
+        if contract.size > self.size_max:
+            return f"the goods have {contract.size} bytes"
         if self.bank not in contract.banks or self.log not in contract.logs:
             return "the merchant does not accept this bank or this log"
         if expired(contract.valid_until, now):

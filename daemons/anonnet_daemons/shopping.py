@@ -13,6 +13,7 @@ from itertools import pairwise
 import trio
 
 from anonnet.errors import Malformed
+from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Offer
@@ -43,7 +44,8 @@ LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be bought, from whom, for how much at most, through whom, and how long the sale may take."""
+    """What is to be bought, from whom, for how much at most, through whom, how long the sale may take, and how large
+    the goods may be."""
 
     merchant: Peer
     item: str
@@ -52,6 +54,7 @@ class Wish:
     bank: Peer
     log: Peer
     lead: int
+    size_max: int = GOODS_BYTES_MAX
 
     @property
     def command(self) -> Buy:
@@ -64,6 +67,7 @@ class Wish:
             bank=self.bank.key,
             log=self.log.identity,
             lead=self.lead,
+            size_max=self.size_max,
         )
 
 

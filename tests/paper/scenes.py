@@ -33,6 +33,8 @@ ITEM = "song"
 PRICE = 5
 GOODS = b"la la la " * 20_000
 """Three chunks."""
+SIZE_MAX = 2**24
+"""Bytes of the largest goods that a consumer of the scene takes."""
 LEAD = 60
 """Seconds from the log's time to the expiration of a sale."""
 
@@ -138,6 +140,7 @@ class Scene(Stage):
             bank=self.bank_key,
             log=self.log_name,
             lead=LEAD,
+            size_max=SIZE_MAX,
         )
         subject: bytes = (consumer or self.consumer).command(wish).subject
         return subject

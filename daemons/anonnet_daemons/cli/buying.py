@@ -8,9 +8,9 @@ from pathlib import Path
 
 import trio
 
-from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import Purchase, PurchaseOf
-from anonnet.protocol.network import Role
+from anonnet.protocol.network import Peer, Role
 from anonnet.protocol.steps import Step
 from anonnet.wire.codec import decode
 from anonnet_daemons.cli.progress import Told, bar
@@ -33,24 +33,30 @@ class Order:
     item: str
     merchant: str | None
     limit: tuple[int, str] | None
+    size: int | None
     bank: str | None
     log: str | None
     lead: int
 
 
 async def order_from(owner: Owner, order: Order) -> Wish:
-    """The parties behind the names; where no limit is given, the price that the catalogue has. Raises Failed."""
+    """The parties behind the names; where a limit is not given, it is what the catalogue says. Raises Failed."""
     network = owner.network
     merchant = named(network, Role.MERCHANT, order.merchant)
-    limit = order.limit
-    if limit is None:
-        offers = {each.item: each for each in await catalogue(owner, merchant)}
-        if order.item not in offers:
-            raise Failed(f"{merchant.name} does not sell {order.item}: see anonnet wallet catalogue {merchant.name}")
-        limit = offers[order.item].price, offers[order.item].currency
+    limit, size = order.limit, order.size
+    if limit is None or size is None:
+        offer = await _offer(owner, merchant, order.item)
+        limit, size = limit or (offer.price, offer.currency), offer.size if size is None else size
     price_max, currency = limit
     bank, log = named(network, Role.BANK, order.bank), named(network, Role.LOG, order.log)
-    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead)
+    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size)
+
+
+async def _offer(owner: Owner, merchant: Peer, item: str) -> Offer:
+    offers = {each.item: each for each in await catalogue(owner, merchant)}
+    if item not in offers:
+        raise Failed(f"{merchant.name} does not sell {item}: see anonnet wallet catalogue {merchant.name}")
+    return offers[item]
 
 
 async def bought(owner: Owner, data: Path, wish: Wish, timeout: float, to: Path | None) -> Found:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.local import Holding, Purchase, PurchaseOf, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli.bank import statement_found
@@ -131,6 +132,14 @@ def catalogue_(merchant: str | None, data: Path) -> Found:
     default=None,
     metavar="UNITS CURRENCY",
     help="Otherwise the price in the catalogue.",
+)
+@click.option(
+    "--size-at-most",
+    "size",
+    type=click.IntRange(0, GOODS_BYTES_MAX),
+    default=None,
+    metavar="BYTES",
+    help="Otherwise the size in the catalogue; larger goods are not fetched.",
 )
 @bank_option
 @click.option("--log", help="The log's name, where there are several.")

@@ -22,7 +22,7 @@ from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
 from tests.dump import dump
-from tests.paper.scenes import ITEM, LEAD, PRICE, Deal, Hand, Scene, by
+from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Deal, Hand, Scene, by
 from tests.stage import CURRENCY, Said, key_of
 from tests.unit.parties.answering import answer, errand, later, refusal, stopped, unmoved
 
@@ -126,6 +126,7 @@ OFFERS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "another currency": lambda scene: {"currency": "USD"},
     "another bank": lambda scene: {"banks": (OTHER,)},
     "another log": lambda scene: {"logs": (OTHER,)},
+    "larger goods": lambda scene: {"size": SIZE_MAX + 1},
     "no longer valid": lambda scene: {"valid_until": scene.now - 1},
     "a sealed entry": lambda scene: {"entry_key": OTHER},
 }
