@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,6 +27,8 @@ READY_SECONDS = 30.0
 """A slow machine starts five daemons at the same time well within this."""
 LOOK_SECONDS = 0.02
 LOG_TAIL_BYTES = 2000
+PROGRAM = (sys.executable, "-P", "-m", "anonnet_daemons")
+"""How the `anonnet` command is started."""
 
 
 @asynccontextmanager
@@ -59,6 +61,8 @@ class Daemon:
         self.folder = folder
         self.kind = kind
         self.options = tuple(options)
+        self.program: Sequence[str] = PROGRAM
+        """What is started; a test of faults puts a program of its own around the command."""
         self.process: trio.Process | None = None
 
     @property
@@ -78,7 +82,7 @@ class Daemon:
     async def start(self) -> None:
         """Start the process; it may not be ready yet."""
         assert not self.running, f"{self.name} runs already"
-        command = [sys.executable, "-P", "-m", "anonnet_daemons", noun(self.kind), "run", "--data", str(self.folder)]
+        command = [*self.program, noun(self.kind), "run", "--data", str(self.folder)]
         with (self.folder / LOG_FILE).open("ab") as log:
             self.process = await trio.lowlevel.open_process(
                 [*command, *self.options],
