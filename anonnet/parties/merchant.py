@@ -20,18 +20,32 @@ from anonnet.limits import (
     FORGET_ROWS_MAX,
     MERCHANT_MARGIN_SECONDS,
     RETRY_SECONDS_MAX,
+    SETTLE_SECONDS,
     TREES_MAX,
+    TURNS_BATCH_MAX,
     UNPAID_ORDERS_MAX,
 )
-from anonnet.parties.turn import Again, Answer, Asked, Forget, From, Party, Turn, on
+from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
 from anonnet.protocol.local import ROWS_MAX, OpenAt, Sales, SalesOf, Sell, Started, StateCount
+from anonnet.protocol.logbook import OutcomeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, aborted, committed
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
 from anonnet.store.goods import Measured, Sealed, measure, seal, sealed_chunk
-from anonnet.store.merchant import AUTHORIZED, COMMITTED, CREDITED, FAILED, OFFERED, Item, MerchantSale, MerchantStore
+from anonnet.store.merchant import (
+    AUTHORIZED,
+    COMMITTED,
+    CREDITED,
+    FAILED,
+    LATE,
+    OFFERED,
+    Item,
+    MerchantSale,
+    MerchantStore,
+)
 from anonnet.tlog.merkle import Tree
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Checked, Signed, Signer
@@ -271,7 +285,7 @@ class Merchant(Party):
     def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """Claim what the commit and the promise prove that the bank owes."""
         sale = self._sale(turn, self._committed(asked.signed).number)
-        if sale.state in (AUTHORIZED, FAILED):
+        if sale.state in (AUTHORIZED, LATE, FAILED):
             promise = sale.authorization_b
             assert promise is not None
             turn.store.commit_sale(sale.number, asked.signed)
@@ -285,9 +299,23 @@ class Merchant(Party):
     @on(Abort, by=From.EITHER)
     def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
         sale = self._sale(turn, asked.body.transaction.number)
-        if sale.state == AUTHORIZED and self._signed_for(sale) == asked.body.transaction:
+        if sale.state in (AUTHORIZED, LATE) and self._signed_for(sale) == asked.body.transaction:
             turn.store.fail_sale(sale.number)
         return Answer(Noted(request=asked.signed.hash))
+
+    @on(Due)
+    def expire(self, turn: MerchantTurn, asked: Asked[Due]) -> Answer:
+        """Where P4 has met no answer by the expiration, ask for the outcome: sent later, it would only show the key."""
+        for sale in turn.store.overdue(turn.now, most=TURNS_BATCH_MAX):
+            self._ask_outcome(turn, sale)
+        return Answer()
+
+    def _ask_outcome(self, turn: MerchantTurn, sale: MerchantSale) -> None:
+        transaction = self._signed_for(sale)
+        turn.store.stop_sending(sale.number)
+        settled = transaction.expiration + SETTLE_SECONDS + 1
+        question = OutcomeOf(transaction=transaction)
+        turn.store.errands.add(transaction.log, question, subject=sale.number, due=max(settled, turn.now))
 
     def _signed_for(self, sale: MerchantSale) -> Transaction:
         assert sale.authorization_m is not None
@@ -318,26 +346,26 @@ class Merchant(Party):
 
     @on(Noted, by=From.ERRAND)
     def noted(self, turn: MerchantTurn, asked: Asked[Noted]) -> Answer:
-        assert asked.answers is not None
-        if asked.body.request != asked.answers.hash:
-            raise Malformed("an acknowledgement of another request")
-        turn.store.errands.end(asked.answers.hash)
+        return done(turn, asked)
+
+    @on(Undecided, by=From.ERRAND)
+    def undecided(self, turn: MerchantTurn, asked: Asked[Undecided]) -> Answer:
+        return later(turn, asked, SETTLE_SECONDS)
+
+    @on(Refusal, by=From.ERRAND, to=(AuthorizationM,))
+    def authorization_m_refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
+        """A log that calls P4 late is asked for the abort."""
+        if asked.body.why != Why.EXPIRED:
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        self._ask_outcome(turn, self._sale(turn, answered(asked).subject))
         return Answer()
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that calls P4 late ends the sale, a bank that calls a claim late ends the claim; else: ask again."""
-        errand = asked.answers
-        assert errand is not None
-        message = decode(errand.request.body)
-        if isinstance(message, AuthorizationM) and asked.body.why == Why.EXPIRED:
-            if self._sale(turn, message.transaction.number).state == AUTHORIZED:  # not if its abort was shown meanwhile
-                turn.store.fail_sale(message.transaction.number)
-        elif isinstance(message, Claim) and asked.body.why == Why.TOO_LATE:
-            turn.store.errands.end(errand.hash)
-        else:
-            turn.store.errands.postpone(errand.hash, turn.now + RETRY_SECONDS_MAX)
-        return Answer()
+        """A bank that calls a claim late ends the claim; everything else is asked again."""
+        if isinstance(request(asked), Claim) and asked.body.why == Why.TOO_LATE:
+            return done(turn, asked)
+        return later(turn, asked, RETRY_SECONDS_MAX)
 
     # Outside the turn.
 

@@ -38,7 +38,7 @@ create table if not exists sale(
     item text not null,
     key blob not null,          -- k
     opened integer not null,
-    state text not null,        -- sealing, offered, authorized, committed, credited, failed
+    state text not null,        -- sealing, offered, authorized, late, committed, credited, failed
     goods_m blob,
     leaves blob,                -- leaf hashes of the sealed chunks
     authorization_b blob,
@@ -48,23 +48,26 @@ create table if not exists sale(
     kept integer not null       -- it goes after this second, or moves on before
 ) without rowid;
 create index if not exists sale_state on sale(state, opened);
+create index if not exists sale_deadline on sale(expiration) where state = 'authorized';
 create index if not exists sale_kept on sale(kept);
 """
 )
 
 SEALING, OFFERED, AUTHORIZED = "sealing", "offered", "authorized"
-COMMITTED, CREDITED, FAILED = "committed", "credited", "failed"
+LATE, COMMITTED, CREDITED, FAILED = "late", "committed", "credited", "failed"
 MOVES = {
     SEALING: {OFFERED},
     OFFERED: {AUTHORIZED},
-    AUTHORIZED: {COMMITTED, FAILED},
-    FAILED: {COMMITTED},  # a log that refused P4 as late may have had it in time from somebody else
+    AUTHORIZED: {COMMITTED, FAILED, LATE},
+    LATE: {COMMITTED, FAILED},  # P4 is sent no more: it would only show the key
+    FAILED: {COMMITTED},  # an abort that was shown may be a lie, and a commit can still be claimed
     COMMITTED: {CREDITED},
 }
 """A sale's state moves one way; what is not here does not happen."""
 
 KEPT_SECONDS = {
     AUTHORIZED: RETENTION_SECONDS,
+    LATE: RETENTION_SECONDS,
     COMMITTED: RETENTION_SECONDS,  # beyond the claim time: a bank that does not pay may have to be shown to a judge
     CREDITED: CLAIM_SECONDS,  # the goods are handed out again so long; "may discard all data on the transaction"
     FAILED: CLAIM_SECONDS,  # as long as a commit that turns up may be claimed
@@ -199,6 +202,24 @@ class MerchantStore(Store):
             *(encode(promise), encode(authorization_m), expiration, number),
         )
         self._move(number, AUTHORIZED)
+
+    def overdue(self, now: int, *, most: int) -> list[MerchantSale]:
+        """Sales whose expiration has passed while P4 was on its way."""
+        rows = self._db.all(
+            "select number from sale where state = ? and expiration < ? order by expiration limit ?",
+            *(AUTHORIZED, now, most),
+        )
+        sales = [self.by_number(number) for (number,) in rows]
+        return [sale for sale in sales if sale is not None]
+
+    def next_deadline(self) -> int | None:
+        (expiration,) = self._db.one("select min(expiration) from sale where state = ?", AUTHORIZED)
+        return None if expiration is None else int(expiration) + 1
+
+    def stop_sending(self, number: bytes) -> None:
+        """It is too late for P4."""
+        self._move(number, LATE)
+        self.errands.end_all(number)
 
     def commit_sale(self, number: bytes, commit: Signed) -> None:
         """The log has recorded P4."""

@@ -10,6 +10,7 @@ from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import OpenAt
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ
+from anonnet.protocol.steps import Step
 from anonnet.protocol.withdrawal import WithdrawB
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Line
 from tests.traces.play import GOODS, Play
@@ -174,9 +175,12 @@ def late_p4(folder: Path) -> str:
     stage.buy()
     stage.settle()
 
-    stage.act("One second after the expiration it arrives. The log gives no abort yet, and records nothing.")
+    (held,) = (each for each in stage.merchant.store.errands.due(stage.now, most=9) if each.request.step == Step.P4)
+
+    stage.act("It arrives one second after the expiration. The log records nothing, the merchant sends it no more.")
     stage.lost = lambda line: line.kind is Abort
     stage.wait(LEAD + 1)
+    stage.say("merchant", stage.log, held.said)
     stage.hold("log", "merchant")
 
     stage.act("The log gives the abort, and the token is free.")

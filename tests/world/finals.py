@@ -149,7 +149,7 @@ def nothing_is_stuck(world: World) -> Complaints:
                 yield f"{name} has {count} tokens that are {state}"
     for name in ("merchant-1", "merchant-2"):
         for state, count in world.nodes[name].store.states():
-            if state in ("authorized", "committed"):
+            if state in ("authorized", "late", "committed"):
                 yield f"{name} has {count} sales that are {state}"
     if any(book == LOCKED and amount for book, _, amount in world.nodes["bank"].store.ledger.totals()):
         yield "the bank still has locked money"

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import CATALOGUE_MAX, MERCHANT_MARGIN_SECONDS, ORDER_SECONDS, TEXT_MAX
+from anonnet.limits import CATALOGUE_MAX, MERCHANT_MARGIN_SECONDS, ORDER_SECONDS, RETRY_SECONDS_MAX, TEXT_MAX
 from anonnet.parties import merchant as merchant_module
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.local import Sell, Started
+from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.wire.codec import decode
@@ -251,12 +252,34 @@ def p4(deal: Deal, **changes: Any) -> AuthorizationM:
     return replace(AuthorizationM(transaction=deal.transaction, key=deal.key), **changes)
 
 
-def test_a_late_p4_ends_the_sale_unless_the_log_had_it_in_time(scene: Scene) -> None:
+def test_p4_is_not_sent_after_the_expiration(scene: Scene) -> None:
+    """The log would record nothing, and know the key."""
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: line.receiver == "log"
+    scene.ask(scene.merchant, deal.authorization_b)
+    scene.pass_time(LEAD)
+    assert AuthorizationM in asked_of_log(scene)
+
+    scene.heard.clear()
+    scene.pass_time(1)
+    scene.lost = lambda line: line.kind is AuthorizationM
+    scene.pass_time(RETRY_SECONDS_MAX)
+
+    assert AuthorizationM not in [line.kind for line in scene.heard if line.sender == "merchant"]
+    assert scene.merchant.store.by_number(deal.number).state == "failed"
+
+
+def asked_of_log(scene: Scene) -> list[type]:
+    return [type(errand.message) for errand in scene.merchant.store.errands.due(2**40, most=9)]
+
+
+def test_a_log_that_calls_p4_late_is_asked_for_the_outcome(scene: Scene) -> None:
     deal = Deal.authorized(scene)
     scene.ask(scene.merchant, deal.authorization_b)
     wait(scene, LEAD + 1)
     scene.send(scene.merchant, AuthorizationM)
-    assert scene.merchant.store.by_number(deal.number).state == "failed"
+    assert scene.merchant.store.by_number(deal.number).state == "late"
+    assert asked_of_log(scene) == [OutcomeOf]
 
     commit = by("log", Commit(authorization_m=deal.authorization_m, index=0))
     assert isinstance(scene.ask(scene.merchant, commit), Noted)
