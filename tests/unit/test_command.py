@@ -77,6 +77,27 @@ def test_a_bug_is_not_hidden() -> None:
     assert isinstance(CliRunner().invoke(group, ["fail"]).exception, Refused)
 
 
+def test_what_other_parties_write_cannot_steer_the_terminal() -> None:
+    group = click.Group()
+
+    @verb(group, "show", example="anonnet show")
+    def show() -> Found:
+        return Found({"item": HOSTILE}, rows(("item",), [(HOSTILE,)]))
+
+    @verb(group, "fail", example="anonnet fail")
+    def fail() -> Found:
+        raise Failed(HOSTILE)
+
+    for ran in (CliRunner().invoke(group, [*words]) for words in (["show"], ["fail"], ["show", "--json"])):
+        said = ran.stdout + ran.stderr
+        assert "song" in said
+        assert all(each == "\n" or each.isprintable() for each in said)
+
+
+HOSTILE = "song\x1b[2J\x1b]0;title\x07\r\n\x9b\u202e"
+"""An item's name that clears the screen, names the window, and writes from right to left."""
+
+
 def test_a_wrong_denomination_makes_no_network(tmp_path: Path) -> None:
     for wrong in ("0,1", "2,3", "one", ",".join(str(2**power) for power in range(40))):
         ran = CliRunner().invoke(main, ["init", str(tmp_path / "n"), "--denominations", wrong])

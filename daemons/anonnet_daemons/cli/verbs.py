@@ -86,7 +86,7 @@ def show(found: Found, as_json: bool) -> NoReturn:
         click.echo(json.dumps(found.values))
     else:
         for line in found.words:
-            click.echo(line)
+            click.echo(plain(line))
     sys.exit(found.code)
 
 
@@ -96,8 +96,13 @@ def complain(problem: Exception, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps({"error": str(problem), "exit": code}))
     else:
-        click.echo(f"anonnet: {problem}", err=True)
+        click.echo(f"anonnet: {plain(str(problem))}", err=True)
     sys.exit(code)
+
+
+def plain(line: str) -> str:
+    """A line that only shows: what other parties write (names, descriptions, reasons) cannot steer the terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 def known_in(group: BaseExceptionGroup[BaseException]) -> Exception:
