@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import STATEMENT_MAX
+from anonnet.limits import STATEMENT_MAX, UNITS_MAX
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.account import Balance, LedgerEntry, OpenAccount, Statement, StatementOf
 from anonnet.protocol.local import Books, BooksOf, BookTotal, Fund, Started
 from anonnet.protocol.refusal import Noted
 from anonnet.store.bank import BankStore
-from anonnet.store.ledger import ACCOUNT, Ledger
+from anonnet.store.ledger import ACCOUNT, CASH, Ledger
 from anonnet.wire.signed import Signer
 
 BankTurn = Turn[BankStore]
@@ -32,6 +32,8 @@ class Teller:
         if not turn.store.has_account(paid.account):
             raise Refused(Why.UNKNOWN, "no such account")
         turn.store.fund(paid.account, paid.currency, paid.amount, paid.reference, asked.arrival)
+        if -turn.store.ledger.balance(CASH, b"", paid.currency) > UNITS_MAX:  # so no account ever holds more either
+            raise Refused(Why.BAD_AMOUNT, "no bank holds that much of one currency")
         return Answer(Started(subject=paid.reference))
 
     @on(StatementOf, keys=lambda asked: [asked.signer])

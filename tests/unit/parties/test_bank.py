@@ -10,7 +10,7 @@ import pytest
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Why
-from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX, UNITS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.protocol.account import Claim, Credit, OpenAccount, StatementOf
@@ -18,6 +18,7 @@ from anonnet.protocol.brand import BrandOffer, BrandsOf
 from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.history import paid_by_another, spent_by
+from anonnet.protocol.local import Fund, Started
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
@@ -26,14 +27,14 @@ from anonnet.protocol.purchase import (
     aborted,
 )
 from anonnet.protocol.recovery import Restore, StateOf, UsedOf
-from anonnet.protocol.refusal import Noted
+from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.token import Payment
 from anonnet.store.bank import BankStore
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by
-from tests.stage import NETWORK, Actor, Said, key_of, mint
+from tests.stage import CURRENCY, NETWORK, Actor, Said, key_of, mint
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
@@ -313,6 +314,25 @@ def test_a_statement_is_for_its_account_on_its_channel(scene: Scene) -> None:
     hand.open(1)
     refused(scene, scene.bank, hand.signer.sign(on_another), Why.WRONG_RECEIVER)
     assert hand.balance == 1
+
+
+def test_no_more_is_paid_in_than_every_balance_can_say(scene: Scene) -> None:
+    """Otherwise a statement could not be made, and sums of the books would not fit into the database's integers."""
+    hand = Hand(scene)
+    hand.open(1)
+    room = UNITS_MAX + scene.books()["cash"]
+
+    def paid(amount: int, reference: int) -> Any:
+        order = Fund(account=hand.key.public, currency=CURRENCY, amount=amount, reference=bytes([reference]) * 32)
+        return scene.bank.command(order)
+
+    refusal = decode(paid(room + 1, 1).body)
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == Why.BAD_AMOUNT
+    assert isinstance(paid(room, 2), Started)
+    assert isinstance(paid(room, 2), Started), "what has been paid in is answered again"
+    assert isinstance(paid(1, 3), Signed)
+    assert hand.balance == room + 1
 
 
 def test_a_bug_is_taken_back_and_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
