@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.limits import (
+    ENTRIES_MAX,
+    LEAD_SECONDS_MAX,
+    LOG_CLOCK_SECONDS_MAX,
+    RETRY_SECONDS_MAX,
+    WITHDRAW_PATIENCE_SECONDS,
+)
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, TimeOf, Undecided
@@ -22,6 +28,7 @@ from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
 from tests.dump import dump
+from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Deal, Hand, Scene, by
 from tests.stage import CURRENCY, Said, key_of
 from tests.unit.parties.answering import answer, errand, later, refusal, stopped, unmoved
@@ -409,3 +416,14 @@ def test_a_purchase_as_it_is_shown_fits_its_frame(scene: Scene) -> None:
     assert isinstance(shown, Purchase)
     assert len(encode(shown)) < Purchase.frame_max
     assert [decode(paper.body).step for paper in shown.papers] == [17, 18, 19, 21]
+
+
+def test_where_she_begins_to_follow_is_where_many_begin(scene: Scene) -> None:
+    """An exact place in the log would tell it which of her connections belong together."""
+    author, starts = Author(scene), []
+    for entries in (3, ENTRIES_MAX):
+        author.writes(entries, scene.now + LEAD)
+        stopped(scene, Entries)
+        starts += [line.body.start for line in scene.said(Follow) if line.sender == "consumer"]  # type: ignore[attr-defined]
+
+    assert set(starts) == {0, ENTRIES_MAX}

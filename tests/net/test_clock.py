@@ -1,0 +1,104 @@
+"""A log's clock: one wrong reading of a far future, or of the past, expires no sale and opens none again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from anonnet.errors import BadStart
+from anonnet.limits import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
+from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, read_mark
+from anonnet.store.folder import Folder
+
+NOON = 1_700_000_000
+YEAR = 365 * 24 * 3600
+
+
+@dataclass
+class Machine:
+    """A machine's two clocks."""
+
+    wall: float = NOON
+    boot: float = 1000.0
+
+    def clock(self) -> BoundedClock:
+        return BoundedClock(wall=lambda: self.wall, boot=lambda: self.boot)
+
+    def run(self, seconds: float, *, leap: float = 0) -> None:
+        """Time passes; the wall clock is set besides."""
+        self.wall += seconds + leap
+        self.boot += seconds
+
+    def mark(self, boot: str) -> dict[str, object]:
+        return {"wall": self.wall, "boot": self.boot, "boot_id": boot}
+
+
+@pytest.mark.parametrize("leap", [YEAR, -YEAR, 3600, -3600])
+def test_a_running_clock_follows_no_leap(leap: int) -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    machine.run(60, leap=leap)
+
+    assert abs(clock() - (NOON + 60)) <= CLOCK_TOLERANCE_SECONDS + 1
+    machine.run(60, leap=-leap)
+    assert clock() == NOON + 120
+
+
+@pytest.mark.parametrize("rate", [CLOCK_DRIFT / 2, -CLOCK_DRIFT / 2])
+def test_a_clock_that_is_slewed_is_followed(rate: float) -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    machine.run(YEAR, leap=rate * YEAR)
+
+    assert clock() == int(machine.wall)
+
+
+def test_a_start_before_what_was_said_is_refused() -> None:
+    clock = Machine().clock()
+
+    check_start(clock, NOON + CLOCK_TOLERANCE_SECONDS, None, trusted=False)
+    for trusted in (False, True):
+        with pytest.raises(BadStart, match="before what this log has said"):
+            check_start(clock, NOON + CLOCK_TOLERANCE_SECONDS + 1, None, trusted=trusted)
+
+
+def test_a_start_long_after_what_was_said_needs_a_mark_of_this_boot_or_a_word() -> None:
+    machine = Machine()
+    mark = machine.mark(boot_id())
+    reached = NOON
+    machine.run(RESTART_LEAP_SECONDS_MAX + 1)
+
+    check_start(machine.clock(), reached, mark if boot_id() else None, trusted=not boot_id())
+    for unknown in (None, mark | {"boot_id": "another"}):
+        with pytest.raises(BadStart, match="--trust-clock"):
+            check_start(machine.clock(), reached, unknown, trusted=False)
+        check_start(machine.clock(), reached, unknown, trusted=True)
+        check_start(machine.clock(), reached + 1, unknown, trusted=False)
+    check_start(machine.clock(), 0, None, trusted=False)
+
+
+@pytest.mark.skipif(not boot_id(), reason="this system does not tell one boot from another")
+@pytest.mark.parametrize("leap", [YEAR, RESTART_LEAP_SECONDS_MAX - 100, -60])
+def test_a_clock_that_was_set_since_the_last_run_is_found_out_by_the_boot_time(leap: int) -> None:
+    """Less than an hour too: the boot-time clock knows how long the log was off."""
+    machine = Machine()
+    mark = machine.mark(boot_id())
+    machine.run(10, leap=leap)
+
+    with pytest.raises(BadStart):
+        check_start(machine.clock(), NOON, mark, trusted=False)
+
+
+@pytest.mark.parametrize("left", [b"", b"[]", b"{}", b'{"wall": 1, "boot": 2}', b"\xff"])
+def test_a_mark_that_cannot_be_read_counts_as_none(tmp_path: Path, left: bytes) -> None:
+    with Folder(tmp_path / "log") as folder:
+        assert read_mark(folder) is None
+        folder.write(MARK_FILE, left)
+        assert read_mark(folder) is None
+        folder.write(MARK_FILE, json.dumps(Machine().mark("x")).encode())
+        assert read_mark(folder) == Machine().mark("x")
