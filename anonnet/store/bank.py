@@ -207,9 +207,14 @@ class BankStore(Store):
         return [_signed(paper) for paper in row or () if paper]
 
     def used_names(self, brand: bytes, after: bytes, *, most: int) -> list[bytes]:
-        """Published names of the used tokens of a brand, ascending, from the one after `after` on."""
+        """Published names of a brand's tokens that are used for good, ascending, from the one after `after` on.
+
+        One that a sale locks may come free, and is not among them.
+        """
         rows = self._db.all(
-            "select name from used where brand = ? and name > ? order by name limit ?", brand, after, most
+            "select name from used left join sale on outcome_key = user where brand = ? and name > ?"
+            " and coalesce(state, '') != ? order by name limit ?",
+            *(brand, after, LOCKED_SALE, most),
         )
         return [name for (name,) in rows]
 
