@@ -15,10 +15,12 @@ from anonnet.protocol.coins import exact_payment
 from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.local import Holding
 from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane, TokenSecrets, account_key
 from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawC
+from anonnet.store.recovery import Place
 from anonnet.store.wallet import Held
 from anonnet.wire.signed import Signed, Signer
 
@@ -61,6 +63,12 @@ class Purse:
         bank = self.brands[brand].bank
         blinded = self._blinded(brand, Lane.WITHDRAWAL, places)
         return self.signer(bank).sign(WithdrawC(bank=bank, brand=brand, blinded=blinded, until=until))
+
+    def restore(self, place: Place) -> Restore:
+        """RESTORE: the token at this place, if the bank has signed it."""
+        brand, lane, position = place
+        (blinded,) = self._blinded(brand, lane, [position])
+        return Restore(bank=self.brands[brand].bank, brand=brand, blinded=blinded)
 
     def exchange_q(
         self, bank: bytes, given: Sequence[Held], places: Mapping[bytes, Iterable[int]], until: int

@@ -15,13 +15,14 @@ from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
-from anonnet.protocol.local import Recover, Started
+from anonnet.protocol import local
+from anonnet.protocol.local import Recover, RecoveryOf, Started
 from anonnet.protocol.recovery import Restore, Used, UsedOf, used_name
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store import wallet
-from anonnet.store.recovery import Scan
+from anonnet.store.recovery import Place, Scan
 from anonnet.store.wallet import WalletStore
 
 WalletTurn = Turn[WalletStore]
@@ -36,55 +37,82 @@ class Recovery:
 
     @on(Recover, by=From.OWNER)
     def recover(self, turn: WalletTurn, asked: Asked[Recover]) -> Answer:
-        """Scan both lanes of every brand of this bank."""
-        brands = [brand.id for brand in self._purse.brands.values() if brand.bank == asked.body.bank]
+        """Scan both lanes of every brand of this bank. Asked again: `fast` makes haste with what is under way."""
+        bank, fast = asked.body.bank, asked.body.fast
+        brands = self._brands(bank)
         if not brands:
             raise Refused(Why.UNKNOWN, "no brand of this bank is known")
-        spread = 0 if asked.body.fast else RESTORE_SPREAD_SECONDS
+        turn.store.recovery.remember(bank)
         for brand in brands:
             for lane in Lane:
-                turn.store.recovery.begin(brand, lane, spread)
+                turn.store.recovery.begin(brand, lane, 0 if fast else RESTORE_SPREAD_SECONDS)
         for scan in turn.store.recovery.scans():
             self._scan_on(turn, scan, asked.entropy)
-        return Answer(Started(subject=asked.body.bank))
+        if fast:
+            self._make_haste(turn, brands)
+        return Answer(Started(subject=bank))
+
+    def _make_haste(self, turn: WalletTurn, brands: list[bytes]) -> None:
+        exchanges = {held.bound for held in turn.store.in_state(wallet.EXCHANGING, brands) if held.bound}
+        for hash in (*turn.store.recovery.questions(brands), *sorted(exchanges)):
+            turn.store.errands.postpone(hash, turn.now)
+        for brand in brands:
+            turn.store.recovery.hurry(brand)
+
+    def _brands(self, bank: bytes) -> list[bytes]:
+        return [brand.id for brand in self._purse.brands.values() if brand.bank == bank]
+
+    @on(RecoveryOf, by=From.OWNER)
+    def recovery_of(self, turn: WalletTurn, asked: Asked[RecoveryOf]) -> Answer:
+        brands = self._brands(asked.body.bank)
+        far = turn.store.recovery.progress(brands)
+        exchanging = len(turn.store.in_state(wallet.EXCHANGING, brands))
+        counts = {"places": far.places, "answered": far.answered, "found": far.found, "comparing": far.comparing}
+        return Answer(local.Recovery(**counts, exchanging=exchanging))
 
     def _scan_on(self, turn: WalletTurn, scan: Scan, entropy: bytes) -> None:
         """Ask for places until RESTORE_GAP beyond the last known one have been; then the lane has ended."""
-        if turn.store.recovery.waiting(scan):
+        if turn.store.recovery.waiting(scan.brand, scan.lane):
             return
-        end = turn.store.next_place(scan.brand, scan.lane) + RESTORE_GAP
+        end = turn.store.lanes.next_place(scan.brand, scan.lane) + RESTORE_GAP
         if scan.next >= end:
             turn.store.recovery.end_scan(scan)
             return
-        bank = self._purse.brands[scan.brand].bank
         for position in range(scan.next, end):
-            blinded = self._purse.secrets(scan.brand, scan.lane, position).blinded().blinded_message
-            errand = Restore(bank=bank, brand=scan.brand, blinded=blinded)
-            due = turn.now + _moment(entropy + blinded, scan.spread)
-            turn.store.recovery.ask(turn.store.errands.add(bank, errand, subject=scan.brand, due=due), scan, position)
+            drawn = b"".join((entropy, scan.brand, scan.lane.value.encode(), position.to_bytes(8, "big")))
+            due = turn.now + moment(drawn, scan.spread)
+            self._tokens.ask_for(turn, (scan.brand, scan.lane, position), due=due)
+        turn.store.recovery.asked_to(scan, end)
 
     @on(WithdrawB, by=From.ERRAND, to=(Restore,))
     def restored(self, turn: WalletTurn, asked: Asked[WithdrawB]) -> Answer:
         """The bank has signed this place before: the token is ours, used or not."""
         hash = answered(asked).hash
         place = turn.store.recovery.asked(hash)
-        if place is not None:
-            secrets = self._purse.secrets(*place)
-            token = secrets.token(asked.body.signatures[0])
-            turn.store.restore(*place, secrets.id, token.signature, hash)
-        return self._found_out(turn, asked)
+        assert place is not None, "a place is asked for as long as its errand stands"
+        secrets = self._purse.secrets(*place)
+        turn.store.restore(place, secrets.id, secrets.token(asked.body.signatures[0]).signature, hash)
+        turn.store.recovery.found(place)
+        return self._found_out(turn, asked, place)
 
     @on(Refusal, by=From.ERRAND, to=(Restore,))
     def not_restored(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        return self._found_out(turn, asked) if asked.body.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
+        place = turn.store.recovery.asked(answered(asked).hash)
+        assert place is not None, "a place is asked for as long as its errand stands"
+        if asked.body.why != Why.UNKNOWN:
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        return self._found_out(turn, asked, place)
 
-    def _found_out(self, turn: WalletTurn, asked: Asked[WithdrawB] | Asked[Refusal]) -> Answer:
+    def _found_out(self, turn: WalletTurn, asked: Asked[WithdrawB] | Asked[Refusal], place: Place) -> Answer:
         """Go on with the scan; when all lanes have ended, ask for what is used."""
         recovery = turn.store.recovery
         recovery.answered(answered(asked).hash)
-        for scan in recovery.scans():
+        for held in turn.store.at(place):
+            self._tokens.recalled(turn, held.source)
+        scanning = recovery.scans()
+        for scan in scanning:
             self._scan_on(turn, scan, asked.entropy)
-        if not recovery.scans():
+        if scanning and not recovery.scans():
             for brand, _ in recovery.comparing():
                 self._ask_used(turn, brand, b"")
         return done(turn, asked)
@@ -98,11 +126,13 @@ class Recovery:
         """Compare here what the bank tells everybody; after the last page exchange what is left."""
         page = request(asked)
         assert isinstance(page, UsedOf)
+        asked.body.check_after(page)
         names = set(asked.body.names)
-        for held in turn.store.restored(page.brand):
-            if used_name(held.id) in names:
-                turn.store.move_token(held.id, wallet.SPENT)
-        if asked.body.more and names:
+        for state in (wallet.RESTORED, wallet.FREE):
+            for held in turn.store.in_state(state, [page.brand]):
+                if used_name(held.id) in names:
+                    turn.store.move_token(held.id, wallet.SPENT)
+        if asked.body.more:
             self._ask_used(turn, page.brand, max(names))
         else:
             self._exchange_rest(turn, page.brand, asked.entropy)
@@ -111,13 +141,13 @@ class Recovery:
     def _exchange_rest(self, turn: WalletTurn, brand: bytes, entropy: bytes) -> None:
         """One by one: tokens exchanged together are known to belong together."""
         spreads = dict(turn.store.recovery.comparing())
-        for held in turn.store.restored(brand):
+        for held in turn.store.in_state(wallet.RESTORED, [brand]):
             turn.store.move_token(held.id, wallet.FREE)
-            self._tokens.renew(turn, [held], wait=_moment(entropy + held.id, spreads.get(brand, 0)))
+            self._tokens.renew(turn, [held], wait=moment(entropy + held.id, spreads.get(brand, 0)))
         turn.store.recovery.compared(brand)
 
 
-def _moment(entropy: bytes, spread: int) -> int:
+def moment(entropy: bytes, spread: int) -> int:
     """A random number of seconds below `spread`."""
     drawn = int.from_bytes(xof(entropy, Label.MOMENT, length=16), "big")
     return drawn % spread if spread else 0

@@ -7,10 +7,16 @@ payment is there, and gives new tokens for those that the bank has seen with a s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import BLINDED_MAX, EXCHANGE_PATIENCE_SECONDS, RETRY_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.limits import (
+    BLINDED_MAX,
+    EXCHANGE_PATIENCE_SECONDS,
+    RETRY_SECONDS_MAX,
+    SETTLE_SECONDS,
+    WITHDRAW_PATIENCE_SECONDS,
+)
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.purse import Purse
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
@@ -21,16 +27,22 @@ from anonnet.protocol.history import spent_by
 from anonnet.protocol.local import ROWS_MAX, Buy, OpenAt, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import TimeOf
 from anonnet.protocol.network import Network, Role
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store import wallet
+from anonnet.store.recovery import Place
 from anonnet.store.wallet import Bought, Held, WalletStore
+from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 
 WalletTurn = Turn[WalletStore]
+
+FOLLOWING_SECONDS = 2
+"""How long a bank may take from the moment at which the log gives an abort until it has heard of it."""
 
 
 def ask_time(turn: WalletTurn, bought: Bought) -> None:
@@ -66,6 +78,8 @@ class Tokens:
         wish = asked.body
         if turn.store.recovery.under_way:
             raise Refused(Why.FULL, "the wallet is recovering: withdraw when it knows what it has")
+        if turn.store.recovery.forgotten(wish.bank):
+            raise Refused(Why.FULL, "this wallet was made from its words: run anonnet wallet recover first")
         open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
         counts = denominations_for(wish.amount, open_brands)
         if counts is None:
@@ -85,7 +99,7 @@ class Tokens:
         turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
         return order.hash
 
-    def _expect(self, turn: WalletTurn, order: Signed, lane: Lane, places: Mapping[bytes, range]) -> None:
+    def _expect(self, turn: WalletTurn, order: Signed, lane: Lane, places: Mapping[bytes, Sequence[int]]) -> None:
         for brand, positions in places.items():
             for position in positions:
                 token = self._purse.secrets(brand, lane, position).id
@@ -130,8 +144,7 @@ class Tokens:
         if sum(each * count for each, count in counts.items()) != denomination:
             return False
         held = next(held for held in free if self._purse.worth(held) == denomination)
-        self._exchange(turn, [held], {open_brands[each]: count for each, count in counts.items()})
-        return True
+        return self._exchange_for(turn, [held], {open_brands[each]: count for each, count in counts.items()})
 
     def renew(self, turn: WalletTurn, seen: Sequence[Held], *, wait: int = 0) -> None:
         """Exchange free tokens that belong together in the bank's eyes for others of the same denominations."""
@@ -141,10 +154,21 @@ class Tokens:
             open_brands = self._purse.open_brands(brands[0].bank, brands[0].currency, turn.now)
             counts = Counter(open_brands.get(brand.denomination, b"") for brand in brands)
             if b"" not in counts:
-                self._exchange(turn, batch, counts, wait=wait)
+                self._exchange_for(turn, batch, counts, wait=wait)
 
-    def _exchange(self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int], *, wait: int = 0) -> None:
+    def _exchange_for(
+        self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int], *, wait: int = 0
+    ) -> bool:
+        """Begin an exchange for so many tokens of each brand; False if too many of one are awaited already."""
+        if any(turn.store.lanes.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
+            return False
         places = {brand: turn.store.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
+        self._exchange(turn, given, places, wait=wait)
+        return True
+
+    def _exchange(
+        self, turn: WalletTurn, given: Sequence[Held], places: Mapping[bytes, Sequence[int]], *, wait: int
+    ) -> None:
         bank = self._purse.brands[given[0].brand].bank
         order = self._purse.exchange_q(bank, given, places, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
         self._expect(turn, order, Lane.EXCHANGE, places)
@@ -160,17 +184,56 @@ class Tokens:
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
     def exchange_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence, past the deadline, or where another copy of this wallet has taken these indices."""
-        order, hash = request(asked), answered(asked).hash
+        """Final with evidence and past the deadline. A token that a sale still locks may come free with its end."""
+        order, hash, why = request(asked), answered(asked).hash, asked.body.why
         assert isinstance(order, ExchangeQ)
         spent = self.proven_spent(asked.body, order.payments)
-        over = asked.body.why == Why.EXPIRED and expired(order.until, turn.now)
-        if not spent and not over and asked.body.why != Why.BAD_BLINDED:
-            return later(turn, asked, RETRY_SECONDS_MAX)
-        for held in turn.store.bound_to(hash):
+        over = why == Why.EXPIRED and expired(order.until, turn.now)
+        if not spent and why == Why.BAD_BLINDED:
+            return self._recall(turn, asked)
+        if not spent and not over:
+            return later(turn, asked, _seconds_locked(asked.body, turn.now))
+        given = turn.store.bound_to(hash)
+        for held in given:
             turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
         turn.store.give_up(hash)
+        if spent:
+            self.renew(turn, [held for held in given if held.id not in spent])
         return self._resume(turn, asked)
+
+    def _recall(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Another copy of this wallet has taken some of these places: ask which, while the tokens given stay bound."""
+        hash = answered(asked).hash
+        turn.store.give_up(hash)
+        for held in turn.store.expected(hash):
+            self.ask_for(turn, held.place, due=turn.now)
+        return done(turn, asked)
+
+    def ask_for(self, turn: WalletTurn, place: Place, *, due: int) -> None:
+        """RESTORE what stands at this place."""
+        errand = self._purse.restore(place)
+        turn.store.recovery.ask(turn.store.errands.add(errand.bank, errand, subject=errand.brand, due=due), place)
+
+    def recalled(self, turn: WalletTurn, source: bytes) -> None:
+        """When all places of a refused exchange have been asked for: what stands there is this wallet's too, and the
+        exchange is done at the others, and at new ones in place of those taken."""
+        given = [held for held in turn.store.bound_to(source) if held.state == wallet.EXCHANGING]
+        expected = turn.store.expected(source)
+        if not given or turn.store.errands.get(source) or any(map(turn.store.recovery.waits_for, places_of(expected))):
+            return
+        for held in given:
+            turn.store.move_token(held.id, wallet.FREE)
+        taken = Counter(held.brand for held in expected if held.state != wallet.VOID)
+        if not turn.store.recovery.under_way:  # else they are compared first, like all others
+            for held in expected:
+                if held.state == wallet.RESTORED:
+                    turn.store.move_token(held.id, wallet.FREE)
+        places: dict[bytes, list[int]] = {brand: [] for brand in sorted({held.brand for held in expected})}
+        for held in expected:
+            places[held.brand] += [held.position] if held.state == wallet.VOID else []
+        if all(turn.store.lanes.room(brand, Lane.EXCHANGE) >= count for brand, count in taken.items()):
+            places = {b: sorted(at + turn.store.advance(b, Lane.EXCHANGE, taken[b])) for b, at in places.items()}
+            self._exchange(turn, given, places, wait=0 if taken else RETRY_SECONDS_MAX)
 
     def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:
         """Purchases that waited for change look again at what is there."""
@@ -202,3 +265,16 @@ class Tokens:
                 purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
             )
         )
+
+
+def places_of(tokens: Iterable[Held]) -> list[Place]:
+    """Where these tokens stand."""
+    return [held.place for held in tokens]
+
+
+def _seconds_locked(refusal: Refusal, now: int) -> int:
+    """How long a token is locked by the sale that the evidence shows; where that should be over, a usual pause."""
+    sales = [decode(paper.body) for paper in refusal.evidence if paper.step == AuthorizationQ.step]
+    ends = max((sale.transaction.expiration for sale in sales if isinstance(sale, AuthorizationQ)), default=0)
+    seconds = ends + SETTLE_SECONDS + FOLLOWING_SECONDS - now
+    return seconds if seconds > 0 else RETRY_SECONDS_MAX

@@ -43,6 +43,9 @@ class Local(enum.IntEnum):
     FORWARDED = 228
     STATEMENT_AT = 229
     RECOVER = 230
+    RECOVERY_OF = 231
+    RECOVERY = 232
+    DISCARD = 233
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)
@@ -233,6 +236,35 @@ class Recover(Message):
 
     bank: Key
     fast: Annotated[int, Between(0, 1)]
+
+
+@message(Local.RECOVERY_OF, signed=False, frame_max=KIB)
+class RecoveryOf(Message):
+    """Owner of a wallet: how far is the recovery at this bank?"""
+
+    bank: Key
+
+
+@message(Local.RECOVERY, signed=False, frame_max=KIB)
+class Recovery(Message):
+    """Of `places` to ask for so far, `answered` have been, and `found` were signed by the bank.
+
+    More places follow where some are found. Then `comparing` brands are compared with what the bank says is used, and
+    what is left is exchanged. It is over when all have been answered, nothing is compared and nothing is exchanged.
+    """
+
+    places: Units
+    answered: Units
+    found: Units
+    comparing: Units
+    exchanging: Units
+
+
+@message(Local.DISCARD, signed=False, frame_max=KIB)
+class Discard(Message):
+    """Owner of a wallet: this purchase is over, and nothing of it is needed any more: no paper, no goods."""
+
+    purchase: Hash
 
 
 @message(Local.FORWARD, signed=False, frame_max=FRAME_MAX)

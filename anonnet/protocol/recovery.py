@@ -8,9 +8,11 @@ asked one by one.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from anonnet.crypto.hashing import H, Label
+from anonnet.errors import Malformed
 from anonnet.limits import FRAME_MAX, KIB, USED_MAX
 from anonnet.protocol.fields import Hash, Key, Modulus, Units
 from anonnet.protocol.steps import Step
@@ -67,6 +69,17 @@ class Used(Message):
 
     names: Annotated[tuple[UsedName, ...], Between(0, USED_MAX)]
     more: Annotated[int, Between(0, 1)]
+
+    def check(self) -> None:
+        if any(left >= right for left, right in pairwise(self.names)):
+            raise Malformed("names do not stand in ascending order")
+        if self.more and not self.names:
+            raise Malformed("an empty page, and more to come")
+
+    def check_after(self, asked: UsedOf) -> None:
+        """Raise Malformed unless this page follows the name that was asked after: pages come to an end."""
+        if self.names and self.names[0] <= asked.after:
+            raise Malformed("a page of names that were not asked for")
 
 
 def used_name(token: bytes) -> bytes:

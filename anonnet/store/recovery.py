@@ -5,6 +5,7 @@ Rows, like errands: a wallet that stops in the middle goes on after its next sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anonnet.protocol.seed import Lane
@@ -16,6 +17,8 @@ create table if not exists scan(
     lane text not null,
     next integer not null,      -- places below have been asked for
     spread integer not null,    -- seconds over which requests are spread
+    found integer not null,     -- how many of them the bank has signed
+    ended integer not null,     -- 1: the end of the lane has been reached
     primary key(brand, lane)
 ) without rowid;
 create table if not exists restoring(
@@ -24,9 +27,13 @@ create table if not exists restoring(
     lane text not null,
     position integer not null
 ) without rowid;
-create index if not exists restoring_lane on restoring(brand, lane);
+create index if not exists restoring_lane on restoring(brand, lane, position);
 create table if not exists comparing(brand blob primary key, spread integer not null) without rowid;
+create table if not exists forgotten(bank blob primary key) without rowid;
 """
+
+Place = tuple[bytes, Lane, int]
+"""Brand, lane, position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,16 @@ class Scan:
     spread: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the last recovery is."""
+
+    places: int
+    answered: int
+    found: int
+    comparing: int
+
+
 class Recovery:
     """What a recovering wallet still has to find out."""
 
@@ -46,44 +63,63 @@ class Recovery:
         self._db = db
 
     def begin(self, brand: bytes, lane: Lane, spread: int) -> None:
-        """Scan a lane from its first place on, unless it is being scanned."""
-        self._db.run("insert or ignore into scan values(?, ?, 0, ?)", brand, lane.value, spread)
+        """Scan a lane from its first place on. Where that is under way, only its spread may become smaller."""
+        self._db.run(
+            "insert into scan values(?, ?, 0, ?, 0, 0) on conflict(brand, lane) do update set"
+            " next = iif(ended, 0, next), found = iif(ended, 0, found),"
+            " spread = iif(ended, excluded.spread, min(spread, excluded.spread)), ended = 0",
+            *(brand, lane.value, spread),
+        )
 
     def scans(self) -> list[Scan]:
         """The lanes that are being scanned."""
-        rows = self._db.all("select brand, lane, next, spread from scan order by brand, lane")
+        rows = self._db.all("select brand, lane, next, spread from scan where not ended order by brand, lane")
         return [Scan(brand, Lane(lane), start, spread) for brand, lane, start, spread in rows]
 
     def end_scan(self, scan: Scan) -> None:
         """The end of this lane has been reached; its brand's tokens are to be compared with the used ones."""
-        self._db.run("delete from scan where brand = ? and lane = ?", scan.brand, scan.lane.value)
+        self._db.run("update scan set ended = 1 where brand = ? and lane = ?", scan.brand, scan.lane.value)
         self._db.run("insert or ignore into comparing values(?, ?)", scan.brand, scan.spread)
 
-    def ask(self, hash: bytes, scan: Scan, position: int) -> None:
+    def ask(self, hash: bytes, place: Place) -> None:
         """A place is being asked for by the request with this hash."""
-        self._db.run("insert or ignore into restoring values(?, ?, ?, ?)", hash, scan.brand, scan.lane.value, position)
-        self._db.run(
-            "update scan set next = max(next, ?) where brand = ? and lane = ?",
-            position + 1,
-            scan.brand,
-            scan.lane.value,
-        )
+        brand, lane, position = place
+        self._db.run("insert or ignore into restoring values(?, ?, ?, ?)", hash, brand, lane.value, position)
 
-    def asked(self, hash: bytes) -> tuple[bytes, Lane, int] | None:
-        """The place that this request asks for: brand, lane, position."""
+    def asked_to(self, scan: Scan, end: int) -> None:
+        """Places below `end` of this lane have been asked for."""
+        self._db.run("update scan set next = ? where brand = ? and lane = ?", end, scan.brand, scan.lane.value)
+
+    def asked(self, hash: bytes) -> Place | None:
+        """The place that this request asks for."""
         row = self._db.one("select brand, lane, position from restoring where hash = ?", hash)
         return (row[0], Lane(row[1]), int(row[2])) if row else None
+
+    def found(self, place: Place) -> None:
+        """The bank has signed this place."""
+        brand, lane, _ = place
+        self._db.run("update scan set found = found + 1 where brand = ? and lane = ? and not ended", brand, lane.value)
 
     def answered(self, hash: bytes) -> None:
         """The bank has said what it knows of this place."""
         self._db.run("delete from restoring where hash = ?", hash)
 
-    def waiting(self, scan: Scan) -> bool:
+    def waiting(self, brand: bytes, lane: Lane) -> bool:
         """True while a place of this lane has been asked for and not answered."""
-        return (
-            self._db.one("select 1 from restoring where brand = ? and lane = ?", scan.brand, scan.lane.value)
-            is not None
+        return self._db.one("select 1 from restoring where brand = ? and lane = ?", brand, lane.value) is not None
+
+    def waits_for(self, place: Place) -> bool:
+        """True while this place has been asked for and not answered."""
+        brand, lane, position = place
+        found = self._db.one(
+            "select 1 from restoring where brand = ? and lane = ? and position = ?", brand, lane.value, position
         )
+        return found is not None
+
+    def questions(self, brands: Sequence[bytes]) -> list[bytes]:
+        """The hashes of the requests for places of these brands that have not been answered."""
+        marks = ", ".join("?" * len(brands))
+        return [hash for (hash,) in self._db.all(f"select hash from restoring where brand in ({marks})", *brands)]
 
     def comparing(self) -> list[tuple[bytes, int]]:
         """Brands whose tokens are still to be compared with the used ones, each with its spread in seconds."""
@@ -93,7 +129,37 @@ class Recovery:
         """What is used of this brand is known."""
         self._db.run("delete from comparing where brand = ?", brand)
 
+    def hurry(self, brand: bytes) -> None:
+        """Spread what is still to be asked about this brand over no time."""
+        self._db.run("update comparing set spread = 0 where brand = ?", brand)
+
+    def progress(self, brands: Sequence[bytes]) -> Progress:
+        """How far the last recovery of these brands is."""
+        marks = ", ".join("?" * len(brands))
+
+        def count(sql: str) -> int:
+            (total,) = self._db.one(f"{sql} where brand in ({marks})", *brands)
+            return int(total)
+
+        places = count("select coalesce(sum(next), 0) from scan")
+        waiting = count("select count(*) from restoring")
+        found, comparing = count("select coalesce(sum(found), 0) from scan"), count("select count(*) from comparing")
+        return Progress(places, max(places - waiting, 0), found, comparing)
+
     @property
     def under_way(self) -> bool:
         """True while the wallet does not know yet what it has."""
-        return bool(self._db.one("select 1 from scan") or self._db.one("select 1 from comparing"))
+        return bool(self._db.one("select 1 from scan where not ended") or self._db.one("select 1 from comparing"))
+
+    # A wallet made anew from its words.
+
+    def forget(self, bank: bytes) -> None:
+        """This wallet does not know what it has at this bank until it has been recovered."""
+        self._db.run("insert or ignore into forgotten values(?)", bank)
+
+    def remember(self, bank: bytes) -> None:
+        """A recovery has begun."""
+        self._db.run("delete from forgotten where bank = ?", bank)
+
+    def forgotten(self, bank: bytes) -> bool:
+        return self._db.one("select 1 from forgotten where bank = ?", bank) is not None

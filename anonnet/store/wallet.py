@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anonnet.errors import Refused, Why
+from anonnet.limits import RESTORE_GAP
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Buy, Purchase
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import errands, recovery
+from anonnet.store import errands, lanes, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.wire.codec import decode, decode_record, encode
@@ -25,13 +27,8 @@ VERSION = 1
 SCHEMA = (
     errands.SCHEMA
     + recovery.SCHEMA
+    + lanes.SCHEMA
     + """
-create table if not exists lane(
-    brand blob not null,
-    lane text not null,
-    next integer not null,      -- advanced before anything made from an index is sent
-    primary key(brand, lane)
-) without rowid;
 create table if not exists token(
     brand blob not null,
     lane text not null,
@@ -95,11 +92,12 @@ LOCKED = "locked"  # in a purchase
 RELEASING = "releasing"  # its purchase has aborted, the bank does not know yet
 EXCHANGED = "exchanged"  # given for others
 SPENT = "spent"
-VOID = "void"  # the bank refused W1 or E1 for good
+VOID = "void"  # W1 or E1 has ended without a signature
 TOKEN_MOVES = {
     WITHDRAWING: {FREE, VOID},
+    VOID: {RESTORED, WITHDRAWING},
     RESTORED: {FREE, SPENT},
-    FREE: {LOCKED, EXCHANGING},
+    FREE: {LOCKED, EXCHANGING, SPENT},
     EXCHANGING: {FREE, EXCHANGED, SPENT},
     LOCKED: {SPENT, RELEASING, FREE},
     RELEASING: {FREE, SPENT},
@@ -116,6 +114,14 @@ class Held:
     id: bytes
     state: str
     signature: bytes | None
+    source: bytes
+    """Hash of the request that brought it, or shall bring it."""
+    bound: bytes | None
+    """The purchase, or the hash of the exchange, that it goes into."""
+
+    @property
+    def place(self) -> recovery.Place:
+        return self.brand, self.lane, self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,39 +194,44 @@ class WalletStore(Store):
     def __init__(self, path: str = MEMORY) -> None:
         super().__init__(Database(path, schema=SCHEMA, version=VERSION))
         self.recovery = recovery.Recovery(self._db)
+        self.lanes = lanes.Lanes(self._db)
 
     # Tokens.
 
-    def advance(self, brand: bytes, lane: Lane, count: int) -> range:
-        """Take the next `count` indices of a lane, for ever."""
-        start = self.next_place(brand, lane)
-        self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, start + count)
-        return range(start, start + count)
+    def advance(self, brand: bytes, lane: Lane, count: int) -> list[int]:
+        """Take `count` places of a lane: new ones as far as they may be taken, then those whose request has ended
+        without a signature. Refuses where both together are too few."""
+        new = min(count, self.lanes.room(brand, lane))
+        ended = self._db.all(
+            "select position from token where brand = ? and lane = ? and state = ? order by position limit ?",
+            *(brand, lane.value, VOID, count - new),
+        )
+        if new + len(ended) < count:
+            raise Refused(Why.FULL, f"the bank can be asked for {RESTORE_GAP} tokens of one kind at a time")
+        return sorted([*self.lanes.take(brand, lane, new), *(position for (position,) in ended)])
 
-    def next_place(self, brand: bytes, lane: Lane) -> int:
-        """The next index of a lane that has not been taken."""
-        row = self._db.one("select next from lane where brand = ? and lane = ?", brand, lane.value)
-        return int(row[0]) if row else 0
-
-    def restore(self, brand: bytes, lane: Lane, position: int, token: bytes, signature: bytes, source: bytes) -> None:
-        """A token has been found again at its place, which is taken for ever."""
+    def restore(self, place: recovery.Place, token: bytes, signature: bytes, source: bytes) -> None:
+        """A token has been found again at its place, which is taken for ever. What is known of it stands."""
+        brand, lane, position = place
         self._db.run(
-            "insert or ignore into token values(?, ?, ?, ?, ?, ?, ?, null)",
+            "insert into token values(?, ?, ?, ?, ?, ?, ?, null) on conflict(brand, lane, position)"
+            f" do update set state = excluded.state, signature = excluded.signature where state = '{VOID}'",
             *(brand, lane.value, position, token, RESTORED, signature, source),
         )
-        end = max(position + 1, self.next_place(brand, lane))
-        self._db.run("insert or replace into lane values(?, ?, ?)", brand, lane.value, end)
+        self.lanes.signed(brand, lane, position)
 
-    def restored(self, brand: bytes) -> list[Held]:
-        """Tokens of a brand that were found again, and may be used."""
-        return self._tokens("brand = ? and state = ? order by id", brand, RESTORED)
+    def at(self, place: recovery.Place) -> list[Held]:
+        """The token at this place, if there is one."""
+        return self._tokens("(brand, lane, position) = (?, ?, ?)", *place)
 
     def expect(self, brand: bytes, lane: Lane, position: int, token: bytes, source: bytes) -> None:
         """A token will come of this request."""
-        self._db.run(
-            "insert into token values(?, ?, ?, ?, ?, null, ?, null)",
+        changed = self._db.run(
+            "insert into token values(?, ?, ?, ?, ?, null, ?, null) on conflict(brand, lane, position)"
+            f" do update set state = excluded.state, source = excluded.source where state = '{VOID}'",
             *(brand, lane.value, position, token, WITHDRAWING, source),
         )
+        assert changed == 1, "a place is asked for by one request at a time"
 
     def expected(self, source: bytes) -> list[Held]:
         """The tokens that this request shall bring, in the order of its blinded messages."""
@@ -230,6 +241,8 @@ class WalletStore(Store):
         """The token is complete."""
         self._token_moves(token, FREE)
         self._db.run("update token set signature = ? where id = ?", signature, token)
+        brand, lane, position = self._db.one("select brand, lane, position from token where id = ?", token)
+        self.lanes.signed(brand, Lane(lane), position)
 
     def give_up(self, source: bytes) -> None:
         """The bank will never sign the tokens of this request."""
@@ -238,8 +251,12 @@ class WalletStore(Store):
 
     def free_tokens(self, brands: Sequence[bytes]) -> list[Held]:
         """Tokens of these brands that can be spent, the oldest first."""
+        return self.in_state(FREE, brands)
+
+    def in_state(self, state: str, brands: Sequence[bytes]) -> list[Held]:
+        """Tokens of these brands in one state, the oldest first."""
         marks = ", ".join("?" * len(brands))
-        return self._tokens(f"state = '{FREE}' and brand in ({marks}) order by brand, lane, position", *brands)
+        return self._tokens(f"state = ? and brand in ({marks}) order by brand, lane, position", state, *brands)
 
     def bound_to(self, bound: bytes) -> list[Held]:
         """The tokens that go into one purchase or exchange."""
@@ -285,8 +302,9 @@ class WalletStore(Store):
         (count,) = self._db.one("select count(distinct source) from token where state = ?", WITHDRAWING)
         return int(count)
 
-    def _tokens(self, where: str, *values: bytes | str) -> list[Held]:
-        rows = self._db.all(f"select brand, lane, position, id, state, signature from token where {where}", *values)
+    def _tokens(self, where: str, *values: bytes | str | int) -> list[Held]:
+        columns = "brand, lane, position, id, state, signature, source, bound"
+        rows = self._db.all(f"select {columns} from token where {where}", *values)
         return [Held(brand, Lane(lane), *rest) for brand, lane, *rest in rows]
 
     def _token_moves(self, token: bytes, state: str) -> None:
@@ -308,7 +326,6 @@ class WalletStore(Store):
         return self._purchase("id", id)
 
     def by_outcome_key(self, outcome_key: bytes) -> Bought | None:
-        """The purchase of a transaction."""
         return self._purchase("outcome_key", outcome_key)
 
     def _purchase(self, column: str, value: bytes) -> Bought | None:

@@ -18,6 +18,7 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
 from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.recovery import Used
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS, Between, Message, Record
 from anonnet.wire.signed import Signed
@@ -115,11 +116,17 @@ def _refusal(fields: Fields, chance: Random) -> None:
     fields["why"] = chance.choice(list(Why)).value
 
 
+def _used(fields: Fields, chance: Random) -> None:
+    fields["names"] = tuple(sorted(set(fields["names"])))
+    fields["more"] = fields["more"] if fields["names"] else 0
+
+
 ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     Brand: _brand,
     Signed: _signed,
     AuthorizationQ: _authorization_q,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
+    Used: _used,
 }
 """Kinds whose fields depend on each other, and how they are made to fit."""

@@ -161,7 +161,7 @@ ADVERSARIAL = {
     "a claim of 2^32": b"\xdd\xff\xff\xff\xff" * (FRAME_MAX // 5),
     "bytes that are not there": b"\x92\x52\xc6\xff\xff\xff\xff",
     "one large field": msgpack.packb([82, bytes(FRAME_MAX - 100), 0]),
-    "the longest list": encode(Used(names=(bytes(USED_NAME_BYTES),) * USED_MAX, more=0)),
+    "the longest list": encode(Used(names=tuple(n.to_bytes(USED_NAME_BYTES, "big") for n in range(USED_MAX)), more=0)),
     "a list of entries": encode(Entries(start=0, entries=(Recorded(entry=b"0", signature=bytes(64)),) * 256)),
 }
 WRAPPED = {
