@@ -93,6 +93,7 @@ class Runner:
         self._under_way: dict[bytes, bytes] = {}  # receivers by errand
         self._errand_pauses = _Pauses()
         self._receiver_pauses = _Pauses()
+        self._answered: list[bytes] = []  # since the store was last looked at
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -110,6 +111,7 @@ class Runner:
     def _look(self, now: int) -> float:
         """Between batches: start what is due, say in how many seconds to look again."""
         assert self._nursery is not None
+        self._end_pauses()
         for errand in self._startable(now):
             self._under_way[errand.hash] = errand.receiver
             self._nursery.start_soon(self._one, errand)
@@ -117,6 +119,13 @@ class Runner:
         again = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock)) - clock
         due = self._errands.next_due_after(now)
         return min(again, math.inf if due is None else seconds_until(due, now))
+
+    def _end_pauses(self) -> None:
+        """An errand that its answer has ended needs no pause: the same request, made anew, is sent at once."""
+        for hash in self._answered:
+            if not self._errands.stands(hash):
+                self._errand_pauses.end(hash)
+        self._answered.clear()
 
     def _startable(self, now: int) -> list[Errand]:
         """Due, not under way, not paused, and with room for it."""
@@ -157,6 +166,7 @@ class Runner:
             del self._under_way[errand.hash]
             if settled:
                 self._errand_pauses.shortest(errand.hash)
+                self._answered.append(errand.hash)
             else:
                 self._errand_pauses.lengthen(errand.hash)
             self._queue.ring()

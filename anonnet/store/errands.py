@@ -99,6 +99,10 @@ class Errands:
         row = self._db.one("select receiver, subject, request from errand where hash = ?", hash)
         return Errand(hash, row[0], row[1], decode_record(Signed, row[2])) if row else None
 
+    def stands(self, hash: bytes) -> bool:
+        """True unless this errand has ended."""
+        return self._db.one("select 1 from errand where hash = ?", hash) is not None
+
     def next_due(self) -> int | None:
         """When the next errand is due, or None if there are none."""
         (due,) = self._db.one("select min(due) from errand")

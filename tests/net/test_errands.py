@@ -140,6 +140,19 @@ async def test_an_answer_that_leaves_the_errand_standing_is_followed_by_a_pause(
     assert 10 < len(world.tries) <= 10 / RETRY_SECONDS_MIN + 1
 
 
+async def test_an_errand_that_has_ended_is_made_anew_without_a_pause(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    async with visiting(store, world, tmp_path) as queue:
+        for _ in range(3):
+            await send(queue, "hello")
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(10)
+    assert len(world.tries) == 3
+    assert world.tries[-1][0] - world.tries[0][0] < RETRY_SECONDS_MIN
+
+
 async def test_a_receiver_that_hangs_leaves_room_for_the_others(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
