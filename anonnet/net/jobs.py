@@ -104,13 +104,12 @@ class Jobs:
         self._pauses = {job: pause for job, pause in self._pauses.items() if job in standing}
         clock, again = trio.current_time(), math.inf
         for job in standing:
-            until = self._pauses[job].until if job in self._pauses else clock
-            bought = self._store.purchase(job.purchase)
-            if job in self._under_way or bought is None:
+            if job in self._under_way:
                 continue
+            until = self._pauses[job].until if job in self._pauses else clock
             if until > clock:
                 again = min(again, until - clock)
-            else:
+            elif bought := self._store.purchase(job.purchase):
                 self._under_way.add(job)
                 self._nursery.start_soon(self._one, job, bought)
         return again

@@ -203,14 +203,15 @@ class Consumer(Party):
         follow = request(asked)
         assert isinstance(follow, Follow)
         check_range(asked.body, follow.start)
-        known = turn.store.by_outcome_key
-        for key, commit in commits_among(asked.body, self.logs[follow.log], lambda key: known(key) is not None):
-            bought = known(key)
+        awaited = turn.store.awaited(follow.log)
+        for key, commit in commits_among(asked.body, self.logs[follow.log], awaited.__contains__):
+            bought = turn.store.by_outcome_key(key)
             assert bought is not None
             self._commit(turn, bought, commit)
-        if not asked.body.entries and turn.store.waits_for(follow.log):
+        waits = bool(turn.store.awaited(follow.log))
+        if not asked.body.entries and waits:
             return Answer()
-        if turn.store.waits_for(follow.log):
+        if waits:
             further = Follow(log=follow.log, start=follow.start + len(asked.body.entries))
             turn.store.errands.add(follow.log, further, subject=follow.log, due=turn.now)
         return done(turn, asked)

@@ -57,6 +57,7 @@ create table if not exists purchase(
     outcome blob,                       -- commit or abort
     path text not null                  -- where the opened goods are
 ) without rowid;
+create index if not exists purchase_state on purchase(state);
 """
 )
 
@@ -337,8 +338,7 @@ class WalletStore(Store):
         if row is None:
             return None
         id, buy, secret, state, detail, *papers, path = row
-        command = decode(buy)
-        assert isinstance(command, Buy)
+        command = _bought(buy)
         p1, p2, p3, outcome = (_signed(paper) for paper in papers)
         return Bought(id, command, secret, state, detail, p1, p2, p3, outcome, path)
 
@@ -382,11 +382,10 @@ class WalletStore(Store):
         waiting = [self.purchase(id) for (id,) in rows]
         return [bought for bought in waiting if bought and bought.buy.log == log]
 
-    def waits_for(self, log: bytes) -> bool:
-        """True while a purchase waits for the outcome that this log decides."""
-        rows = self._db.all("select buy from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
-        commands = [decode(buy) for (buy,) in rows]
-        return any(isinstance(command, Buy) and command.log == log for command in commands)
+    def awaited(self, log: bytes) -> set[bytes]:
+        """Outcome keys of the purchases that wait for what this log decides."""
+        rows = self._db.all("select outcome_key, buy from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
+        return {outcome_key for outcome_key, buy in rows if _bought(buy).log == log}
 
     def jobs(self) -> Sequence[Job]:
         rows = self._db.all(
@@ -397,3 +396,9 @@ class WalletStore(Store):
 
 def _signed(data: bytes | None) -> Signed | None:
     return decode_record(Signed, data) if data else None
+
+
+def _bought(data: bytes) -> Buy:
+    command = decode(data)
+    assert isinstance(command, Buy)
+    return command
