@@ -129,6 +129,13 @@ CARRY_SECONDS = 3
 BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 """A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
 
+WITHDRAW_LIFE_SECONDS_MIN = CLAIM_SECONDS + LEAD_SECONDS_MAX
+"""A wallet withdraws from no brand that ends sooner: its tokens could not be spent with every lead that banks allow."""
+
+RENEW_SHARE = 4
+"""In this last part of a brand's life, and at the latest WITHDRAW_LIFE_SECONDS_MIN before its end, wallets exchange
+what they have of it for tokens of the next brand."""
+
 WITHDRAW_PATIENCE_SECONDS = 24 * 3600
 """The `until` of a withdraw_c: a wallet asks again for this long; afterwards a refusal is final."""
 
@@ -181,6 +188,10 @@ UNPAID_ORDERS_MAX = 256
 
 ORDER_SECONDS = 3600
 """An order that nobody has paid for this long makes room for another."""
+
+RENEW_MAX = 64
+"""Free tokens of one brand that a wallet exchanges each time it looks, because that brand will end: until they are
+exchanged they cannot be spent, and it looks every day for weeks."""
 
 TREES_MAX = 16
 """Trees of leaf hashes that a merchant keeps in memory; each is at most 16 MiB, see GOODS_BYTES_MAX."""

@@ -18,6 +18,7 @@ from anonnet.errors import Malformed, Refused
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer, Fetched, Opened
+from anonnet.parties.discarding import FilesRemoved
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
@@ -30,9 +31,10 @@ from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
 from anonnet.store.errands import Errand
 from anonnet.store.goods import Download, open_goods, sealed_root
+from anonnet.store.jobs import FetchGoods, OpenGoods, RemoveFiles
 from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
-from anonnet.store.wallet import FetchGoods, OpenGoods, WalletStore
+from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed, Signer, received, unsigned
@@ -269,6 +271,10 @@ class Stage:
             self.fetch(actor, job.purchase)
         elif isinstance(job, OpenGoods):
             self.open(actor, job.purchase)
+        elif isinstance(job, RemoveFiles):
+            for path in self.folder.glob(f"{actor.name}-{job.purchase.hex()[:16]}.*"):
+                path.unlink()
+            actor.inform(FilesRemoved(job.purchase))
 
     def fetch(self, actor: Actor, purchase: bytes) -> None:
         """Get all sealed chunks of a purchase."""

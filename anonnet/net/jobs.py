@@ -1,4 +1,5 @@
-"""What a consumer's daemon does outside turns: fetch the sealed goods of a purchase, and open them after the commit.
+"""What a consumer's daemon does outside turns: fetch the sealed goods of a purchase, open them after the commit, and
+remove what its owner has discarded.
 
 Like errands, jobs are found in the store: one that a stop or a crash interrupts is begun again after the next start,
 and a download goes on from the chunks that are there. A purchase's chunks share one connection, since they show nothing
@@ -8,6 +9,7 @@ that the order on which they rest does not.
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from anonnet.net.incidents import Incidents
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue
 from anonnet.parties.consumer import Fetched, Opened, Unfetched
+from anonnet.parties.discarding import FilesRemoved
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.purchase import committed
@@ -28,7 +31,8 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.steps import Step
 from anonnet.store.folder import Folder
 from anonnet.store.goods import SEALED_BYTES, Download, open_goods, sealed_root
-from anonnet.store.wallet import Bought, FetchGoods, Job, WalletStore
+from anonnet.store.jobs import FetchGoods, Job, RemoveFiles
+from anonnet.store.wallet import Bought, WalletStore
 from anonnet.wire.codec import STEPS
 from anonnet.wire.frames import HEADER
 from anonnet.wire.signed import payload, received
@@ -93,9 +97,9 @@ class Jobs:
             finally:
                 self._queue.looks.remove(self._look)
 
-    def folder_of(self, bought: Bought) -> Path:
+    def folder_of(self, purchase: bytes) -> Path:
         """Where a purchase's files are."""
-        return self._goods / bought.id.hex()[:16]
+        return self._goods / purchase.hex()[:16]
 
     def _look(self, now: int) -> float:
         """Between batches: start every job that the store names and nobody does; say when to look again."""
@@ -104,21 +108,24 @@ class Jobs:
         self._pauses = {job: pause for job, pause in self._pauses.items() if job in standing}
         clock, again = trio.current_time(), math.inf
         for job in standing:
+            until = self._pauses[job].until if job in self._pauses else clock
             if job in self._under_way:
                 continue
-            until = self._pauses[job].until if job in self._pauses else clock
             if until > clock:
                 again = min(again, until - clock)
-            elif bought := self._store.purchase(job.purchase):
+            else:
                 self._under_way.add(job)
-                self._nursery.start_soon(self._one, job, bought)
+                self._nursery.start_soon(self._one, job, self._store.purchase(job.purchase))
         return again
 
-    async def _one(self, job: Job, bought: Bought) -> None:
+    async def _one(self, job: Job, bought: Bought | None) -> None:
         """One try of one job, confined; the pause before the next is twice as long."""
 
         async def run() -> None:
-            await (self._fetch(bought) if isinstance(job, FetchGoods) else self._open(bought))
+            if isinstance(job, RemoveFiles):
+                await self._remove(job.purchase)
+            elif bought is not None:
+                await (self._fetch(bought) if isinstance(job, FetchGoods) else self._open(bought))
 
         try:
             await self._incidents.confine(run)
@@ -135,7 +142,7 @@ class Jobs:
         """Get the chunks that are missing, then say that all are there. Raises OSError, Malformed."""
         merchant = self._network.peer(bought.buy.merchant)
         assert merchant is not None, "the purchase was begun with a merchant of this network"
-        folder = self.folder_of(bought)
+        folder = self.folder_of(bought.id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealed = folder / SEALED_FILE
         download = Download(sealed, bought.terms.contract.size)
@@ -211,7 +218,7 @@ class Jobs:
         assert bought.outcome is not None
         contract = bought.terms.contract
         key = committed(self._network.name, self._network.logs[bought.buy.log], bought.outcome).key
-        sealed, into = self.folder_of(bought) / SEALED_FILE, self.folder_of(bought) / file_name(contract.item)
+        sealed, into = self.folder_of(bought.id) / SEALED_FILE, self.folder_of(bought.id) / file_name(contract.item)
         try:
             found = await trio.to_thread.run_sync(open_goods, sealed, key, contract.size, into, limiter=self._limiter)
             described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)
@@ -219,6 +226,15 @@ class Jobs:
         except Malformed:
             opened = Opened(bought.id, "", as_described=False)
         await self._queue.ask(self._queue.request(opened, owner=True))
+
+    # Removing.
+
+    async def _remove(self, purchase: bytes) -> None:
+        """Remove all files of a purchase, where there are any, then say so. Raises OSError."""
+        folder = self.folder_of(purchase)
+        if folder.exists():
+            await trio.to_thread.run_sync(shutil.rmtree, folder, limiter=self._limiter)
+        await self._queue.ask(self._queue.request(FilesRemoved(purchase), owner=True))
 
 
 assert {Step.CHUNK, Step.REFUSED} <= set(STEPS), "the answers to a chunk's request are known"

@@ -21,6 +21,7 @@ from anonnet.limits import (
     RETRY_SECONDS_MAX,
     SETTLE_SECONDS,
 )
+from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.purse import Purse
@@ -80,7 +81,8 @@ class Consumer(Party):
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
         self.tokens = Tokens(network, self.purse)
-        super().__init__(Signer(network.name), self.tokens, Recovery(self.purse, self.tokens))
+        discarding = Discarding(self.purse, self.tokens)
+        super().__init__(Signer(network.name), self.tokens, Recovery(self.purse, self.tokens), discarding)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -149,7 +151,9 @@ class Consumer(Party):
         if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
             turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
             return
-        free = turn.store.free_tokens(self.purse.brands_of(wish.bank, wish.currency))
+        last = time.time + wish.lead + CLAIM_SECONDS  # a bank takes no token that ends before the claims do
+        brands = self.purse.brands_of(wish.bank, wish.currency)
+        free = turn.store.free_tokens([brand for brand in brands if self.purse.brands[brand].ends >= last])
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is not None:
             self._authorize(turn, bought, chosen, time)

@@ -49,7 +49,7 @@ class Purse:
         """The brands from which can be withdrawn now, by denomination; of two, the one that is open longer."""
         named = [self.brands[id] for id in self.brands_of(bank, currency)]
         longest_last = sorted(named, key=lambda brand: brand.closes)
-        return {brand.denomination: brand.id for brand in longest_last if brand.opens <= now <= brand.closes}
+        return {brand.denomination: brand.id for brand in longest_last if brand.opens <= now <= brand.withdrawn_until}
 
     def secrets(self, brand: bytes, lane: Lane, position: int) -> TokenSecrets:
         """The secrets of the token at one place."""

@@ -12,7 +12,16 @@ from typing import Annotated
 from anonnet.crypto.blind import Method, PublicKey, check_key_proof
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, FRAME_MAX, KIB, ROOTS_MAX, SMALL_FRAME_MAX
+from anonnet.limits import (
+    BRAND_WINDOW_SECONDS_MIN,
+    BRANDS_MAX,
+    FRAME_MAX,
+    KIB,
+    RENEW_SHARE,
+    ROOTS_MAX,
+    SMALL_FRAME_MAX,
+    WITHDRAW_LIFE_SECONDS_MIN,
+)
 from anonnet.protocol.fields import Currency, Hash, Key, Modulus, Name, Seconds, SomeUnits
 from anonnet.protocol.steps import Step
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
@@ -43,6 +52,16 @@ class Brand(Message):
     def id(self) -> bytes:
         """What tokens name."""
         return H(Label.BRAND, encode(self))
+
+    @property
+    def renewed_from(self) -> int:
+        """From this second on, wallets exchange what they have of this brand for tokens of another one."""
+        return self.ends - max((self.ends - self.opens) // RENEW_SHARE, WITHDRAW_LIFE_SECONDS_MIN)
+
+    @property
+    def withdrawn_until(self) -> int:
+        """The last second at which a wallet withdraws: the brand is open, and its end is not near."""
+        return min(self.closes, self.ends - WITHDRAW_LIFE_SECONDS_MIN)
 
     @property
     def public_key(self) -> PublicKey:

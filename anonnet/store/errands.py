@@ -74,6 +74,10 @@ class Errands:
         """Nothing about this subject needs sending any more."""
         self._db.run("delete from errand where subject = ?", subject)
 
+    def about(self, subject: bytes) -> bool:
+        """True while something about this subject has no answer yet."""
+        return self._db.one("select 1 from errand where subject = ?", subject) is not None
+
     def postpone(self, hash: bytes, due: int) -> None:
         """Send it again, but not before `due`."""
         self._db.run("update errand set due = ? where hash = ?", due, hash)

@@ -2,6 +2,7 @@
 
 "The consumer stores all data and messages received on all active tokens or transactions. This includes the token (Q*),
 the signed contract and goods (goods_m), and finally the global commit (commit)."
+What goes when: docs/data.md.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from anonnet.protocol.local import Buy, Purchase
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import errands, lanes, recovery
+from anonnet.store import discarding, errands, lanes, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
+from anonnet.store.jobs import FetchGoods, Job, OpenGoods
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
@@ -28,6 +30,7 @@ SCHEMA = (
     errands.SCHEMA
     + recovery.SCHEMA
     + lanes.SCHEMA
+    + discarding.SCHEMA
     + """
 create table if not exists token(
     brand blob not null,
@@ -172,23 +175,6 @@ class Bought:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FetchGoods:
-    """Work of the daemon: get the sealed goods of this purchase from the merchant."""
-
-    purchase: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OpenGoods:
-    """Work of the daemon: open the goods of this purchase with the key of its commit."""
-
-    purchase: bytes
-
-
-Job = FetchGoods | OpenGoods
-
-
 class WalletStore(Store):
     """Tokens and purchases."""
 
@@ -196,6 +182,7 @@ class WalletStore(Store):
         super().__init__(Database(path, schema=SCHEMA, version=VERSION))
         self.recovery = recovery.Recovery(self._db)
         self.lanes = lanes.Lanes(self._db)
+        self.discarding = discarding.Discarding(self._db)
 
     # Tokens.
 
@@ -391,7 +378,8 @@ class WalletStore(Store):
         rows = self._db.all(
             "select id, state from purchase where state in (?, ?) order by position", FETCHING, COMMITTED
         )
-        return [FetchGoods(id) if state == FETCHING else OpenGoods(id) for id, state in rows]
+        goods = [FetchGoods(id) if state == FETCHING else OpenGoods(id) for id, state in rows]
+        return [*goods, *self.discarding.jobs()]
 
 
 def _signed(data: bytes | None) -> Signed | None:

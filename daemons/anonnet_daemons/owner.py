@@ -31,6 +31,7 @@ ADVICE = {
     Why.OVERDRAFT: "have the bank fund the account, or choose a smaller amount",
     Why.NOT_OPEN: "get a network file with newer brands",
     Why.BAD_BRAND: "get a network file with newer brands",
+    Why.UNDECIDED: "wait until it is over",
     Why.BAD_GOODS: "check that the file is there and can be read, then put it on sale again",
     Why.NO_EXACT_AMOUNT: "choose an amount that the bank's denominations make up",
     Why.FULL: "try again later",

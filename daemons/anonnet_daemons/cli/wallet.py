@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from anonnet.limits import GOODS_BYTES_MAX
-from anonnet.protocol.local import Holding, Purchase, PurchaseOf, Wallet, WalletOf
+from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, purchase_found
@@ -190,13 +190,35 @@ def show(purchase: str, data: Path) -> Found:
     """Show one PURCHASE, named by its id or the first digits of it."""
 
     async def work(owner: Owner) -> Found:
-        ids = (await owner.ask(WalletOf(), Wallet)).purchases
-        fitting = [id for id in ids if id.hex().startswith(purchase.lower())]
-        if len(fitting) != 1:
-            raise Failed(f"{len(fitting)} purchases begin with {purchase}: see wallet purchases")
-        return purchase_found(await owner.ask(PurchaseOf(purchase=fitting[0]), Purchase))
+        return purchase_found(await owner.ask(PurchaseOf(purchase=await _the_one(owner, purchase)), Purchase))
 
     return with_owner(data, Kind.CONSUMER, work)
+
+
+@verb(wallet, example="anonnet wallet forget 3fa9")
+@click.argument("purchase")
+@data_option(Kind.CONSUMER)
+def forget(purchase: str, data: Path) -> Found:
+    """Discard one PURCHASE that is over: its papers, and the goods in this wallet's folder.
+
+    Afterwards you can prove nothing about it. A copy that was made with --to stays.
+    """
+
+    async def work(owner: Owner) -> Found:
+        id = await _the_one(owner, purchase)
+        await owner.ask(Discard(purchase=id), Started)
+        return Found({"forgotten": id.hex()}, [f"The purchase {id.hex()[:16]} and its goods are discarded."])
+
+    return with_owner(data, Kind.CONSUMER, work)
+
+
+async def _the_one(owner: Owner, digits: str) -> bytes:
+    """The id of the purchase that begins so. Raises Failed."""
+    ids = (await owner.ask(WalletOf(), Wallet)).purchases
+    fitting = [id for id in ids if id.hex().startswith(digits.lower())]
+    if len(fitting) != 1:
+        raise Failed(f"{len(fitting)} purchases begin with {digits}: see wallet purchases")
+    return fitting[0]
 
 
 @verb(wallet, example="anonnet wallet statement --from 20")

@@ -5,6 +5,8 @@ Each looks at the last second at which the row must be there, and at the first a
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,26 +19,34 @@ from anonnet.limits import (
     FORGET_ROWS_MAX,
     LEAD_SECONDS_MAX,
     ORDER_SECONDS,
+    RESTORE_SPREAD_SECONDS,
     RETENTION_SECONDS,
     SETTLE_SECONDS,
 )
+from anonnet.parties.bank import Bank
+from anonnet.parties.consumer import Consumer, Opened
+from anonnet.parties.purse import Purse
 from anonnet.parties.turn import Asked, Forget
 from anonnet.protocol.account import Claim, Credit
-from anonnet.protocol.exchange import ExchangeB
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf, GoodsM, Order
+from anonnet.protocol.local import Discard, PurchaseOf
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, Commit
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.store.jobs import RemoveFiles
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.paper.author import Author
-from tests.paper.scenes import ITEM, PRICE, Coin, Deal, Hand, Scene, by, exchange_q
+from tests.paper.scenes import ITEM, LEAD, PRICE, Coin, Deal, Hand, Scene, by, exchange_q
 from tests.stage import NETWORK, Actor, key_of, mint
+
+DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -527,6 +537,148 @@ def test_a_wallet_that_was_away_asks_for_the_outcome_instead(scene: Scene) -> No
     assert waiting is not None
     assert errands.get(asked.hash) is None
     assert [each.message for each in errands.due(2**50, most=9) if isinstance(each.message, OutcomeOf)]
+
+
+# The wallet.
+
+
+def files(scene: Scene) -> list[str]:
+    return sorted(path.suffix for path in scene.folder.glob("consumer-*"))
+
+
+def test_a_finished_purchase_goes_when_its_owner_says_so(scene: Scene) -> None:
+    purchase = scene.buy()
+    scene.settle()
+    had = files(scene)
+
+    done = scene.consumer.command(Discard(purchase=purchase))
+    scene.settle()
+
+    assert had == [".goods", ".map", ".sealed"]
+    assert (done.subject, files(scene)) == (purchase, [])
+    assert (rows(scene.consumer, "purchase"), rows(scene.consumer, "discarded")) == (0, 0)
+    assert not any(purchase in row for table in dump(scene.consumer.store).values() for row in table)
+    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+    assert decode(scene.consumer.command(PurchaseOf(purchase=purchase)).body).why == Why.UNKNOWN
+    assert decode(scene.consumer.command(Discard(purchase=purchase)).body).why == Why.UNKNOWN
+
+
+def test_files_of_a_discarded_purchase_are_removed_after_a_restart(scene: Scene) -> None:
+    purchase = scene.buy()
+    scene.settle()
+
+    scene.consumer.command(Discard(purchase=purchase))
+
+    assert scene.consumer.store.jobs() == [RemoveFiles(purchase)]
+
+
+def test_a_purchase_whose_tokens_the_bank_still_holds_is_kept(scene: Scene) -> None:
+    scene.lost = lambda line: line.kind is AuthorizationM or (line.kind is Abort and line.receiver == "bank")
+    purchase = scene.buy()
+    scene.settle()
+    running = decode(scene.consumer.command(Discard(purchase=purchase)).body)
+    scene.to_expiration()
+    before = dump(scene.consumer.store)
+    aborted = scene.purchase(purchase).state
+    releasing = decode(scene.consumer.command(Discard(purchase=purchase)).body)
+
+    assert (running.why, aborted, releasing.why) == (Why.UNDECIDED, "aborted", Why.UNDECIDED)
+    assert dump(scene.consumer.store) == before
+    scene.lost = lambda line: False
+    scene.pass_time(60)
+    assert scene.consumer.command(Discard(purchase=purchase)).subject == purchase
+
+
+def test_a_disputed_purchase_is_kept(scene: Scene) -> None:
+    """Its papers are the consumer's evidence."""
+    purchase = scene.buy()
+    scene.lost = lambda line: False
+    scene.open = lambda actor, id: actor.inform(Opened(id, "", as_described=False))  # type: ignore[method-assign]
+    scene.settle()
+
+    refusal = decode(scene.consumer.command(Discard(purchase=purchase)).body)
+
+    assert scene.purchase(purchase).state == "disputed"
+    assert refusal.why == Why.UNDECIDED
+    assert len(scene.purchase(purchase).papers) == 4
+
+
+def test_used_up_tokens_go_when_their_brand_is_over_and_free_ones_stay(scene: Scene) -> None:
+    scene.buy()
+    scene.settle()
+    at(scene, scene.consumer, over(scene))
+    kept = scene.tokens()
+
+    at(scene, scene.consumer, scene.now + 1)
+
+    assert kept == {"free": PRICE, "spent": PRICE}
+    assert scene.tokens() == {"free": PRICE}
+    assert rows(scene.consumer, "lane") == 2
+
+
+def next_brands(scene: Scene) -> None:
+    """The bank has made its next brands, and everybody has read the new network file."""
+    closes = scene.brand(4).closes
+    older = [replace(each) for each in scene.minted]
+    newer = mint(key_of("bank"), {1: "2048-a", 4: "2048-c"}, now=closes + 3601, ends=scene.brand(4).ends + 30 * DAY)
+    scene.minted = older + newer
+    scene.bank.party = Bank(scene.bank.party.signer, scene.bank_key, scene.minted, scene.network.logs)
+    seed = hashlib.sha256(b"seed of consumer").digest()
+    scene.consumer.party = Consumer(scene.network, seed, [each.brand for each in scene.minted])
+    for actor in (scene.bank, scene.consumer):
+        actor.__post_init__()
+
+
+def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Scene) -> None:
+    next_brands(scene)
+    old = {each.brand.id for each in scene.minted[:3]}
+    start = scene.brand(4).renewed_from
+    at(scene, scene.consumer, start - 1)
+    before = rows(scene.consumer, "errand")
+    at(scene, scene.consumer, start)
+    errands = scene.consumer.store.errands.due(start + RESTORE_SPREAD_SECONDS, most=99)
+    scene.heard.clear()
+
+    scene.pass_time(RESTORE_SPREAD_SECONDS)
+
+    assert before == 0
+    assert [type(each.message) for each in errands] == [ExchangeQ] * 4
+    assert all(len(each.message.payments) == 1 for each in errands)
+    assert len({scene.consumer.store.errands.get(each.hash) for each in errands}) == 1  # all are answered
+    assert scene.tokens() == {"free": 2 * PRICE}
+    brands = {brand for brand, state, _ in scene.consumer.store.holdings() if state == "free"}
+    assert not brands & old
+
+
+def test_a_purchase_is_not_begun_with_tokens_that_no_bank_takes_any_more(scene: Scene) -> None:
+    scene.now = scene.brand(4).ends - CLAIM_SECONDS - LEAD
+    scene.sell()
+    first = scene.buy()
+    scene.settle()
+    scene.now += 1
+    second = scene.buy()
+    scene.settle()
+
+    assert scene.purchase(first).state == "done"
+    assert (scene.purchase(second).state, scene.tokens()["free"]) == ("refused", PRICE)
+
+
+def test_nothing_is_renewed_where_no_newer_brand_is_open(scene: Scene) -> None:
+    at(scene, scene.consumer, scene.brand(4).ends - 1)
+
+    assert rows(scene.consumer, "errand") == 0
+
+
+def test_a_wallet_withdraws_from_no_brand_whose_end_is_near(scene: Scene) -> None:
+    (near,) = mint(key_of("bank"), {8: "2048-a"}, ends=scene.now + 31 * DAY)
+    brand = near.brand
+    purse = Purse(NETWORK, bytes(32), [brand])
+    last = brand.ends - CLAIM_SECONDS - LEAD_SECONDS_MAX
+
+    opened = [purse.open_brands(brand.bank, brand.currency, second) for second in (brand.opens - 1, last, last + 1)]
+
+    assert opened == [{}, {8: brand.id}, {}]
+    assert last < brand.closes
 
 
 def test_the_delays_stand_in_this_order() -> None:

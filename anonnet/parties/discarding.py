@@ -1,0 +1,84 @@
+"""The consumer's desk for what need not be kept: purchases that she discards, and brands that come to their end.
+
+Tokens that are still free are exchanged into the open brand of their denomination before their own brand ends, one by
+one and spread over time, as after a recovery: asked in one burst, they would show the bank that they belong together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anonnet.errors import Refused, Why
+from anonnet.limits import BRAND_MARGIN_SECONDS, FORGET_ROWS_MAX, RENEW_MAX, RESTORE_SPREAD_SECONDS
+from anonnet.parties.purse import Purse
+from anonnet.parties.recovery import moment
+from anonnet.parties.tokens import Tokens
+from anonnet.parties.turn import Answer, Asked, Forget, From, Turn, on
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.local import Discard, Started
+from anonnet.protocol.transaction import expired
+from anonnet.store import wallet
+from anonnet.store.wallet import WalletStore
+
+WalletTurn = Turn[WalletStore]
+
+OVER = wallet.DONE, wallet.ABORTED, wallet.REFUSED
+"""Purchases that may be discarded. Of one that is disputed, the papers are her evidence."""
+USED_UP = wallet.SPENT, wallet.EXCHANGED, wallet.VOID
+"""Tokens that go with their brand. Free ones stay, so that their owner sees what she has lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesRemoved:
+    """The daemon brings it: nothing of this purchase is on the disk any more."""
+
+    purchase: bytes
+
+
+class Discarding:
+    """The desk for what need not be kept."""
+
+    def __init__(self, purse: Purse, tokens: Tokens) -> None:
+        self._purse = purse
+        self._tokens = tokens
+
+    @on(Discard, by=From.OWNER)
+    def discard(self, turn: WalletTurn, asked: Asked[Discard]) -> Answer:
+        """ "If the goods are satisfactory, then the consumer may discard all data on the transaction" (paper)."""
+        id = asked.body.purchase
+        bought = turn.store.purchase(id)
+        if bought is None:
+            raise Refused(Why.UNKNOWN, "no such purchase")
+        if bought.state not in OVER or turn.store.errands.about(id):
+            raise Refused(Why.UNDECIDED, "its papers are needed: it is not over, or the goods were not as described")
+        turn.store.discarding.discard(id)
+        return Answer(Started(subject=id))
+
+    @on(FilesRemoved, by=From.OWNER)
+    def files_removed(self, turn: WalletTurn, asked: Asked[FilesRemoved]) -> Answer:
+        turn.store.discarding.removed(asked.body.purchase)
+        return Answer()
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: WalletTurn, asked: Asked[Forget]) -> Answer:
+        """Renew what would end, drop what is over."""
+        brands = self._purse.brands.values()
+        if not turn.store.recovery.under_way:
+            for brand in brands:
+                self._renew(turn, brand, asked.entropy)
+        gone = 0
+        for brand in brands:
+            if expired(brand.ends + BRAND_MARGIN_SECONDS, turn.now):
+                gone += turn.store.discarding.drop_tokens(brand.id, USED_UP, most=FORGET_ROWS_MAX - gone)
+        return Answer(more=gone == FORGET_ROWS_MAX)
+
+    def _renew(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
+        """Exchange free tokens of a brand that is to be left, where another one of their denomination is open."""
+        open_brands = self._purse.open_brands(brand.bank, brand.currency, turn.now)
+        newer = open_brands.get(brand.denomination)
+        if not brand.renewed_from <= turn.now <= brand.ends or newer is None:
+            return
+        if self._purse.brands[newer].ends <= brand.ends:
+            return
+        for held in turn.store.free_tokens([brand.id])[:RENEW_MAX]:
+            self._tokens.renew(turn, [held], wait=moment(entropy + held.id, RESTORE_SPREAD_SECONDS))
