@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SECONDS_MAX, SETTLE_SECONDS
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, aborted, committed
@@ -157,3 +157,19 @@ def test_following_from_anywhere(scene: Scene) -> None:
         entries = scene.ask(scene.log, Follow(log=scene.log_name, start=start))
         assert isinstance(entries, Entries)
         assert (entries.start, len(entries.entries)) == (start, count)
+
+
+def test_questions_leave_nothing_behind_but_the_time(scene: Scene) -> None:
+    """Made-up sales are asked for by anybody: their aborts are statements, and nothing of them is kept."""
+    made_up = Deal.authorized(scene).transaction
+    before = dump(scene.log.store)
+
+    for number in range(20):
+        for expiration in (scene.now - SETTLE_SECONDS - 1, scene.now, scene.now + LEAD_SECONDS_MAX, 0, SECONDS_MAX):
+            asked = replace(made_up, number=bytes([number]) * 32, expiration=expiration)
+            scene.ask(scene.log, OutcomeOf(transaction=asked))
+    scene.ask(scene.log, TimeOf(log=scene.log_name))
+
+    after = dump(scene.log.store)
+    del before["clock"], after["clock"]
+    assert after == before
