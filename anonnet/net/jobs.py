@@ -108,9 +108,9 @@ class Jobs:
         self._pauses = {job: pause for job, pause in self._pauses.items() if job in standing}
         clock, again = trio.current_time(), math.inf
         for job in standing:
-            until = self._pauses[job].until if job in self._pauses else clock
             if job in self._under_way:
                 continue
+            until = self._pauses[job].until if job in self._pauses else clock
             if until > clock:
                 again = min(again, until - clock)
             else:

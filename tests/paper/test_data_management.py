@@ -9,7 +9,7 @@ from anonnet.errors import Why
 from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, ENTRIES_MAX, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
-from anonnet.protocol.local import SalesOf
+from anonnet.protocol.local import Discard, SalesOf, WalletOf
 from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, sells
 from anonnet.protocol.recovery import State, StateOf
@@ -35,6 +35,21 @@ def test_the_consumer_keeps_token_contract_goods_and_commit(scene: Scene) -> Non
     assert sells(checked(NETWORK, bodies[GoodsM], GoodsM), order.transaction)
     assert [payment.token.holds(scene.brand(payment.amount)) for payment in order.payments] == [True, True]
     assert Path(shown.path).read_bytes() == GOODS
+
+
+def test_the_consumer_discards_a_purchase_that_she_is_content_with(scene: Scene) -> None:
+    """Section "Data Management": "If the goods are satisfactory, then the consumer may discard all data on the
+    transaction". Her other tokens and purchases stay."""
+    content, other = scene.buy(), scene.buy()
+    scene.settle()
+    goods = Path(scene.purchase(content).path), Path(scene.purchase(other).path)
+
+    scene.consumer.command(Discard(purchase=content))
+    scene.settle()
+
+    assert scene.consumer.command(WalletOf()).purchases == (other,)
+    assert [path.exists() for path in goods] == [False, True]
+    assert scene.tokens() == {"spent": 2 * PRICE}
 
 
 def test_the_merchant_keeps_promise_and_commit_until_he_is_credited(scene: Scene) -> None:
