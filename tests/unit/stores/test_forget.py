@@ -44,7 +44,7 @@ from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, Coin, Deal, Hand, Scene, by, exchange_q
-from tests.stage import NETWORK, Actor, key_of, mint
+from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
 
 DAY = 24 * 3600
 
@@ -247,6 +247,23 @@ def test_a_brand_does_not_end_while_a_sale_holds_some_of_it(scene: Scene) -> Non
 
     assert before["locked"] == PRICE
     assert (scene.books()["locked"], scene.books()["expired"]) == (0, before["tokens"] + PRICE)
+
+
+def test_a_store_closes_no_brand_of_which_something_is_locked(scene: Scene) -> None:
+    """More sales may have lapsed than one turn frees: then the brand waits for a later one."""
+    Deal.authorized(scene)
+    before = scene.books()
+    store = scene.bank.store
+    store.begin()
+    store.begin_turn()
+
+    store.forget(over(scene) + 1, {scene.brand(4).id: CURRENCY}, most=FORGET_ROWS_MAX)
+
+    store.end_turn()
+    store.commit()
+    assert scene.books() == before
+    assert rows(scene.bank, "ended") == 0
+    assert rows(scene.bank, "used") == 2
 
 
 def test_a_clock_that_falls_back_revives_no_token(scene: Scene) -> None:
