@@ -22,6 +22,9 @@ MEMORY_BYTES = 64 * 1024 * 1024
 """RFC 9106's second recommended option: 3 passes over 64 MiB, which every machine that runs a wallet can spare."""
 COST_MAX = 16
 """A form that asks for more than this many times our costs was not made by us."""
+SECRET_BYTES = 32
+SEALED_BYTES = len(MAGIC) + COSTS.size + argon2id.SALTBYTES + SecretBox.NONCE_SIZE + SecretBox.MACBYTES + SECRET_BYTES
+"""The form of a secret of SECRET_BYTES, as a seed is."""
 
 
 def is_sealed(stored: bytes) -> bool:

@@ -62,19 +62,22 @@ class Folder:
         write_durably(self.path / name, data)
 
 
-def read_secret(path: Path, size: int) -> bytes:
-    """Read a key file of this many bytes that nobody else can read. Raises BadStart, which says what to do."""
+def read_secret(path: Path, size: int, *sizes: int) -> bytes:
+    """Read a key file of this many bytes that nobody else can read. Raises BadStart, which says what to do.
+
+    `sizes` are of further forms that the file may have.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            secret = file.read(size + 1)
+            secret = file.read(max((size, *sizes)) + 1)
     except FileNotFoundError as why:
         raise BadStart(f"key file {path} is missing: restore it from your backup, or run init in a new folder") from why
     except OSError as why:
         raise BadStart(f"key file {path} cannot be read: {why.strerror or why}") from why
     if mode & NOT_FOR_OTHERS:
         raise BadStart(f"key file {path} can be read by others: run chmod 600 {path}, and think about who has read it")
-    if len(secret) != size:
+    if len(secret) not in (size, *sizes):
         raise BadStart(f"key file {path} does not have {size} bytes: restore it from your backup")
     return secret
 

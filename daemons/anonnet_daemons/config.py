@@ -234,10 +234,6 @@ class Setup:
         """Raises BadStart."""
         return read_secret(self.folder / CHANNEL_FILE, KEY_BYTES)
 
-    def wallet_seed(self) -> bytes:
-        """Raises BadStart."""
-        return read_secret(self.folder / WALLET_FILE, SEED_BYTES)
-
     def brand_key(self, brand: Brand) -> SecretKey:
         """The secret key of a brand. Raises BadStart."""
         path = self.folder / brand_file(brand)
@@ -280,7 +276,7 @@ def read_setup(folder: Path, expected: Kind) -> Setup:
     return setup
 
 
-def party_json(kind: Kind, name: str, bind: str, relay: str = "") -> bytes:
-    """A party file's content; the network file lies beside the data folders."""
-    values = {"role": kind.value, "name": name, "network": f"../{NETWORK_FILE}", "bind": bind}
+def party_json(kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}") -> bytes:
+    """A party file's content; by default the network file lies beside the data folders."""
+    values = {"role": kind.value, "name": name, "network": network, "bind": bind}
     return json.dumps({**values, **({"relay": relay} if relay else {})}, indent=1).encode() + b"\n"

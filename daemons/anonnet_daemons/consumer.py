@@ -13,6 +13,7 @@ from anonnet.protocol.network import Network, Role
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
 from anonnet_daemons.config import Kind, Setup, accepted_brands, read_setup
+from anonnet_daemons.seedfile import Passphrase, read_seed
 
 STORE = "wallet.db"
 
@@ -25,12 +26,12 @@ def through_relay(setup: Setup, network: Network) -> ThroughRelay:
     return ThroughRelay(network, setup.bind, relay)
 
 
-async def run(path: Path, *, direct: bool = False) -> None:
+async def run(path: Path, passphrase: Passphrase, *, direct: bool = False) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `direct`: without the relay, so that everyone sees her address."""
     setup = read_setup(path, Kind.CONSUMER)
     network = setup.network()
     dialer: Dialer = Direct(network, setup.bind) if direct else through_relay(setup, network)
-    party = Consumer(network, setup.wallet_seed(), accepted_brands(network))
+    party = Consumer(network, read_seed(path, passphrase), accepted_brands(network))
     with Folder(path) as folder:
         store = WalletStore(str(folder / STORE))
 

@@ -12,11 +12,13 @@ from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Start
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, purchase_found
+from anonnet_daemons.cli.keeping import keeping, passphrase_options
 from anonnet_daemons.cli.progress import bar
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
+from anonnet_daemons.seedfile import Passphrase
 from anonnet_daemons.shopping import FREE, catalogue, open_account, withdraw, worth
 
 LEAD_SECONDS = 120
@@ -34,14 +36,19 @@ def wallet() -> None:
     """
 
 
+for each in keeping.commands.values():
+    wallet.add_command(each)
+
+
 @verb(wallet, example="anonnet wallet run --data ~/try/consumer")
 @click.option("--direct", is_flag=True, help="Without the relay: every party sees your address. For tests.")
+@passphrase_options
 @data_option(Kind.CONSUMER)
-def run(direct: bool, data: Path) -> None:
-    """Be the wallet until SIGTERM or Ctrl-C."""
+def run(direct: bool, passphrase: Passphrase, data: Path) -> None:
+    """Be the wallet until SIGTERM or Ctrl-C. Asks for the passphrase if the seed is sealed."""
     from anonnet_daemons.consumer import run as run_consumer
 
-    run_daemon(partial(run_consumer, data.absolute(), direct=direct))
+    run_daemon(partial(run_consumer, data.absolute(), passphrase, direct=direct))
 
 
 @verb(wallet, "open-account", example="anonnet wallet open-account")
