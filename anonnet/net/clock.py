@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from anonnet.errors import BadStart
+from anonnet.errors import BadStart, Fatal
 from anonnet.limits import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 from anonnet.store.folder import Folder
 
@@ -86,8 +86,11 @@ def read_mark(folder: Folder) -> dict[str, object] | None:
 
 
 async def keep_mark(clock: BoundedClock, folder: Folder) -> None:
-    """Leave the time behind for the next start, now and every CLOCK_MARK_SECONDS, until cancelled."""
+    """Leave the time behind for the next start, now and every CLOCK_MARK_SECONDS, until cancelled. Raises Fatal."""
     while True:
         mark = json.dumps(clock.mark).encode()
-        await trio.to_thread.run_sync(folder.write, MARK_FILE, mark)
+        try:
+            await trio.to_thread.run_sync(folder.write, MARK_FILE, mark)
+        except OSError as why:
+            raise Fatal(f"storage failed: {folder / MARK_FILE} cannot be written: {why.strerror or why}") from why
         await trio.sleep(CLOCK_MARK_SECONDS)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.errors import BadStart
+from anonnet.errors import BadStart, Fatal
 from anonnet.limits import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
-from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, read_mark
+from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, keep_mark, read_mark
 from anonnet.store.folder import Folder
 
 NOON = 1_700_000_000
@@ -102,3 +102,11 @@ def test_a_mark_that_cannot_be_read_counts_as_none(tmp_path: Path, left: bytes) 
         assert read_mark(folder) is None
         folder.write(MARK_FILE, json.dumps(Machine().mark("x")).encode())
         assert read_mark(folder) == Machine().mark("x")
+
+
+async def test_a_mark_that_cannot_be_kept_ends_the_log(tmp_path: Path) -> None:
+    """A disk that is full or fails: what the log says next might not be kept either."""
+    with Folder(tmp_path / "log") as folder:
+        (folder / MARK_FILE).mkdir()
+        with pytest.raises(Fatal, match="clock.json cannot be written"):
+            await keep_mark(BoundedClock(), folder)
