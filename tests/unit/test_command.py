@@ -14,7 +14,7 @@ from anonnet_daemons.owner import Failed, NoDaemon, NotYet
 from anonnet_daemons.shopping import portions
 from click.testing import CliRunner
 
-from anonnet.errors import BadStart, Refused, Why
+from anonnet.errors import BadStart, Fatal, Refused, Why
 from anonnet.limits import UNITS_MAX
 
 
@@ -50,7 +50,7 @@ def test_the_root_lists_every_noun() -> None:
 
 @pytest.mark.parametrize(
     ("problem", "code"),
-    [(Failed("No."), 1), (BadStart("No."), 1), (NoDaemon("No."), 69), (NotYet("No."), 75)],
+    [(Failed("No."), 1), (BadStart("No."), 1), (NoDaemon("No."), 69), (Fatal("No."), 74), (NotYet("No."), 75)],
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -2,7 +2,8 @@
 
 A verb returns what it found, once as one JSON object and once in words; it prints nothing itself. What goes wrong is
 said in one sentence on standard error (with --json: as one object on standard output), and by the exit code:
-0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 75 not known yet, or timed out.
+0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 74 a daemon's storage has failed, 75 not known
+yet, or timed out.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from anonnet_daemons.config import Kind
 from anonnet_daemons.network import Interrupted
 from anonnet_daemons.owner import Failed, NoDaemon, NotYet, Owner, owner_of
 
-DONE, FAILED, UNAVAILABLE, NOT_YET, INTERRUPTED = 0, 1, 69, 75, 130
-"""Exit codes: EX_UNAVAILABLE and EX_TEMPFAIL are of sysexits.h, the last is what shells give for Ctrl-C."""
+DONE, FAILED, UNAVAILABLE, STORAGE, NOT_YET, INTERRUPTED = 0, 1, 69, 74, 75, 130
+"""Exit codes: EX_UNAVAILABLE, EX_IOERR and EX_TEMPFAIL are of sysexits.h, the last is what shells give for Ctrl-C."""
 
 HOME_VARIABLE = "ANONNET_HOME"
 CODES: dict[type[Exception], int] = {
     Failed: FAILED,
     BadStart: FAILED,
-    Fatal: FAILED,
+    Fatal: STORAGE,
     NoDaemon: UNAVAILABLE,
     NotYet: NOT_YET,
     Interrupted: INTERRUPTED,
