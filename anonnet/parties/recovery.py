@@ -8,6 +8,8 @@ show the bank which tokens belong together.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from anonnet.crypto.hashing import Label, xof
 from anonnet.errors import Refused, Why
 from anonnet.limits import RESTORE_GAP, RESTORE_SPREAD_SECONDS, RETRY_SECONDS_MAX
@@ -16,6 +18,7 @@ from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol import local
+from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Recover, RecoveryOf, Started
 from anonnet.protocol.recovery import Restore, Used, UsedOf, used_name
 from anonnet.protocol.refusal import Refusal
@@ -24,8 +27,14 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store import wallet
 from anonnet.store.recovery import Place, Scan
 from anonnet.store.wallet import WalletStore
+from anonnet.wire.codec import Message
 
 WalletTurn = Turn[WalletStore]
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The daemon brings it at its start: what has become due meanwhile would be asked in one burst."""
 
 
 class Recovery:
@@ -58,6 +67,17 @@ class Recovery:
             turn.store.errands.postpone(hash, turn.now)
         for brand in brands:
             turn.store.recovery.hurry(brand)
+
+    @on(Woken, by=From.OWNER)
+    def woken(self, turn: WalletTurn, asked: Asked[Woken]) -> Answer:
+        """Spread again what was to be spread. A machine that sleeps while the daemon runs still asks in one burst."""
+        for hash, _ in turn.store.errands.waiting(turn.now, most=turn.store.errands.count()):
+            errand = turn.store.errands.get(hash)
+            brand = _alone(errand.message) if errand else b""
+            if brand:
+                wait = moment(asked.entropy + hash, turn.store.recovery.spread(brand, RESTORE_SPREAD_SECONDS))
+                turn.store.errands.postpone(hash, turn.now + wait)
+        return Answer()
 
     def _brands(self, bank: bytes) -> list[bytes]:
         return [brand.id for brand in self._purse.brands.values() if brand.bank == bank]
@@ -145,6 +165,15 @@ class Recovery:
             turn.store.move_token(held.id, wallet.FREE)
             self._tokens.renew(turn, [held], wait=moment(entropy + held.id, spreads.get(brand, 0)))
         turn.store.recovery.compared(brand)
+
+
+def _alone(message: Message) -> bytes:
+    """The brand of a question about one place, or of an exchange of one token for one like it; else nothing."""
+    if isinstance(message, Restore):
+        return message.brand
+    if not isinstance(message, ExchangeQ) or len(message.payments) > 1 or len(message.wanted) > 1:
+        return b""
+    return message.wanted[0].brand if len(message.wanted[0].blinded) == 1 else b""
 
 
 def moment(entropy: bytes, spread: int) -> int:

@@ -98,6 +98,11 @@ class Errands:
             *(receiver, now, most),
         )
 
+    def count(self) -> int:
+        """How many errands there are."""
+        (count,) = self._db.one("select count(*) from errand")
+        return int(count)
+
     def get(self, hash: bytes) -> Errand | None:
         """The errand with this hash, unless it has ended."""
         row = self._db.one("select receiver, subject, request from errand where hash = ?", hash)

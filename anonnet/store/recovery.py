@@ -133,6 +133,11 @@ class Recovery:
         """Spread what is still to be asked about this brand over no time."""
         self._db.run("update comparing set spread = 0 where brand = ?", brand)
 
+    def spread(self, brand: bytes, otherwise: int) -> int:
+        """Over how many seconds the last recovery of this brand is spread; `otherwise` where there was none."""
+        (spread,) = self._db.one("select max(spread) from scan where brand = ?", brand)
+        return otherwise if spread is None else int(spread)
+
     def progress(self, brands: Sequence[bytes]) -> Progress:
         """How far the last recovery of these brands is."""
         marks = ", ".join("?" * len(brands))

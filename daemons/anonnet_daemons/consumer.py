@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from anonnet.errors import BadStart
-from anonnet.net.daemon import Running, run_party
+from anonnet.net.daemon import Running, run_party, wall_clock
 from anonnet.net.dialing import Dialer, Direct, ThroughRelay
+from anonnet.net.incidents import Incidents
 from anonnet.net.jobs import Jobs
 from anonnet.parties.consumer import Consumer
+from anonnet.parties.recovery import Woken
+from anonnet.parties.turn import ENTROPY_BYTES, Asked, Turns
 from anonnet.protocol.network import Network, Role
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
@@ -26,6 +30,14 @@ def through_relay(setup: Setup, network: Network) -> ThroughRelay:
     return ThroughRelay(network, setup.bind, relay)
 
 
+def wake(party: Consumer, store: WalletStore, incidents: Incidents) -> None:
+    """Tell the wallet that it has slept, before anything is sent. Raises Fatal."""
+    now = wall_clock()
+    woken = Asked(body=Woken(), arrival=now, entropy=os.urandom(ENTROPY_BYTES), owner=True)
+    Turns(party, store, incidents.report).run_turns([woken], now)
+    store.commit()
+
+
 async def run(path: Path, passphrase: Passphrase, *, direct: bool = False) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `direct`: without the relay, so that everyone sees her address."""
     setup = read_setup(path, Kind.CONSUMER)
@@ -34,6 +46,7 @@ async def run(path: Path, passphrase: Passphrase, *, direct: bool = False) -> No
     party = Consumer(network, read_seed(path, passphrase), accepted_brands(network))
     with Folder(path) as folder:
         store = WalletStore(str(folder / STORE))
+        wake(party, store, Incidents(folder.path, os.urandom))
 
         async def jobs(running: Running) -> None:
             work = Jobs(
