@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
 
 import trio
 
 from anonnet.errors import Malformed, Refused
-from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.incidents import Incidents
+from anonnet.net.pauses import Pauses
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue, seconds_until
 from anonnet.parties.turn import Answer
@@ -28,47 +28,6 @@ from anonnet.store.errands import Errand, Errands
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER
 from anonnet.wire.signed import Checked, Signed, payload, received
-
-
-@dataclass(slots=True)
-class _Pause:
-    """Nothing is tried before `until` (trio's clock); the next pause after a failure is longer."""
-
-    seconds: float
-    until: float
-
-
-class _Pauses:
-    """Pauses of errands by hash, or of receivers by identity."""
-
-    def __init__(self) -> None:
-        self._pauses: dict[bytes, _Pause] = {}
-
-    def over(self, key: bytes, now: float) -> bool:
-        return key not in self._pauses or self._pauses[key].until <= now
-
-    def lengthen(self, key: bytes) -> None:
-        last = self._pauses.get(key)
-        seconds = min(2 * last.seconds, RETRY_SECONDS_MAX) if last else RETRY_SECONDS_MIN
-        self._pauses[key] = _Pause(seconds, trio.current_time() + seconds)
-
-    def shortest(self, key: bytes) -> None:
-        self._pauses[key] = _Pause(RETRY_SECONDS_MIN / 2, trio.current_time() + RETRY_SECONDS_MIN)
-
-    def end(self, key: bytes) -> None:
-        self._pauses.pop(key, None)
-
-    def failing(self, key: bytes) -> bool:
-        return key in self._pauses
-
-    def next_over(self, now: float) -> float:
-        """When the next pause ends. Those that ended long ago, unused, are forgotten here."""
-        for key in [key for key, pause in self._pauses.items() if pause.until + RETRY_SECONDS_MAX < now]:
-            del self._pauses[key]
-        return min((pause.until for pause in self._pauses.values() if pause.until > now), default=math.inf)
-
-    def __len__(self) -> int:
-        return len(self._pauses)
 
 
 class Runner:
@@ -91,8 +50,8 @@ class Runner:
         self._incidents = incidents
         self._tracer = tracer
         self._under_way: dict[bytes, bytes] = {}  # receivers by errand
-        self._errand_pauses = _Pauses()
-        self._receiver_pauses = _Pauses()
+        self._errand_pauses = Pauses[bytes]()
+        self._receiver_pauses = Pauses[bytes]()
         self._answered: list[bytes] = []  # since the store was last looked at
         self._nursery: trio.Nursery | None = None
 

@@ -8,18 +8,17 @@ that the order on which they rest does not.
 
 from __future__ import annotations
 
-import math
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from anonnet.errors import Malformed
-from anonnet.limits import CHUNKS_IN_FLIGHT_MAX, CHUNKS_PER_SYNC, FINISHERS, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.limits import CHUNKS_IN_FLIGHT_MAX, CHUNKS_PER_SYNC, FINISHERS
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.incidents import Incidents
+from anonnet.net.pauses import Pauses
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue
 from anonnet.parties.consumer import Fetched, Opened, Unfetched
@@ -51,14 +50,6 @@ def file_name(item: str) -> str:
     return plain.lstrip(".") or "goods"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A job that has failed is not tried again before `until` (trio's clock)."""
-
-    seconds: float
-    until: float
-
-
 class Jobs:
     """The jobs of one consumer's daemon."""
 
@@ -81,7 +72,7 @@ class Jobs:
         self._incidents = incidents
         self._tracer = tracer
         self._under_way: set[Job] = set()
-        self._pauses: dict[Job, Pause] = {}
+        self._pauses = Pauses[Job]()
         self._nursery: trio.Nursery | None = None
         self._limiter = trio.CapacityLimiter(FINISHERS)
 
@@ -104,19 +95,12 @@ class Jobs:
     def _look(self, now: int) -> float:
         """Between batches: start every job that the store names and nobody does; say when to look again."""
         assert self._nursery is not None
-        standing = self._store.jobs()
-        self._pauses = {job: pause for job, pause in self._pauses.items() if job in standing}
-        clock, again = trio.current_time(), math.inf
-        for job in standing:
-            if job in self._under_way:
-                continue
-            until = self._pauses[job].until if job in self._pauses else clock
-            if until > clock:
-                again = min(again, until - clock)
-            else:
+        clock = trio.current_time()
+        for job in self._store.jobs():
+            if job not in self._under_way and self._pauses.over(job, clock):
                 self._under_way.add(job)
                 self._nursery.start_soon(self._one, job, self._store.purchase(job.purchase))
-        return again
+        return self._pauses.next_over(clock) - clock
 
     async def _one(self, job: Job, bought: Bought | None) -> None:
         """One try of one job, confined; the pause before the next is twice as long."""
@@ -130,9 +114,7 @@ class Jobs:
         try:
             await self._incidents.confine(run)
         finally:
-            last = self._pauses.get(job)
-            seconds = min(2 * last.seconds, RETRY_SECONDS_MAX) if last else RETRY_SECONDS_MIN
-            self._pauses[job] = Pause(seconds, trio.current_time() + seconds)
+            self._pauses.lengthen(job)
             self._under_way.discard(job)
             self._queue.ring()
 
