@@ -6,13 +6,14 @@ They are messages like all others, so that one codec reads them, but no step of 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Annotated
 
 from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, NAME_MAX
 from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import GoodsM, Size
 from anonnet.protocol.transaction import expired
-from anonnet.wire.codec import Between, Message, Record, message, record
+from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed
 
 PATH_BYTES_MAX = 1024
@@ -227,6 +228,20 @@ class Purchase(Message):
     detail: Text
     path: Annotated[str, Between(0, PATH_BYTES_MAX)]
     papers: Annotated[tuple[Signed, ...], Between(0, 8)]
+
+
+PAPERS_BYTES_MAX = FRAME_MAX - 16 * KIB
+"""What a purchase's papers may take of the frame in which it is shown: a bank may put much into a refusal."""
+
+
+def fitting(papers: Iterable[Signed | None]) -> tuple[Signed, ...]:
+    """Those that are there, in their order, without what would outgrow the frame."""
+    room, fitting = PAPERS_BYTES_MAX, []
+    for paper in papers:
+        if paper is not None and (size := len(encode(paper))) <= room:
+            room -= size
+            fitting.append(paper)
+    return tuple(fitting)
 
 
 @message(Local.RECOVER, signed=False, frame_max=KIB)

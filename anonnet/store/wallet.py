@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.limits import RESTORE_GAP
 from anonnet.protocol.goods import GoodsM
-from anonnet.protocol.local import Buy, Purchase
+from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
@@ -171,7 +171,7 @@ class Bought:
             price=self.terms.contract.price if self.goods_m else self.buy.price_max,
             detail=self.detail,
             path=self.path,
-            papers=tuple(paper for paper in papers if paper),
+            papers=fitting(papers),
         )
 
 

@@ -11,6 +11,8 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import (
     ENTRIES_MAX,
+    FRAME_MAX,
+    KIB,
     LEAD_SECONDS_MAX,
     LOG_CLOCK_SECONDS_MAX,
     RETRY_SECONDS_MAX,
@@ -427,3 +429,18 @@ def test_where_she_begins_to_follow_is_where_many_begin(scene: Scene) -> None:
         starts += [line.body.start for line in scene.said(Follow) if line.sender == "consumer"]  # type: ignore[attr-defined]
 
     assert set(starts) == {0, ENTRIES_MAX}
+
+
+def test_a_refusal_that_is_padded_does_not_hide_the_purchase(scene: Scene) -> None:
+    purchase = stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    assert isinstance(asked.message, AuthorizationQ)
+    promise = by("bank", AuthorizationB.answering(asked.message, CURRENCY))
+    padding = Signed(body=encode(TimeOf(log=scene.log_name)) + bytes(FRAME_MAX - 8 * KIB), signatures=())
+
+    answer(scene, asked, refusal("bank", asked, Why.SALE_AUTHORIZED, promise, padding))
+
+    shown = scene.purchase(purchase)
+    assert shown.state == "refused"
+    assert len(encode(shown)) < Purchase.frame_max
+    assert [decode(paper.body).step for paper in shown.papers] == [17, 18]
