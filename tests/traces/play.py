@@ -16,6 +16,8 @@ from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import Party
 from anonnet.protocol.logbook import Entries
+from anonnet.protocol.recovery import Restore
+from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
 from anonnet.store.log import LogStore
@@ -46,6 +48,8 @@ class Play(Scene):
     """Nothing is told while this is set."""
     dies: str = ""
     """This actor dies after its next commit, before it answers."""
+    places: list[bool] = field(default_factory=list)
+    """For each place of a seed that was asked for: whether the bank had signed it. Hundreds, so they are not told."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,6 +87,13 @@ class Play(Scene):
         store.close()
         self.build(name)
         self.aside(f"{self.cast.party(name)} dies; another {self.cast.party(name)} stands up on its store.")
+
+    def lose(self, name: str) -> None:
+        """An actor's store is gone; another one stands up with nothing."""
+        getattr(self, name).store.close()
+        for path in self.folder.glob(f"{name}.db*"):
+            path.unlink()
+        self.build(name)
 
     def over(self) -> str:
         """Close the stores; the whole transcript."""
@@ -138,6 +149,9 @@ class Play(Scene):
             return None
         closed = len(receiver.closed)
         reply = receiver.takes(frame(said, 1))
+        if asked.kind is Restore:
+            self.places.append(isinstance(reply, WithdrawB))
+            return reply
         if isinstance(reply, Entries) and not reply.entries:
             return reply
         self._tell(asked)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from anonnet.limits import CARRY_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import ChunkOf
-from anonnet.protocol.local import OpenAt
+from anonnet.protocol.local import OpenAt, Recover
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ
 from anonnet.protocol.steps import Step
 from anonnet.protocol.withdrawal import WithdrawB
@@ -250,4 +252,71 @@ def overlapping_withdrawal(folder: Path) -> str:
     stage.act("She asks for all three: nothing is debited.")
     stage.say("hand", stage.bank, hand.signer.sign(hand.withdraw_c(one, two, three)))
     stage.hold("bank")
+    return stage.over()
+
+
+@play
+def change(folder: Path) -> str:
+    stage = curtain(folder, "A price that needs change")
+    stage.sell("jingle", GOODS, price=3)
+    stage.hold("consumer")
+
+    stage.act("She has 4 and 1, and buys a jingle for 3: the 4 is exchanged first.")
+    stage.buy(item="jingle")
+    stage.settle()
+    stage.hold()
+    return stage.over()
+
+
+@play
+def change_at_places_that_are_taken(folder: Path) -> str:
+    stage = curtain(folder, "An old backup needs change")
+    stage.fund(stage.account(stage.consumer), PRICE)
+    stage.silent = True
+    stage.withdraw(PRICE)
+    copy = folder / "backup.db"
+    with closing(sqlite3.connect(folder / "consumer.db")) as now, closing(sqlite3.connect(copy)) as then:
+        now.backup(then)
+    stage.sell("jingle", GOODS, price=3)
+    stage.silent = False
+
+    stage.act("She buys a jingle for 3, for which she exchanges a 4.")
+    stage.buy(item="jingle")
+    stage.settle()
+    stage.hold("bank", "consumer")
+
+    stage.act("Her machine breaks. A backup from before the purchase goes on, and buys another jingle.")
+    stage.wait(10)
+    stage.lose("consumer")
+    stage.consumer.store.close()
+    copy.rename(folder / "consumer.db")
+    stage.build("consumer")
+    stage.buy(item="jingle")
+    stage.settle()
+    found = (
+        f"{sum(stage.places)} of the {len(stage.places)} places that were taken are signed: what stands there is hers"
+    )
+    stage.aside(f"{found}. She asked for them after the first refusal, each by itself.")
+    stage.hold("bank", "consumer")
+    return stage.over()
+
+
+@play
+def recovery(folder: Path) -> str:
+    stage = curtain(folder, "A wallet from its seed")
+    stage.fund(stage.account(stage.consumer), PRICE)
+
+    stage.act("She has 5, withdraws 5 more, and buys the song.")
+    stage.withdraw(PRICE)
+    stage.buy()
+    stage.settle()
+    stage.hold("bank", "consumer")
+
+    stage.act("The wallet is lost. Another one is made from the seed, and recovers in haste.")
+    stage.lose("consumer")
+    stage.hold("consumer")
+    stage.consumer.command(Recover(bank=stage.bank_key, fast=1))
+    stage.settle(500)
+    stage.aside(f"{len(stage.places)} places were asked for first, {sum(stage.places)} of them are signed.")
+    stage.hold("bank", "consumer")
     return stage.over()

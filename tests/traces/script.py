@@ -16,6 +16,7 @@ from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.recovery import Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction, number_of
@@ -96,8 +97,10 @@ def rendered(cast: Cast, said: Message | Signed) -> str:
 
 
 def about(cast: Cast, paper: Signed) -> str:
-    """A paper named by its step and sale, where it stands inside another message."""
+    """A paper named by its step and its sale or its tokens, where it stands inside another message."""
     body: Any = decode(paper.body)
+    if isinstance(body, ExchangeQ):
+        return f"exchange_q of {' and '.join(cast.token(each.token.public_key) for each in body.payments)}"
     inner = decode(body.authorization_m.body) if isinstance(body, Commit) else body
     return f"{step_name(type(body)).split()[-1]} of {cast.number(inner.transaction.number)}"  # type: ignore[attr-defined]
 
@@ -179,6 +182,8 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Undecided: lambda cast, it: f"{_transaction(cast, it.transaction)}, undecided at {cast.time(it.time)}",
     Claim: lambda cast, it: f"{about(cast, it.authorization_b)} and {about(cast, it.commit)}",
     Credit: lambda cast, it: f"{_transaction(cast, it.transaction)}, {it.value} {it.currency}",
+    UsedOf: lambda cast, it: f"B, {cast.brand(it.brand)}, which tokens are used?",
+    Used: lambda cast, it: f"{counted(len(it.names), 'name', 'names')} of used tokens",
     Refusal: _refusal,
 }
 
