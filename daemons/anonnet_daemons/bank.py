@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from anonnet.net.clock import BoundedClock
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
 from anonnet.net.turns import Placement
@@ -38,5 +39,6 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) 
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
+            clock=BoundedClock(),  # a leap ahead would end running sales, and forget what is still owed
             placement=placement,
         )
