@@ -9,9 +9,9 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
-from anonnet.protocol.exchange import ExchangeB
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Undecided
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, committed
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit, committed
 from anonnet.protocol.refusal import Noted
 from anonnet.wire.codec import decode, decode_record, encode
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, exchange_q, tampered
@@ -169,6 +169,23 @@ def test_an_abort_frees_the_token_for_exchange(scene: Scene) -> None:
 
     assert before.why == Why.TOKEN_USED
     assert isinstance(after, ExchangeB)
+
+
+def test_a_wallet_exchanges_by_itself_what_the_bank_has_seen_with_a_sale_that_failed(scene: Scene) -> None:
+    """Section "Purchase", P5b: "or exchanged following a failed transaction"."""
+    scene.lost = lambda line: line.kind is AuthorizationM
+    scene.buy()
+    scene.settle()
+    (paid,) = (line.body for line in scene.said(AuthorizationQ))
+    scene.heard.clear()
+
+    scene.to_expiration()
+
+    (exchange,) = (line.body for line in scene.said(ExchangeQ))
+    assert isinstance(exchange, ExchangeQ)
+    assert isinstance(paid, AuthorizationQ)
+    assert exchange.payments == paid.payments
+    assert scene.tokens() == {"free": 2 * PRICE}
 
 
 def test_a_wallet_spends_no_token_before_the_bank_has_noted_the_abort(scene: Scene) -> None:

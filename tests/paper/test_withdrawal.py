@@ -12,12 +12,12 @@ from anonnet.crypto.keys import verify as verify_signature
 from anonnet.errors import Malformed, Why
 from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, CLAIM_SECONDS
 from anonnet.protocol.account import OpenAccount
-from anonnet.protocol.exchange import ExchangeB
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.token import Token
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import encode as written
-from tests.paper.scenes import Deal, Hand, Scene, exchange_q, tampered
+from tests.paper.scenes import PRICE, Deal, Hand, Scene, exchange_q, tampered
 from tests.rsa_keys import brand_key
 
 R = 0x5EED_0F_B11D
@@ -234,3 +234,20 @@ def test_a_token_is_exchanged_for_new_ones_by_its_own_key(scene: Scene) -> None:
     assert reuse.why == Why.TOKEN_USED
     assert hand.key.public not in b"".join(written(line.said) for line in scene.heard)
     assert hand.balance == 6
+
+
+def test_a_wallet_makes_change_by_itself_and_says_no_name(scene: Scene) -> None:
+    """Section "Withdrawal and Exchange": "a token may be anonymously exchanged for a new token"."""
+    scene.sell("jingle", price=3)  # her tokens are 4, 4, 1 and 1
+    account = scene.account(scene.consumer)
+    scene.heard.clear()
+
+    purchase = scene.buy(item="jingle")
+    scene.settle()
+
+    (exchange,) = scene.said(ExchangeQ)
+    assert isinstance(exchange.body, ExchangeQ)
+    assert exchange.body.value == 4
+    assert scene.purchase(purchase).state == "done"
+    assert scene.tokens() == {"free": 2 * PRICE - 3, "spent": 3}
+    assert all(account not in written(line.said) for line in scene.heard)
