@@ -7,6 +7,7 @@ exponent fits its modulus (design: blind signatures).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from anonnet.crypto.blind import Method, PublicKey, check_key_proof
@@ -26,6 +27,8 @@ from anonnet.protocol.fields import Currency, Hash, Key, Modulus, Name, Seconds,
 from anonnet.protocol.steps import Step
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed, checked
+
+BRANDS_REMEMBERED = 4 * BRANDS_MAX
 
 
 @message(Step.BRAND, signed=True, frame_max=SMALL_FRAME_MAX)
@@ -51,7 +54,7 @@ class Brand(Message):
     @property
     def id(self) -> bytes:
         """What tokens name."""
-        return H(Label.BRAND, encode(self))
+        return _id(self)
 
     @property
     def renewed_from(self) -> int:
@@ -66,7 +69,17 @@ class Brand(Message):
     @property
     def public_key(self) -> PublicKey:
         """The RSA key under which this brand's tokens are signed. Raises Malformed."""
-        return PublicKey.from_bytes(Method(self.method), self.modulus)
+        return _public_key(self)
+
+
+@lru_cache(BRANDS_REMEMBERED)  # every token that is made or checked asks for both
+def _id(brand: Brand) -> bytes:
+    return H(Label.BRAND, encode(brand))
+
+
+@lru_cache(BRANDS_REMEMBERED)
+def _public_key(brand: Brand) -> PublicKey:
+    return PublicKey.from_bytes(Method(brand.method), brand.modulus)
 
 
 @record

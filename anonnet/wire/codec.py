@@ -62,33 +62,34 @@ STEPS: dict[int, type[Message]] = {}
 class Field:
     """How one field is written, read and checked."""
 
-    to_wire: Callable[[Any], Any]
+    to_wire: Callable[[Any], Any] | None
+    """None where the value stands on the wire as it is."""
     read: Callable[[_Reader], Any]
     complaint: Callable[[Any], str]
 
 
-def _same(value: Any) -> Any:
-    return value
+def _text_bytes(text: str) -> int:
+    """Raises UnicodeEncodeError for text that UTF-8 cannot write."""
+    return len(text.encode())
 
 
-def _extent(value: Any) -> int:
-    """What the bounds of a plain field are about. Raises UnicodeEncodeError for text that UTF-8 cannot write."""
-    return value if isinstance(value, int) else len(value.encode() if isinstance(value, str) else value)
+EXTENTS: dict[type, Callable[[Any], int]] = {bytes: len, str: _text_bytes, int: int}
+"""What the bounds of a plain field are about."""
 
 
 def _plain(kind: type, bounds: Between) -> Field:
-    low, high = bounds.low, bounds.high
+    low, high, extent_of = bounds.low, bounds.high, EXTENTS[kind]
 
     def complaint(value: Any) -> str:
         if type(value) is not kind:
             return f"is {type(value).__name__}, not {kind.__name__}"
         try:
-            extent = _extent(value)
+            extent = extent_of(value)
         except UnicodeEncodeError:
             return "is not text"
         return "" if low <= extent <= high else f"{extent} is outside {low}..{high}"
 
-    return Field(_same, _Reader.value, complaint)
+    return Field(None, _Reader.value, complaint)
 
 
 def _nested(kind: type[Record]) -> Field:
@@ -112,7 +113,10 @@ def _several(item: Field, bounds: Between) -> Field:
             return f"{len(value)} items are outside {bounds.low}..{bounds.high}"
         return next((f"item {text}" for each in value if (text := item.complaint(each))), "")
 
-    return Field(lambda value: tuple(item.to_wire(each) for each in value), read, complaint)
+    to_wire = item.to_wire
+    if to_wire is None:
+        return Field(None, read, complaint)
+    return Field(lambda value: [to_wire(each) for each in value], read, complaint)
 
 
 def _field(hint: Any) -> Field:
@@ -124,7 +128,7 @@ def _field(hint: Any) -> Field:
     assert bounds is not None, f"a field without bounds: {hint}"
     if get_origin(kind) is tuple:
         return _several(_field(get_args(kind)[0]), bounds)
-    assert kind in (bytes, str, int), f"no such kind of field: {hint}"
+    assert kind in EXTENTS, f"no such kind of field: {hint}"
     return _plain(kind, bounds)
 
 
@@ -160,6 +164,10 @@ def message(step: int, *, signed: bool, frame_max: int) -> Callable[[type[M]], t
     return register
 
 
+NO_VALUE = (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException)
+"""What msgpack raises for bytes that it does not take."""
+
+
 class _Reader:
     """Reads values one after the other. Raises Malformed for whatever msgpack does not take."""
 
@@ -170,17 +178,17 @@ class _Reader:
 
     def value(self) -> Any:
         """The next bytes, text, number, or something that no field takes; never an array that holds anything."""
-        return self._taken(self._unpacker.unpack)
+        try:
+            return self._unpacker.unpack()
+        except NO_VALUE as why:
+            raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
 
     def array(self) -> int:
         """How many values the array that comes next claims to hold."""
-        count: int = self._taken(self._unpacker.read_array_header)
-        return count
-
-    def _taken(self, take: Callable[[], Any]) -> Any:
         try:
-            return take()
-        except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as why:
+            count: int = self._unpacker.read_array_header()
+            return count
+        except NO_VALUE as why:
             raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
 
 
@@ -199,8 +207,11 @@ def _read_fields(kind: type[R], reader: _Reader) -> R:
     return kind(**{name: field.read(reader) for name, field in kind.layout})
 
 
-def _to_wire(value: Record) -> tuple[Any, ...]:
-    return tuple(field.to_wire(getattr(value, name)) for name, field in value.layout)
+def _to_wire(value: Record) -> list[Any]:
+    return [
+        getattr(value, name) if field.to_wire is None else field.to_wire(getattr(value, name))
+        for name, field in value.layout
+    ]
 
 
 def encode(value: Record) -> bytes:
