@@ -146,7 +146,9 @@ class BankStore(Store):
         new = 0
         for message in messages:
             self.touch(message)
-            new += self._db.run("insert or ignore into blinded values(?, ?, ?)", brand, message, origin)
+            if self._db.run("insert or ignore into blinded values(?, ?, ?)", brand, message, origin):
+                new += 1
+                continue
             (known,) = self._db.one("select origin from blinded where brand = ? and message = ?", brand, message)
             if known != origin:
                 raise Refused(Why.BAD_BLINDED, "signed before for another account or exchange")
@@ -170,8 +172,9 @@ class BankStore(Store):
 
     def begin_exchange(self, exchange_q: Signed, kept: int) -> bool:
         """Insert an exchange, or find that it stands; true if it is new. It may go after the second `kept`."""
-        self.touch(exchange_q.hash)
-        row = exchange_q.hash, encode(exchange_q), kept
+        hash = exchange_q.hash
+        self.touch(hash)
+        row = hash, encode(exchange_q), kept
         return self._db.run("insert or ignore into exchange values(?, ?, ?)", *row) == 1
 
     def use_in_exchange(

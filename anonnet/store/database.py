@@ -17,6 +17,12 @@ from anonnet.errors import BadStart, Fatal
 MEMORY = ":memory:"
 """A database without a file, for simulations."""
 
+CHECKPOINT_PAGES = 4000
+"""The WAL goes into the database when it has so many pages, 16 MB: most have been written several times by then."""
+
+CACHE_KIB = 16 * 1024
+"""Keys are hashes, so that every turn touches pages all over the file: SQLite's own 2 MB are soon too few."""
+
 BUSY_SECONDS = 5.0
 """How long a reader waits for SQLite's own short locks."""
 
@@ -47,6 +53,8 @@ class Database:
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma fullfsync = on")  # macOS: fsync alone does not reach the disk there
         self._db.execute("pragma foreign_keys = on")
+        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._db.execute(f"pragma cache_size = -{CACHE_KIB}")
         (found,) = self._db.execute("pragma user_version").fetchone()
         if found not in (0, version):
             raise BadStart(

@@ -72,12 +72,10 @@ class Ledger:
     def move(self, kind: str, reference: bytes, currency: str, time: int, *legs: Leg) -> None:
         """Post all legs of one movement."""
         for leg in legs:
-            (position,) = self._db.one(
-                "select coalesce(max(position) + 1, 0) from posting where book = ? and owner = ?", leg.book, leg.owner
-            )
             self._db.run(
-                "insert into posting values(?, ?, ?, ?, ?, ?, ?, ?)",
-                *(leg.book, leg.owner, position, currency, leg.amount, kind, reference, time),
+                "insert into posting select ?1, ?2, coalesce(max(position) + 1, 0), ?, ?, ?, ?, ?"
+                " from posting where book = ?1 and owner = ?2",
+                *(leg.book, leg.owner, currency, leg.amount, kind, reference, time),
             )
             self._db.run(
                 "insert into balance values(?, ?, ?, ?) on conflict do update set amount = amount + excluded.amount",
