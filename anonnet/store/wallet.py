@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import RESTORE_GAP
+from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
@@ -43,7 +43,7 @@ create table if not exists token(
     bound blob,                 -- the purchase, or the hash of the exchange, that it goes into
     primary key(brand, lane, position)
 ) without rowid;
-create index if not exists token_state on token(state);
+create index if not exists token_place on token(state, brand, lane, position);
 create index if not exists token_source on token(source);
 create index if not exists token_bound on token(bound);
 create table if not exists purchase(
@@ -238,8 +238,9 @@ class WalletStore(Store):
             self._token_moves(held.id, VOID)
 
     def free_tokens(self, brands: Sequence[bytes]) -> list[Held]:
-        """Tokens of these brands that can be spent, the oldest first."""
-        return self.in_state(FREE, brands)
+        """Tokens of these brands that can be spent, the oldest first: of each brand as many as one payment takes."""
+        where = "state = ? and brand = ? order by lane, position limit ?"
+        return [held for brand in sorted(brands) for held in self._tokens(where, FREE, brand, PAYMENTS_MAX)]
 
     def in_state(self, state: str, brands: Sequence[bytes]) -> list[Held]:
         """Tokens of these brands in one state, the oldest first."""
