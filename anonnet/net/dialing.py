@@ -7,6 +7,8 @@ that two of them cannot be joined by the connection that they came on.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 import trio
@@ -27,6 +29,9 @@ class Dialer(Protocol):
 
     async def connect(self, peer: Peer) -> Connection:
         """A new connection to this party; the caller closes it."""
+
+    def session(self, peer: Peer) -> AbstractAsyncContextManager[Connection]:
+        """A connection for several requests that belong together, shared with no other unlinkable exchange."""
 
     async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
         """One request and its reply, on a connection that no other unlinkable exchange uses."""
@@ -71,6 +76,11 @@ class Direct:
     async def connect(self, peer: Peer) -> Connection:
         """A new connection to this party; the caller closes it."""
         return Connection(await _dial(self._network, peer, self._bind_host), reply_seconds=self._reply_seconds)
+
+    @asynccontextmanager
+    async def session(self, peer: Peer) -> AsyncIterator[Connection]:
+        """The kept connection: who dials directly is seen anyway."""
+        yield await self._keep(peer)
 
     async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
         """Ask on the kept connection. Where that has ended meanwhile, on a new one: asking twice is always safe."""
@@ -129,9 +139,15 @@ class ThroughRelay:
             raise
         return Connection(await _channel(outer, self._network, peer), reply_seconds=self._reply_seconds)
 
+    @asynccontextmanager
+    async def session(self, peer: Peer) -> AsyncIterator[Connection]:
+        """A circuit that is closed behind the block."""
+        async with await self.connect(peer) as connection:
+            yield connection
+
     async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
         """One request on a circuit that is used for nothing else."""
-        async with await self.connect(peer) as connection:
+        async with self.session(peer) as connection:
             return await connection.ask(said)
 
     async def aclose(self) -> None:

@@ -164,7 +164,7 @@ class Jobs:
 
         if not download.missing:
             return ""
-        async with await self._dialer.connect(merchant) as connection, trio.open_nursery() as nursery:
+        async with self._dialer.session(merchant) as connection, trio.open_nursery() as nursery:
             for _ in range(min(CHUNKS_IN_FLIGHT_MAX, len(download.missing))):
                 nursery.start_soon(fetch, connection)
         return complaints[0] if complaints else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -36,6 +36,9 @@ class World:
         self.asked_max = 0
 
     async def connect(self, peer: Peer) -> Connection:
+        raise AssertionError("errands ask, each on its own connection")
+
+    def session(self, peer: Peer) -> AbstractAsyncContextManager[Connection]:
         raise AssertionError("errands ask, each on its own connection")
 
     async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
