@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from anonnet.limits import RESTORE_GAP
 from anonnet.protocol.local import Fund, Sell, Started
 from anonnet_daemons.benches.measuring import CURRENCY, PRICE, Times, cpu_seconds, load
 from anonnet_daemons.config import Kind
@@ -93,7 +94,9 @@ async def _shop(local: LocalNetwork, money: int) -> None:
         account = (await open_account(consumer, bank, PATIENCE_SECONDS)).account
         fund = Fund(account=account, currency=CURRENCY, amount=money, reference=bytes(32))
         await owner.ask(fund, Started)
-        await withdraw(consumer, bank, money, CURRENCY, PATIENCE_SECONDS, told=lambda done, total: None)
+        for taken in range(0, money, RESTORE_GAP):  # a wallet asks for no more tokens of one kind at a time
+            part = min(RESTORE_GAP, money - taken)
+            await withdraw(consumer, bank, part, CURRENCY, PATIENCE_SECONDS, told=lambda done, total: None)
 
 
 async def _measured(local: LocalNetwork, way: str, clients: int, count: int) -> Purchases:
