@@ -108,5 +108,5 @@ async def test_a_mark_that_cannot_be_kept_ends_the_log(tmp_path: Path) -> None:
     """A disk that is full or fails: what the log says next might not be kept either."""
     with Folder(tmp_path / "log") as folder:
         (folder / MARK_FILE).mkdir()
-        with pytest.raises(Fatal, match="clock.json cannot be written"):
+        with pytest.raises(Fatal, match=r"clock\.json cannot be written"):
             await keep_mark(BoundedClock(), folder)
