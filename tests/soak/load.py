@@ -10,7 +10,7 @@ from anonnet_daemons.config import Kind
 from .shop import LOOK_SECONDS, Shop
 
 SHOPPERS = 6
-LEAD, SHORT_LEAD = 15, 1
+LEAD, SHORT_LEAD = 10, 1
 """A merchant does not take a promise that leaves him so short a lead, so that these sales abort."""
 LOW, WITHDRAWAL = 60, 60
 

@@ -38,7 +38,7 @@ LEADS = {SALE: 30, ABORT: 1}
 """A merchant does not take a promise that leaves him so short a lead: that sale aborts, and tokens are exchanged."""
 LANES = [(course, (victim,)) for course in LEADS for victim in VICTIMS] if DEEP else [(c, VICTIMS) for c in LEADS]
 """Each on a network of its own, beside each other, since sales that abort take their time."""
-BUDGET_SECONDS = 30.0
+BUDGET_SECONDS = 25.0
 """In CI, from a lane's first kill on."""
 STRIDE = 7
 """In CI, from one number to the next; prime to what a turn writes, so that each kind of write comes up."""
