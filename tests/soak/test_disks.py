@@ -160,6 +160,8 @@ async def test_what_was_told_before_a_power_loss_is_there_after_it(tmp_path: Pat
             async with under_load(shop) as load:
                 for _ in range(BLACKOUTS):
                     await some_sales(load)
+                    for daemon in shop.local.daemons.values():
+                        daemon.pause()  # a machine without power says nothing more
                     disks.cut_power(shop.local.home)
                     for daemon in shop.local.daemons.values():
                         await daemon.kill()
