@@ -8,7 +8,7 @@ Integers are big-endian and as long as the modulus everywhere (I2OSP and OS2IP o
 
 The private operation is OpenSSL's where the process has one (`openssl`), else GMP's (`crt`), and each blinds its base:
 a second blinding around OpenSSL's own would cost a sixth more, and hide nothing more. Whichever computes, s^e == z is
-checked here, by GMP.
+checked here, by the same engine's public operation, which has been compared with GMP's.
 
 Weakness: GMP runs powers with secret exponents in its quiet ladder on freshly blinded bases, yet conversion, reduction
 and inversion in GMP and Python are not constant time. Somebody who can time single instructions on the bank's machine
@@ -270,16 +270,21 @@ class SecretKey:
         """Return the e-th root of `value` mod n, checked before it leaves; FaultySignature if it is none."""
         try:
             root = self.raw_root(value)
+            opened = self.raw_power(root)
         except ArithmeticError as error:
             raise FaultySignature("the private operation gave no result") from error
         # RFC 9474, section 4.3: "Check correctness of the signature"; a fault in one half of the CRT factors n.
-        if power(root, self.public.exponent, self.public.modulus) != value:
+        if opened != value:
             raise FaultySignature("the private operation gave a wrong result: suspect this machine")
         return root
 
     def raw_root(self, value: int) -> int:
         """Return value ** d mod n, blinded against timing and unchecked: for `root` alone. ArithmeticError if none."""
         return self._engine.raw_root(value)
+
+    def raw_power(self, root: int) -> int:
+        """Return root ** e mod n: what `root` compares. ArithmeticError where the engine fails."""
+        return self._engine.power(root)
 
 
 def challenge(public: PublicKey, number: int) -> int:

@@ -1,7 +1,8 @@
 """The private operation of RSA, value ** d mod n, by the Chinese remainder theorem: its numbers, and GMP's way to it.
 
-An engine has a `name` and `raw_root(value)`, blinded against timing, unchecked: whoever lets a result out checks it
-first, since one faulty half gives the factors of n away. `GmpEngine` is the reference; `openssl` holds the other one.
+An engine has a `name`, `raw_root(value)`, blinded against timing, unchecked, and `power(value)`, the public operation.
+Whoever lets a root out checks it first, since one faulty half gives the factors of n away. `GmpEngine` is the
+reference; `openssl` holds the other one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class PrivateNumbers:
 
 
 class GmpEngine:
-    """The private operation in GMP's quiet ladder, on a base that a fresh random factor hides."""
+    """The private operation in GMP's quiet ladder, on a base that a fresh random factor hides, and the public one."""
 
     name = "gmpy2"
 
@@ -49,6 +50,10 @@ class GmpEngine:
         if unblinding is None:
             raise ArithmeticError("a random number shares a factor with the modulus")
         return product(self._by_halves(product(value, power(factor, e, n), n)), unblinding, n)
+
+    def power(self, value: int) -> int:
+        """Return value ** e mod n."""
+        return power(value, self._numbers.exponent, self._numbers.modulus)
 
     def _by_halves(self, covered: int) -> int:
         k = self._numbers

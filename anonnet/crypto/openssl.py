@@ -1,15 +1,16 @@
-"""OpenSSL's private operation of RSA, through the libcrypto that this Python's own `hashlib` is linked to.
+"""OpenSSL's two operations of RSA, through the libcrypto that this Python's own `hashlib` is linked to.
 
 Which library: the handle of the loaded `_hashlib` extension also answers for the libraries that it was linked with
 (dlsym(3): "a breadth-first search of the dependency tree"), so no path is guessed and no second copy is loaded. On
 macOS a guessed libcrypto even ends the process. Where the handle does not answer (LibreSSL, a static or hidden
 OpenSSL, another version), there is no engine, and GMP signs.
 
-Which function: RSA_private_encrypt with RSA_NO_PADDING. It takes every z in [0, n), blinds the base itself
+Which functions: RSA_private_encrypt with RSA_NO_PADDING. It takes every z in [0, n), blinds the base itself
 (crypto/rsa/rsa_ossl.c: a factor from OpenSSL's generator, squared at each use, drawn afresh after 32), reduces modulo p
 and q in Montgomery form, and runs both halves in BN_mod_exp_mont_consttime. EVP_PKEY_sign leads to the same code, by a
-context for each thread and a provider's rules for padding. OpenSSL 3 deprecates the one that is used here; built
-without it, there is no engine.
+context for each thread and a provider's rules for padding. RSA_public_decrypt checks what has come out, on a key of
+its own that holds n and e alone, in a third of GMP's time. OpenSSL 3 deprecates both; built without them, there is no
+engine.
 
 Python sees z and its root only, both of which the asker knows: no secret passes through code whose time depends on it.
 
@@ -32,7 +33,9 @@ from anonnet.crypto.crt import GmpEngine, PrivateNumbers
 RSA_NO_PADDING = 3  # openssl/rsa.h
 RSA_FLAG_NO_BLINDING = 0x80  # openssl/rsa.h
 VERSION_TEXT = 0  # OPENSSL_VERSION of openssl/crypto.h: "OpenSSL 3.0.19 27 Jan 2026"
-NO_RESULT = "OpenSSL did not carry out the private operation"
+
+Operation = Callable[[int, bytes, ctypes.Array[ctypes.c_char], int, int], int]
+"""RSA_private_encrypt and RSA_public_decrypt: size, from, to, key, padding; gives the size, or less if it failed."""
 
 FUNCTIONS: dict[str, tuple[type[c_int | c_ulong | c_char_p | c_void_p] | None, list[type]]] = {
     "OpenSSL_version_num": (c_ulong, []),
@@ -42,6 +45,7 @@ FUNCTIONS: dict[str, tuple[type[c_int | c_ulong | c_char_p | c_void_p] | None, l
     "BN_clear_free": (None, [c_void_p]),
     "RSA_new": (c_void_p, []),
     "RSA_free": (None, [c_void_p]),
+    "RSAPublicKey_dup": (c_void_p, [c_void_p]),
     "RSA_PKCS1_OpenSSL": (c_void_p, []),
     "RSA_get_method": (c_void_p, [c_void_p]),
     "RSA_test_flags": (c_int, [c_void_p, c_int]),
@@ -49,6 +53,7 @@ FUNCTIONS: dict[str, tuple[type[c_int | c_ulong | c_char_p | c_void_p] | None, l
     "RSA_set0_factors": (c_int, [c_void_p] * 3),
     "RSA_set0_crt_params": (c_int, [c_void_p] * 4),
     "RSA_private_encrypt": (c_int, [c_int, c_char_p, c_char_p, c_void_p, c_int]),
+    "RSA_public_decrypt": (c_int, [c_int, c_char_p, c_char_p, c_void_p, c_int]),
 }
 
 Finder = Callable[[], ctypes.CDLL | None]
@@ -104,15 +109,12 @@ class OpenSslEngine:
         self.name = f"openssl {lib.version}"
         self._call = lib.call
         self._size = -(-numbers.modulus.bit_length() // 8)
-        self._rsa = lib.call.RSA_new()
-        if not self._rsa:
-            raise ArithmeticError("OpenSSL made no key")
-        # RSA_free wipes what it frees. Not at exit: another thread may still be signing, and the process ends anyway.
-        weakref.finalize(self, lib.call.RSA_free, self._rsa).atexit = False
+        self._rsa = self._owned(lib.call.RSA_new())
         k = numbers
         self._give(lib.call.RSA_set0_key, k.modulus, k.exponent, k.d)
         self._give(lib.call.RSA_set0_factors, k.p, k.q)
         self._give(lib.call.RSA_set0_crt_params, k.dp, k.dq, k.q_inverse)
+        self._public = self._owned(lib.call.RSAPublicKey_dup(self._rsa))
         # A system's OpenSSL configuration may put a device's method here, of whose blinding nothing is known.
         if lib.call.RSA_get_method(self._rsa) != lib.call.RSA_PKCS1_OpenSSL():
             raise ArithmeticError("this OpenSSL has another method for RSA than its own")
@@ -121,6 +123,13 @@ class OpenSslEngine:
 
     def __reduce__(self) -> str:
         raise TypeError("a key inside OpenSSL is neither copied nor stored")  # a copy would outlive what it points to
+
+    def _owned(self, rsa: int | None) -> int:
+        if not rsa:
+            raise ArithmeticError("OpenSSL made no key")
+        # RSA_free wipes what it frees. Not at exit: another thread may still be signing, and the process ends anyway.
+        weakref.finalize(self, self._call.RSA_free, rsa).atexit = False
+        return rsa
 
     def _give(self, setter: Callable[..., int], *values: int) -> None:
         """Pass numbers on, big-endian; the key owns them if its setter takes them, else they are wiped and freed."""
@@ -134,12 +143,19 @@ class OpenSslEngine:
 
     def raw_root(self, value: int) -> int:
         """Return value ** d mod n, for 0 <= value < n; ArithmeticError otherwise, and where OpenSSL fails."""
+        return self._done("private", self._call.RSA_private_encrypt, self._rsa, value)
+
+    def power(self, value: int) -> int:
+        """Return value ** e mod n, for 0 <= value < n; ArithmeticError otherwise, and where OpenSSL fails."""
+        return self._done("public", self._call.RSA_public_decrypt, self._public, value)
+
+    def _done(self, which: str, operation: Operation, rsa: int, value: int) -> int:
         size = self._size
-        root = ctypes.create_string_buffer(size)
-        if self._call.RSA_private_encrypt(size, value.to_bytes(size, "big"), root, self._rsa, RSA_NO_PADDING) != size:
+        result = ctypes.create_string_buffer(size)
+        if operation(size, value.to_bytes(size, "big"), result, rsa, RSA_NO_PADDING) != size:
             self._call.ERR_clear_error()
-            raise ArithmeticError(NO_RESULT)
-        return int.from_bytes(root.raw, "big")
+            raise ArithmeticError(f"OpenSSL did not carry out the {which} operation")
+        return int.from_bytes(result.raw, "big")
 
 
 def engine(numbers: PrivateNumbers, find: Finder = loaded) -> tuple[OpenSslEngine | GmpEngine, str]:
@@ -152,7 +168,8 @@ def engine(numbers: PrivateNumbers, find: Finder = loaded) -> tuple[OpenSslEngin
     try:
         candidate = OpenSslEngine(lib, numbers)
         values = (2, n - 1, numbers.p, secrets.randbelow(n), secrets.randbelow(n))
-        if all(candidate.raw_root(value) == reference.raw_root(value) for value in values):
+        ours, theirs = ([(by.raw_root(value), by.power(value)) for value in values] for by in (candidate, reference))
+        if ours == theirs:
             return candidate, ""
     except ArithmeticError as error:
         return reference, f"openssl {lib.version} is not used: {error}"

@@ -85,6 +85,7 @@ def test_it_agrees_with_gmp(name: str, turned: bool) -> None:
     ours, reference = engine_of(numbers), GmpEngine(numbers)
 
     assert [ours.raw_root(value) for value in values] == [reference.raw_root(value) for value in values]
+    assert [ours.power(value) for value in values] == [reference.power(value) for value in values]
     assert ours.raw_root(5) == pow(5, numbers.d, n)
     assert SecretKey.from_primes(method_of(name), p, q).engine == ours.name
 
@@ -114,9 +115,11 @@ def test_what_is_no_residue_is_refused_and_leaves_no_error_behind() -> None:
     for value in (-1, numbers.modulus, numbers.modulus + 1, 1 << 2048):
         with pytest.raises(ArithmeticError):
             ours.raw_root(value)
+        with pytest.raises(ArithmeticError):
+            ours.power(value)
 
     assert not error_waits()
-    assert ours.raw_root(1) == 1
+    assert ours.raw_root(1) == ours.power(1) == 1
 
 
 class BrokenMachine(SecretKey):
@@ -137,10 +140,11 @@ def test_a_wrong_result_never_leaves(find: openssl.Finder) -> None:
 
 
 @needs_openssl
-def test_no_result_is_a_faulty_signature() -> None:
+@pytest.mark.parametrize("operation", ["RSA_private_encrypt", "RSA_public_decrypt"])
+def test_no_result_is_a_faulty_signature(operation: str) -> None:
     """OpenSSL may fail at a signature, if its generator has no entropy for the blinding, say."""
-    bent = Bent(RSA_private_encrypt=lambda *given: -1 if broken else real(*given))
-    real, broken = openssl.LibCrypto(bent._handle).call.RSA_private_encrypt, []
+    bent = Bent(**{operation: lambda *given: -1 if broken else real(*given)})
+    real, broken = getattr(openssl.LibCrypto(bent._handle).call, operation), []
     secret = SecretKey.from_primes(Method.PSS_DETERMINISTIC, *PRIMES["2048-a"], bent)
     assert secret.engine.startswith("openssl ")
 
@@ -157,13 +161,17 @@ def lies(size: int, value: bytes, root: Any, rsa: int, padding: int) -> int:
 
 BENT = [  # what is wrong with libcrypto, and what the key says about it
     ({"RSA_private_encrypt": lies}, "disagrees with gmpy2"),
+    ({"RSA_public_decrypt": lies}, "disagrees with gmpy2"),
     ({"RSA_private_encrypt": lambda *given: -1}, "did not carry out"),
+    ({"RSA_public_decrypt": lambda *given: -1}, "did not carry out"),
     ({"RSA_set0_crt_params": lambda *given: 0}, "did not take the key"),
     ({"BN_bin2bn": lambda *given: None}, "did not take the key"),
     ({"RSA_new": lambda: None}, "made no key"),
+    ({"RSAPublicKey_dup": lambda rsa: None}, "made no key"),
     ({"RSA_get_method": lambda rsa: 1}, "another method"),
     ({"RSA_test_flags": lambda rsa, flags: flags}, "does not blind"),
     ({"RSA_private_encrypt": None}, ""),
+    ({"RSA_public_decrypt": None}, ""),
     ({"OpenSSL_version": lambda kind: b"LibreSSL 3.3.6"}, ""),
     ({"OpenSSL_version_num": lambda: 0x10100000}, ""),
 ]
