@@ -9,6 +9,7 @@ that the order on which they rest does not.
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import trio
@@ -127,12 +128,12 @@ class Jobs:
         folder = self.folder_of(bought.id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealed = folder / SEALED_FILE
-        download = Download(sealed, bought.terms.contract.size)
-        try:
-            complaint = await self._fetch_missing(merchant, bought, download)
-            await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
-        finally:
-            download.close()
+        with closing(Download(sealed, bought.terms.contract.size)) as download:
+            try:
+                complaint = await self._fetch_missing(merchant, bought, download)
+            finally:
+                with trio.CancelScope(shield=True):  # whatever has ended it, what has come is not fetched again
+                    await trio.to_thread.run_sync(download.sync, limiter=self._limiter)
         if complaint:
             await self._queue.ask(self._queue.request(Unfetched(bought.id, complaint), owner=True))
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES, Sealer, chunk_count
 from anonnet.errors import Malformed
 from anonnet.limits import GOODS_BYTES_MAX
+from anonnet.store.folder import write_durably
 from anonnet.tlog.merkle import Frontier, leaf_hash
 
 SEALED_BYTES = CHUNK_BYTES + TAG_BYTES
@@ -99,7 +101,8 @@ class Download:
     """Sealed goods on their way into a file: chunks may come in any order; what has come survives a restart.
 
     The caller checks each chunk against P1 before it is written. Which chunks are there stands in a map beside the
-    file; it may forget some after a crash, and those are fetched again.
+    file, whole at any time; after a crash it may have forgotten some, and those are fetched again. It never names one
+    that is not durable: then the goods would be wrong at the end, and all of them fetched again.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -111,6 +114,7 @@ class Download:
         if len(self._map) != self.count:
             self._map = bytearray(self.count)
         self.missing = [index for index in range(self.count) if not self._map[index]]
+        self._syncing = threading.Lock()
 
     def write(self, index: int, sealed: bytes) -> None:
         """Keep one checked chunk. Raises OSError."""
@@ -119,12 +123,15 @@ class Download:
         self._map[index] = 1
 
     def sync(self) -> None:
-        """Make what has come durable, and only then say so in the map. Raises OSError."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._map_path.write_bytes(self._map)
+        """Make what has come durable, and only then say so in the map; more may come meanwhile. Raises OSError."""
+        with self._syncing:
+            come = bytes(self._map)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            write_durably(self._map_path, come)
 
     def close(self) -> None:
+        """Let go of the file, and of what has come since the last sync."""
         self._file.close()
 
 

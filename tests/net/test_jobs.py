@@ -12,6 +12,7 @@ import pytest
 import trio.testing
 
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES
+from anonnet.limits import CHUNKS_IN_FLIGHT_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.jobs import SEALED_FILE, Jobs, file_name
 from anonnet.net.trace import Tracer
@@ -33,6 +34,8 @@ class Cheat:
 
     chunks: list[bytes]
     asked: int = 0
+    leaves_at: int = 0
+    """He ends the connection at this request, once; 0 for never."""
 
     def session(self, peer: object) -> Any:
         return self
@@ -45,6 +48,8 @@ class Cheat:
     async def ask(self, said: ChunkOf) -> Reply:
         await trio.lowlevel.checkpoint()
         self.asked += 1
+        if self.asked == self.leaves_at:
+            raise ConnectionResetError("the peer closed the connection")
         tree = tree_of(self.chunks)
         path = tuple(tree.inclusion(said.index, tree.size))
         return Reply(Chunk.step, payload(Chunk(index=said.index, sealed=self.chunks[said.index], path=path)))
@@ -111,6 +116,21 @@ async def test_sealed_goods_that_do_not_fit_their_contract_are_not_fetched_again
 
     assert cheat.asked <= 2
     assert "do not fit their contract" in scene.purchase(purchase).detail
+
+
+async def test_what_has_come_before_a_connection_breaks_is_not_asked_for_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    count, asked_at_once = 40, CHUNKS_IN_FLIGHT_MAX
+    chunks = [bytes([each]) * (CHUNK_BYTES + TAG_BYTES) for each in range(count)]
+    purchase = offered(scene, chunks, size=count * CHUNK_BYTES)
+    merchant = Cheat(chunks, leaves_at=30)
+
+    async with working(scene, merchant, tmp_path / "data"):
+        await until(lambda: not scene.consumer.store.jobs())
+
+    assert scene.purchase(purchase).state == "timing"
+    assert merchant.asked <= count + asked_at_once
 
 
 def test_no_item_s_name_leads_to_another_file() -> None:
