@@ -6,6 +6,7 @@ answered. What an answer has said is noted in `Told`, and must hold for ever aft
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -27,15 +28,15 @@ from anonnet.errors import BadStart
 from anonnet.protocol.account import LedgerEntry
 from anonnet.protocol.local import Fund, OpenAt, Purchase, PurchaseOf, Sell, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, Recorded, Time, TimeOf
-from anonnet.store.folder import write_durably
 from anonnet.store.wallet import MOVES, ORDERING
 from anonnet.wire.codec import Message
 
 CURRENCY = "EUR"
 DENOMINATIONS = (1, 2, 4, 8)
 GOODS = {"note": 1_000, "song": 200_000}
-"""Bytes of what is on sale: one chunk, and some."""
-PRICES = {"note": 3, "song": 5}
+"""Bytes of what is on sale from the start: one chunk, and some."""
+PRICES = {"note": 3, "song": 5, "film": 7}
+PIECE_BYTES = 2**20
 LOOK_SECONDS = 0.1
 DEEP = os.environ.get("ANONNET_DEEP") == "1"
 SEED = int(os.environ.get("ANONNET_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
@@ -111,6 +112,7 @@ class Shop:
         self.local = local
         self.told = Told()
         self.goods: dict[str, bytes] = {}
+        """SHA-256 of each item's file."""
 
     # Speaking with daemons that die.
 
@@ -137,10 +139,18 @@ class Shop:
             await self.insist(kind, OpenAt(bank=bank.key), Started)
             await self.seen(partial(self.look_at_account, kind))
         for item, size in GOODS.items():
-            self.goods[item] = os.urandom(size)
-            path = self.local.home / item
-            write_durably(path, self.goods[item])
-            await self.insist(Kind.MERCHANT, self._sell(item, path), Started)
+            await self.put_on_sale(item, size)
+
+    async def put_on_sale(self, item: str, size: int) -> None:
+        """Have the merchant sell a file of so many random bytes."""
+        path, whole = self.local.home / item, hashlib.sha256()
+        with path.open("wb") as file:
+            for at in range(0, size, PIECE_BYTES):
+                piece = os.urandom(min(PIECE_BYTES, size - at))
+                file.write(piece)
+                whole.update(piece)
+        self.goods[item] = whole.digest()
+        await self.insist(Kind.MERCHANT, self._sell(item, path), Started)
 
     def _sell(self, item: str, path: Path) -> Sell:
         return Sell(

@@ -32,7 +32,7 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import received
 
-from .checks import check_all
+from .checks import check_all, peak_memory
 from .load import LEAD, Load
 from .shop import DEEP, LOOK_SECONDS, SEED, Shop, shop_in
 
@@ -99,10 +99,9 @@ class Eyes:
         while True:
             self.connections = max(self.connections, sum([await self.connections_of(kind) for kind in REACHED]))
             for kind in REACHED:
-                process = Path(f"/proc/{self.shop.local[kind].pid}")
-                self.files[kind] = max(self.files[kind], len(os.listdir(process / "fd")))
-                status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-                self.memory[kind] = int(status["VmHWM"].split()[0]) * 1024
+                pid = self.shop.local[kind].pid
+                self.files[kind] = max(self.files[kind], len(os.listdir(f"/proc/{pid}/fd")))
+                self.memory[kind] = peak_memory(pid)
             await trio.sleep(LOOK_SECONDS)
 
     async def connections_of(self, kind: Kind) -> int:
