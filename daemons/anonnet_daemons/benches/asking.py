@@ -5,14 +5,14 @@ Requests are made and signed before the clock starts, so that the clients, who s
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from multiprocessing.connection import Connection as Pipe
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -22,6 +22,8 @@ from anonnet.protocol.answers import ANSWERS
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.steps import Step
 from anonnet.wire.signed import Signed
+
+T = TypeVar("T")
 
 Flood = Callable[[Any], None]
 """What else a peer has to bear, in a process of its own, until the event that it is given."""
@@ -37,20 +39,18 @@ class Asked:
     seconds: float
     """From the first request to the last answer."""
     answers: list[Reply]
-    """The answers in the order of the clients and their requests, where each was asked once; else none are kept."""
+    """The answers in the order of the clients and their requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Who asks whom, and for how long."""
+    """Who asks whom, and what."""
 
     network: Network
     peer: Peer
     requests: Sequence[Sequence[Signed]]
     """Those of each client."""
     per_connection: int = 1
-    seconds: float | None = None
-    """Begin again and again until then; None: each asks its requests once."""
 
     async def ask(self, flood: Flood | None = None) -> Asked:
         """Run the clients, and the flood beside them."""
@@ -81,29 +81,24 @@ class Clients:
         times: list[float] = []
         answers: list[list[Reply]] = [[] for _ in self.requests]
         began = time.perf_counter()
-        with trio.move_on_after(math.inf if self.seconds is None else self.seconds):
-            async with trio.open_nursery() as nursery:
-                for number, mine in enumerate(self.requests):
-                    connection = connections[number // self.per_connection]
-                    nursery.start_soon(partial(self._client, connection, mine, times, answers[number]))
+        async with trio.open_nursery() as nursery:
+            for number, mine in enumerate(self.requests):
+                connection = connections[number // self.per_connection]
+                nursery.start_soon(partial(self._client, connection, mine, times, answers[number]))
         took = time.perf_counter() - began
         for each in connections:
             await each.aclose()
         said = [reply for replies in answers for reply in replies]
         refused = sum(reply.step == Step.REFUSED for reply in said)
-        return Asked(times, refused, took, said if self.seconds is None else [])
+        return Asked(times, refused, took, said)
 
     async def _client(
         self, connection: Connection, requests: Sequence[Signed], times: list[float], answers: list[Reply]
     ) -> None:
-        while True:
-            for request in requests:
-                began = time.perf_counter()
-                reply = await connection.ask(request)
-                times.append(time.perf_counter() - began)
-                answers.append(reply)
-            if self.seconds is None:
-                return
+        for request in requests:
+            began = time.perf_counter()
+            answers.append(await connection.ask(request))
+            times.append(time.perf_counter() - began)
 
 
 assert Step.E1 in (kind.step for kind in ANSWERS), "a process of clients knows every step that has an answer"
@@ -112,3 +107,9 @@ assert Step.E1 in (kind.step for kind in ANSWERS), "a process of clients knows e
 def _run(pipe: Pipe) -> None:
     clients: Clients = pipe.recv()
     pipe.send(trio.run(clients.run))
+
+
+def split(items: Sequence[T], parts: int) -> list[Sequence[T]]:
+    """Several parts of nearly the same length, none of them empty."""
+    ends = [len(items) * number // parts for number in range(parts + 1)]
+    return [items[start:end] for start, end in pairwise(ends) if start < end]

@@ -11,8 +11,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 from anonnet.crypto.keys import SEED_BYTES, SigningKey
 from anonnet.limits import BLINDED_MAX
@@ -25,13 +24,11 @@ from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
-from anonnet_daemons.benches.asking import Clients
+from anonnet_daemons.benches.asking import Clients, split
 from anonnet_daemons.benches.beside import Work, cpu_ms, exchange, withdrawal
 from anonnet_daemons.benches.measuring import PRICE, Times, bank_alone, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import LocalNetwork
-
-T = TypeVar("T")
 
 WARM_UP = 64
 """Requests before the clock starts, for each benchmark."""
@@ -158,9 +155,3 @@ async def _measured(what: str, local: LocalNetwork, clients: int, requests: Sequ
         crypto_cpu_ms_per_op=round((crypto_before + crypto_after) / 2, 3),
         load=loaded,
     )
-
-
-def split(items: Sequence[T], parts: int) -> list[Sequence[T]]:
-    """Several parts of nearly the same length, none of them empty."""
-    ends = [len(items) * number // parts for number in range(parts + 1)]
-    return [items[start:end] for start, end in pairwise(ends) if start < end]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LocalNetwork
 from anonnet_daemons.shopping import DONE, Wish, buy, ended, open_account, withdraw
 
+WAYS = ("relay", "direct")
 ITEM = "note"
 GOODS_BYTES = 1000
 LEAD_SECONDS = 600
@@ -58,10 +60,10 @@ class Purchases:
         return round(sum(self.cpu_ms.values()), 1)
 
 
-async def purchases(clients: int, count: int) -> list[Purchases]:
+async def purchases(clients: int, count: int, ways: Sequence[str] = WAYS) -> list[Purchases]:
     """Measure `count` purchases one after the other and from `clients` at once, through the relay and directly."""
     measured: list[Purchases] = []
-    for way in ("relay", "direct"):  # each with a log and a wallet of its own, since long ones cost more
+    for way in ways:  # each with a log and a wallet of its own, since long ones cost more
         with tempfile.TemporaryDirectory(prefix="anonnet-") as folder:
             home = Path(folder) / "bench"
             await found(Plan(home, CURRENCY, denominations=(PRICE,)))

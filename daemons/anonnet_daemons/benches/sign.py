@@ -1,7 +1,7 @@
 """How many blind signatures a second, beside `openssl speed`, which times OpenSSL's bare private operation.
 
 Both run in turns, so that whatever else the machine does hits both. One thread is compared by the user's CPU seconds,
-which `openssl speed` counts of itself; two threads by the clock on the wall (`-elapsed`), where waiting for the GIL or
+which `openssl speed` counts of itself; several threads by the wall clock (`-elapsed`), where waiting for the GIL or
 for a lock would show. A signature here is `SecretKey.sign`: reading, the private operation, s^e == z, writing.
 """
 
@@ -24,15 +24,14 @@ T = TypeVar("T")
 
 BITS = 2048
 ROUNDS = 3
-THREADS = 2
 SPEED_SECONDS = 3  # for each kind of operation; `openssl speed` times verification as well, and takes twice as long
 COUNT_MIN = 100
 MESSAGES = 1000
 SPEED_LINE = re.compile(rf"^rsa +{BITS} bits(?: +[\d.]+s)+ +([\d.]+)", re.MULTILINE)  # times, then rates: signing first
 
 
-def run(count: int, speed_seconds: int = SPEED_SECONDS) -> dict[str, object]:
-    """Sign `count` messages in one thread, and as many in each of two; at least COUNT_MIN.
+def run(count: int, threads: int, speed_seconds: int = SPEED_SECONDS) -> dict[str, object]:
+    """Sign `count` messages in one thread, and as many in each of `threads`; at least COUNT_MIN.
 
     Rates are medians over the rounds, per second; p50, p99 and CPU are milliseconds of one signature in one thread;
     `parts_us` is where a signature's CPU time goes, in microseconds. What needs the `openssl` tool is None without it.
@@ -41,15 +40,15 @@ def run(count: int, speed_seconds: int = SPEED_SECONDS) -> dict[str, object]:
     secret = SecretKey.generate(Method.PSS_DETERMINISTIC, BITS)
     messages = blinded_messages(secret.public.modulus)
     each = max(count, COUNT_MIN) // ROUNDS
-    wall, cpu, user, speed, wall_two, speed_two = [], [], [], [], [], []
+    wall, cpu, user, speed, wall_together, speed_together = [], [], [], [], [], []
     for _ in range(ROUNDS):
         speed.append(openssl_speed(speed_seconds))
         user_before, cpu_before = user_seconds(), time.thread_time()
         wall += alone(secret, messages, each)
         cpu.append((time.thread_time() - cpu_before) / each)
         user.append(each / (user_seconds() - user_before))
-        speed_two.append(openssl_speed(speed_seconds, "-elapsed", "-multi", str(THREADS)))
-        wall_two.append(THREADS * each / together(secret, messages, each))
+        speed_together.append(openssl_speed(speed_seconds, "-elapsed", "-multi", str(threads)))
+        wall_together.append(threads * each / together(threads, secret, messages, each))
     centiles = quantiles(wall, n=100)
     return {
         "per_second": round(len(wall) / sum(wall)),
@@ -59,9 +58,10 @@ def run(count: int, speed_seconds: int = SPEED_SECONDS) -> dict[str, object]:
         "engine": secret.engine,
         "openssl_speed_per_second": middle(speed),
         "ratio": ratio(user, speed),
-        "two_threads_per_second": round(median(wall_two)),
-        "openssl_speed_two_per_second": middle(speed_two),
-        "two_threads_ratio": ratio(wall_two, speed_two),
+        "threads": threads,
+        "together_per_second": round(median(wall_together)),
+        "openssl_speed_together_per_second": middle(speed_together),
+        "together_ratio": ratio(wall_together, speed_together),
         "parts_us": parts(secret, messages),
         "load": (round(load, 2), round(os.getloadavg()[0], 2)),
     }
@@ -104,9 +104,9 @@ def alone(secret: SecretKey, messages: list[bytes], count: int) -> list[float]:
     return times
 
 
-def together(secret: SecretKey, messages: list[bytes], count: int) -> float:
-    """Sign `count` in each of two threads: the seconds until the last one is done."""
-    threads = [threading.Thread(target=alone, args=(secret, messages, count)) for _ in range(THREADS)]
+def together(number: int, secret: SecretKey, messages: list[bytes], count: int) -> float:
+    """Sign `count` in each of some threads: the seconds until the last one is done."""
+    threads = [threading.Thread(target=alone, args=(secret, messages, count)) for _ in range(number)]
     started = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -7,6 +7,7 @@ Clients and flood are processes of their own. The flood is connections that send
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,19 +19,16 @@ from anonnet.net.turns import Placement
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.network import Peer
 from anonnet.wire.signed import Signed, Signer
-from anonnet_daemons.benches.asking import Clients
+from anonnet_daemons.benches.asking import Clients, split
 from anonnet_daemons.benches.measuring import Times, bank_alone, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import LocalNetwork
 
-SECONDS = 3.0
 FLOODERS = 32
 FLOOD_BYTES = 2000
 FLOOD_HOST = "127.0.0.1"
 CLIENTS_PER_CONNECTION = 8
 """So that the clients, which share the machine, cost less than the daemon that is measured."""
-PREPARED_PER_CLIENT = 400
-"""Requests signed before the clock starts, for each client; a client who has used them begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +51,19 @@ class Rate:
         return {**values.pop("times"), **values}
 
 
-async def turns(clients: int, seconds: float = SECONDS) -> list[Rate]:
-    """Measure every placement, quiet and under a flood."""
+async def turns(clients: int, count: int) -> list[Rate]:
+    """Measure `count` turns in every placement, quiet and under a flood."""
     rates = []
     for flood in (False, True):
         for placement in Placement:
-            rates.append(await _measured(placement, flood, clients, seconds))
+            rates.append(await _measured(placement, flood, clients, count))
     return rates
 
 
-async def _measured(placement: Placement, flood: bool, clients: int, seconds: float) -> Rate:
+async def _measured(placement: Placement, flood: bool, clients: int, count: int) -> Rate:
     async with bank_alone("--placement", placement.value) as local:
         peer = local.peer(Kind.BANK)
-        asking = Clients(local.network, peer, _requests(local, clients), CLIENTS_PER_CONNECTION, seconds)
+        asking = Clients(local.network, peer, _requests(local, clients, count), CLIENTS_PER_CONNECTION)
         async with local.owner(Kind.BANK) as owner:
             loaded, before = load(), await owner.health()
             used = cpu_seconds(local)
@@ -86,12 +84,11 @@ async def _measured(placement: Placement, flood: bool, clients: int, seconds: fl
     )
 
 
-def _requests(local: LocalNetwork, clients: int) -> list[list[Signed]]:
-    """For each client, requests that all write."""
+def _requests(local: LocalNetwork, clients: int, count: int) -> list[Sequence[Signed]]:
+    """For each client, requests that all write, signed before the clock starts."""
     bank = OpenAccount(bank=local.peer(Kind.BANK).key)
-    count = range(PREPARED_PER_CLIENT)
-    new = (Signer(local.network.name, SigningKey(os.urandom(SEED_BYTES))) for _ in range(clients) for _ in count)
-    return [[next(new).sign(bank) for _ in count] for _ in range(clients)]
+    keys = (SigningKey(os.urandom(SEED_BYTES)) for _ in range(count))
+    return split([Signer(local.network.name, key).sign(bank) for key in keys], clients)
 
 
 def _flood(peer: Peer, stop: Any) -> None:

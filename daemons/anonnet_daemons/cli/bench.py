@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import trio
@@ -22,25 +22,34 @@ def bench() -> None:
     """Measure on this machine, with real processes and durable storage."""
 
 
-clients_option = click.option(
-    "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="How many at the same time."
-)
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-@verb(bench, example="anonnet bench purchase --clients 8 --count 200")
-@clients_option
-@click.option("--count", type=click.IntRange(1, 2000), default=100, show_default=True, help="Purchases in each run.")
-def purchase(clients: int, count: int) -> Found:
+def clients_option(default: int, help: str, *, most: int = 64) -> Option:
+    """--clients: how many at the same time."""
+    return click.option("--clients", type=click.IntRange(1, most), default=default, show_default=True, help=help)
+
+
+def count_option(default: int, help: str, *, least: int = 1, most: int = 100_000) -> Option:
+    """--count: how often."""
+    return click.option("--count", type=click.IntRange(least, most), default=default, show_default=True, help=help)
+
+
+@verb(bench, example="anonnet bench purchase --clients 8 --count 200 --direct")
+@clients_option(8, "How many at the same time.")
+@count_option(100, "Purchases in each run.", most=2000)
+@click.option("--direct", is_flag=True, help="Without the relay only.")
+def purchase(clients: int, count: int, direct: bool) -> Found:
     """How long a purchase takes from the order to the opened goods, and what it costs in CPU time.
 
     Through the relay and without it; one after the other and CLIENTS at once.
     """
-    from anonnet_daemons.benches.purchase import Purchases, purchases
+    from anonnet_daemons.benches.purchase import WAYS, Purchases, purchases
 
     async def run() -> list[Purchases]:
         async with ended_by_signals():
             with bar("Buying"):
-                return await purchases(clients, count)
+                return await purchases(clients, count, ("direct",) if direct else WAYS)
 
     found = trio.run(run)
     lines = [
@@ -59,9 +68,9 @@ def purchase(clients: int, count: int) -> Found:
 
 
 @verb(bench, example="anonnet bench turns --clients 64")
-@click.option("--clients", type=click.IntRange(1, 512), default=64, show_default=True, help="How many ask.")
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="For each run.")
-def turns(clients: int, seconds: float) -> Found:
+@clients_option(64, "How many ask.", most=512)
+@count_option(10_000, "Turns in each run.")
+def turns(clients: int, count: int) -> Found:
     """How many durable turns a second a bank's daemon does, by where turns and COMMIT run.
 
     Quiet, and under a flood of connections that send bytes which are no handshake.
@@ -72,7 +81,7 @@ def turns(clients: int, seconds: float) -> Found:
     async def run() -> list[Turned]:
         async with ended_by_signals():
             with bar("Turning"):
-                return await measure(clients, seconds)
+                return await measure(clients, count)
 
     found = trio.run(run)
     lines = [
@@ -87,12 +96,8 @@ def turns(clients: int, seconds: float) -> Found:
     return Found({"cpus": os.cpu_count(), "turns": [each.values for each in found]}, rows(header, lines))
 
 
-tokens_option = click.option(
-    "--count", type=click.IntRange(1, 100_000), default=3000, show_default=True, help="Requests of all clients."
-)
-at_bank_option = click.option(
-    "--clients", type=click.IntRange(1, 64), default=16, show_default=True, help="Each on a connection of its own."
-)
+at_bank_option = clients_option(16, "Each on a connection of its own.")
+tokens_option = count_option(3000, "Requests of all clients.")
 
 
 @verb(bench, example="anonnet bench withdraw --clients 16 --count 3000")
@@ -128,8 +133,9 @@ def _minted(measure: Callable[[int, int], Awaitable[Rate]], clients: int, count:
 
 
 @verb(bench, example="anonnet bench sign --count 20000")
-@click.option("--count", type=click.IntRange(100), default=10000, show_default=True, help="Signatures in each thread.")
-def sign(count: int) -> Found:
+@clients_option(2, "Threads that sign at the same time, after one alone.")
+@count_option(10_000, "Signatures in each thread.", least=100)
+def sign(clients: int, count: int) -> Found:
     """How many blind signatures a second the bank's key makes, beside OpenSSL's bare private operation.
 
     The latter is what `openssl speed` says, if it is installed; both take turns.
@@ -137,7 +143,7 @@ def sign(count: int) -> Found:
     from anonnet_daemons.benches.sign import run
 
     with bar("Signing"):
-        found = run(count)
+        found = run(count, clients)
     return Found({"cpus": os.cpu_count(), "sign": found}, rows(("figure", "value"), list(found.items())))
 
 
