@@ -262,6 +262,9 @@ UNSENT_PER_CONNECTION_MAX = 512 * KIB
 ERRANDS_PER_RECEIVER_MAX = 16
 """Errands of one daemon under way to one receiver, so that one that does not answer leaves room for the others."""
 
+WAL_BYTES_MAX = 16 * KIB * KIB
+"""The WAL goes into the database when it is longer: most of its pages have been written several times by then."""
+
 INCIDENTS_MAX = 1000
 """Incident files in one data folder: a fault that anyone can cause again must not fill the disk."""
 

@@ -7,18 +7,17 @@ fsync nobody knows what is on the disk, so nothing may be said any more.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from anonnet.errors import BadStart, Fatal
+from anonnet.limits import WAL_BYTES_MAX
 
 MEMORY = ":memory:"
 """A database without a file, for simulations."""
-
-CHECKPOINT_PAGES = 4000
-"""The WAL goes into the database when it has so many pages, 16 MB: most have been written several times by then."""
 
 CACHE_KIB = 16 * 1024
 """Keys are hashes, so that every turn touches pages all over the file: SQLite's own 2 MB are soon too few."""
@@ -53,7 +52,8 @@ class Database:
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma fullfsync = on")  # macOS: fsync alone does not reach the disk there
         self._db.execute("pragma foreign_keys = on")
-        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._db.execute("pragma wal_autocheckpoint = 0")  # SQLite's own tells nobody of a sync that fails
+        self._db.execute(f"pragma journal_size_limit = {WAL_BYTES_MAX}")
         self._db.execute(f"pragma cache_size = -{CACHE_KIB}")
         (found,) = self._db.execute("pragma user_version").fetchone()
         if found not in (0, version):
@@ -102,6 +102,15 @@ class Database:
     def commit(self) -> None:
         """End it durably. An error here is Fatal: nobody knows what was kept."""
         self.run("commit")
+        if self.path != MEMORY and self._wal_bytes() > WAL_BYTES_MAX:
+            self.all("pragma wal_checkpoint(passive)")
+
+    def _wal_bytes(self) -> int:
+        """How long the WAL is: it begins anew after a checkpoint, and is then cut to WAL_BYTES_MAX."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except OSError as why:
+            raise Fatal(f"storage failed: {why}") from why
 
     def rollback(self) -> None:
         """End it as if it had not been."""

@@ -1,7 +1,8 @@
-"""File systems for tests of faults: small ones, and ones whose power can be cut. They need root, and Linux.
+"""Disks for tests of faults: small ones, ones whose power can be cut, and ones that fail to sync. They need Linux.
 
-Each is mounted below a test's own folder and unmounted at the end of the block, whatever happens in it. Where the
-system does not allow it, the test skips itself and says what has not been tested.
+The first two are file systems, and need root; each is mounted below a test's own folder and unmounted at the end of the
+block, whatever happens in it. Where the system does not allow it, the test skips itself and says what has not been
+tested.
 """
 
 from __future__ import annotations
@@ -24,11 +25,21 @@ NO_LOG_FLUSH = struct.pack("I", 2)
 """What was not made durable is gone, the file system's own journal included: a power loss."""
 IMAGE_BYTES = 64 * 1024 * 1024
 SECONDS = 30.0
+SOURCE = Path(__file__).with_name("failing_sync.c")
 
 
 def run(*words: object) -> None:
     """Run a command of the system. Raises CalledProcessError."""
     subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=SECONDS)
+
+
+def failing_sync(folder: Path) -> Path:
+    """A library that makes syncs fail in whatever it is preloaded into; skip the test where there can be none."""
+    if not sys.platform.startswith("linux") or not shutil.which("cc"):
+        pytest.skip("NOT TESTED: fsync that fails, below SQLite; it needs Linux, and a C compiler")
+    library = folder / "failing_sync.so"
+    run("cc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", library, SOURCE, "-ldl")
+    return library
 
 
 def require(untested: str, *tools: str) -> None:

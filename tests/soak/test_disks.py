@@ -7,7 +7,6 @@ was told before holds afterwards: the same checks from outside as after kills.
 from __future__ import annotations
 
 import random
-import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -26,11 +25,13 @@ from .shop import DEEP, LOOK_SECONDS, SEED, Shop, shop_in
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-KILLABLE = Path(__file__).with_name("killable.py")
+KILLABLE, HURRIED = (Path(__file__).with_name(name) for name in ("killable.py", "hurried.py"))
 SECONDS = 120
 ROOM = "64m"
-FAILING = "enable_random name=posix/io/sync/*,probability=0.1"
-"""For fiu-run: each tenth fsync, or fdatasync, says that it has failed."""
+SYNCS = {"-wal": 20, ".db": 3}
+"""Up to which sync of a database's file it may be that fails."""
+WAL_BYTES = 64 * 1024
+"""So that the WAL goes into the database often enough for a test."""
 FAULTS = 2 if not DEEP else 40
 BLACKOUTS = 2 if not DEEP else 40
 SALES = 3
@@ -103,17 +104,24 @@ async def test_a_full_disk_ends_the_daemon_and_room_lets_it_go_on(tmp_path: Path
 # Failing.
 
 
-@pytest.fixture
-def fiu_run() -> str:
-    found = shutil.which("fiu-run")
-    if not found:
-        pytest.skip("NOT TESTED: fsync that fails, below SQLite; it needs fiu-run (Debian: fiu-utils)")
-    return found
+Program = Callable[[], tuple[str, ...]]
 
 
-async def test_an_fsync_that_fails_ends_the_daemon_unanswered(tmp_path: Path, fiu_run: str) -> None:
-    failing = (fiu_run, "-x", "-c", FAILING, *PROGRAM)
-    await fail_and_go_on(tmp_path, (Kind.BANK, Kind.LOG), lambda: failing)
+@pytest.fixture(params=["-wal", ".db"], ids=["WAL", "database"])
+def failing_sync(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
+    """The `anonnet` command with one sync that fails, of one of its database's files: a commit's, or a checkpoint's."""
+    library, ending, chance = disks.failing_sync(tmp_path), request.param, random.Random(SEED)
+
+    def program() -> tuple[str, ...]:
+        number = chance.randint(1, SYNCS[ending])
+        faults = f"LD_PRELOAD={library}", f"FAILING_SYNC={ending}", f"FAILING_SYNC_NUMBER={number}"
+        return ("env", *faults, sys.executable, "-P", str(HURRIED), f"WAL_BYTES_MAX={WAL_BYTES}", "--")
+
+    return program
+
+
+async def test_an_fsync_that_fails_ends_the_daemon_unanswered(tmp_path: Path, failing_sync: Program) -> None:
+    await fail_and_go_on(tmp_path, (Kind.BANK, Kind.LOG, Kind.MERCHANT, Kind.CONSUMER), failing_sync)
 
 
 async def test_a_write_that_fails_ends_the_daemon_unanswered(tmp_path: Path) -> None:
@@ -126,7 +134,7 @@ async def test_a_write_that_fails_ends_the_daemon_unanswered(tmp_path: Path) -> 
     await fail_and_go_on(tmp_path, (Kind.BANK, Kind.LOG, Kind.MERCHANT), failing)
 
 
-async def fail_and_go_on(folder: Path, victims: tuple[Kind, ...], program: Callable[[], tuple[str, ...]]) -> None:
+async def fail_and_go_on(folder: Path, victims: tuple[Kind, ...], program: Program) -> None:
     """Run daemons on a disk that fails, then on a good one, several times."""
     async with shop_in(folder, seconds=SECONDS * FAULTS) as shop:
         async with under_load(shop) as load:
@@ -148,23 +156,52 @@ def images() -> None:
     disks.require("loss of power", "mkfs.ext4", "losetup")
 
 
-@pytest.mark.root
-@pytest.mark.usefixtures("images")
-async def test_what_was_told_before_a_power_loss_is_there_after_it(tmp_path: Path) -> None:
+@asynccontextmanager
+async def shop_with_power(folder: Path, seconds: float) -> AsyncIterator[Shop]:
+    """A shop whose daemons share a machine that can lose its power."""
     with ExitStack() as stack:
 
         def prepare(local: LocalNetwork) -> None:
             stack.enter_context(disks.image(local.home))
 
-        async with shop_in(tmp_path, seconds=SECONDS * BLACKOUTS, prepare=prepare) as shop:
-            async with under_load(shop) as load:
-                for _ in range(BLACKOUTS):
-                    await some_sales(load)
-                    for daemon in shop.local.daemons.values():
-                        daemon.pause()  # a machine without power says nothing more
-                    disks.cut_power(shop.local.home)
-                    for daemon in shop.local.daemons.values():
-                        await daemon.kill()
-                    disks.power_again(shop.local.home)
-                    await shop.local.start()
-            await check_all(shop)
+        async with shop_in(folder, seconds=seconds, prepare=prepare) as shop:
+            yield shop
+
+
+async def lose_power(local: LocalNetwork) -> None:
+    """All of it is gone that was not durable, and then all daemons start again."""
+    for daemon in local.daemons.values():
+        if daemon.running:
+            daemon.pause()  # a machine without power says nothing more
+    disks.cut_power(local.home)
+    for daemon in local.daemons.values():
+        await daemon.kill()
+    disks.power_again(local.home)
+    await local.start()
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("images")
+async def test_what_was_told_before_a_power_loss_is_there_after_it(tmp_path: Path) -> None:
+    async with shop_with_power(tmp_path, SECONDS * BLACKOUTS) as shop:
+        async with under_load(shop) as load:
+            for _ in range(BLACKOUTS):
+                await some_sales(load)
+                await lose_power(shop.local)
+        await check_all(shop)
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("images")
+async def test_nobody_was_told_what_a_failed_fsync_has_lost(tmp_path: Path, failing_sync: Program) -> None:
+    """What was to be synced is really gone, as on a disk that failed."""
+    async with shop_with_power(tmp_path, SECONDS * BLACKOUTS) as shop:
+        async with under_load(shop) as load:
+            for victim in (Kind.BANK, Kind.LOG) * (BLACKOUTS // 2):
+                await some_sales(load)
+                daemon = shop.local[victim]
+                daemon.program = failing_sync()
+                await start_and_fail(daemon)
+                daemon.program = PROGRAM
+                await lose_power(shop.local)
+        await check_all(shop)
