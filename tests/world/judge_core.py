@@ -34,6 +34,7 @@ class Verdict(enum.Enum):
     NOTHING = "the papers prove nothing"
     BANK_OWES_CREDIT = "the bank must credit the merchant"
     TOKEN_IS_SPENT = "the bank may refuse the token"
+    TOKEN_IS_LOCKED = "the bank may refuse the token until another transaction has ended"
     BANK_MUST_RELEASE = "the bank must unlock the token"
     GOODS_AS_DESCRIBED = "the goods are what the contract describes"
     MERCHANT_CHEATED = "the goods are not what the contract describes"
@@ -64,6 +65,15 @@ class Judge:
             return Verdict.NOTHING
         named = token in {payment.token.id for payment in order.body.payments}
         return Verdict.TOKEN_IS_SPENT if named else Verdict.NOTHING
+
+    def bank_defers(self, token: bytes, refused: Signed, authorization_q: Signed | None) -> Verdict:
+        """ "This message is logged in the database, so that attempts at token reuse can be detected" (Data Management):
+        the authorization that came first, of another transaction than the one that was refused."""
+        order, mine = self._order(authorization_q), self._order(refused)
+        if order is None or mine is None or order.body.transaction == mine.body.transaction:
+            return Verdict.NOTHING
+        named = token in {payment.token.id for payment in order.body.payments}
+        return Verdict.TOKEN_IS_LOCKED if named else Verdict.NOTHING
 
     def consumer_demands_release(self, token: bytes, authorization_q: Signed | None, abort: Signed | None) -> Verdict:
         """ "The consumer can use abort and q to demand that the token be unlocked." That she has q, authorization_q
