@@ -93,6 +93,14 @@ CLAIM_SECONDS = 14 * 24 * 3600
 """A lock ends this long after the expiration even if no outcome can be had any more (paper, Data Management: "a limited
 time of validity"); long enough for "reasonable delays or for outside party conflict resolution"."""
 
+SHARD_SECONDS = 7 * 24 * 3600
+"""Transactions that expire in one such span share a tree of the log, which is dropped whole: a week, so that few are
+open at a time and none is so large that dropping it late matters."""
+
+RELEASE_SECONDS = 6 * 3600
+"""R: under a quorum, the key of a pledge must be recorded this long after the expiration at the latest. Hours, since a
+log that will not record it must be outwaited or convicted, while the tokens stay locked."""
+
 LEAD_SECONDS_MAX = 7 * 24 * 3600
 """A bank and a log refuse an expiration further away: it bounds how long a silent merchant can hold a token."""
 
@@ -287,6 +295,9 @@ NOTE_BYTES_MAX = 128 * KIB
 
 NOTE_SIGNATURES_MAX = 64
 """Signature lines of one note: the witnesses of the largest policy, its log, and as many of keys that nobody knows."""
+
+CERTIFICATE_BYTES_MAX = 16 * KIB
+"""The tlog-proof of a certificate: 32 cosignatures of some 200 bytes and 63 hashes are under 10 KiB."""
 
 EXTRA_BYTES_MAX = 16 * KIB
 """Extra data in a tlog-proof: unauthenticated, so nothing that is large should be there."""

@@ -26,7 +26,7 @@ from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.network import Network, Peer, Role
-from anonnet.protocol.purchase import committed
+from anonnet.protocol.outcome import committed
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
 from anonnet.store.errands import Errand
@@ -300,8 +300,8 @@ class Stage:
     def open(self, actor: Actor, purchase: bytes) -> None:
         """Open the goods of a purchase that has committed."""
         bought = actor.store.purchase(purchase)
-        log_key = self.network.logs[bought.buy.log]
-        key = committed(NETWORK, log_key, bought.outcome).key
+        log = self.network.logs[bought.buy.log]
+        key = committed(NETWORK, log, bought.outcome).key
         contract = bought.terms.contract
         path = self.folder / f"{actor.name}-{purchase.hex()[:16]}.goods"
         found = open_goods(self.sealed_path(actor, purchase), key, contract.size, path)

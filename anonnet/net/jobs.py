@@ -26,7 +26,7 @@ from anonnet.parties.consumer import Fetched, Opened, Unfetched
 from anonnet.parties.discarding import FilesRemoved
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.network import Network, Peer
-from anonnet.protocol.purchase import committed
+from anonnet.protocol.outcome import committed
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.steps import Step
 from anonnet.store.folder import Folder

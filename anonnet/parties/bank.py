@@ -8,7 +8,7 @@ and cannot join the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
@@ -27,14 +27,13 @@ from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, 
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
     AuthorizationQ,
     Commit,
-    aborted,
     check_authorization_q,
-    committed,
 )
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
@@ -50,7 +49,7 @@ NO_CLAIMS = "the claim time has run out"
 class Bank(Party):
     """B. Holds its signing key, its mint and the logs it accepts; all money is in its store."""
 
-    def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Mapping[bytes, bytes]) -> None:
+    def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Logs) -> None:
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
@@ -67,21 +66,9 @@ class Bank(Party):
             check_authorization_q(said)
             self.mint.check_payments(body.payments)
         elif isinstance(body, Commit):
-            self._committed(said.signed)
+            committed_in(self.network, self.logs, said.signed)
         elif isinstance(body, Abort):
-            aborted(self.network, self._log_key(body.transaction), said.signed)
-
-    def _log_key(self, transaction: Transaction) -> bytes:
-        if transaction.log not in self.logs:
-            raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
-        return self.logs[transaction.log]
-
-    def _committed(self, commit: Signed) -> Transaction:
-        """The transaction that a commit of one of our logs records. Raises Malformed or Refused."""
-        for log_key in self.logs.values():
-            if any(each.signer == log_key for each in commit.signatures):
-                return committed(self.network, log_key, commit).transaction
-        raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
+            aborted_in(self.network, self.logs, said.signed)
 
     def finish(self, job: object) -> WithdrawB | ExchangeB:
         """Sign blindly, after the debit is durable."""
@@ -115,7 +102,8 @@ class Bank(Party):
 
     def _check_new_sale(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> None:
         transaction = asked.body.transaction
-        self._log_key(transaction)
+        if transaction.log not in self.logs:
+            raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
         if transaction.entry_key or asked.body.receiver_key:
             raise Refused(Why.UNKNOWN, "this bank serves neither sealed entries nor two-sided delivery")
         if not turn.store.has_account(transaction.merchant):
@@ -175,7 +163,7 @@ class Bank(Party):
 
     def _settle(self, turn: BankTurn, commit: Signed) -> Transaction:
         """Do what a commit demands, once."""
-        transaction = self._committed(commit)
+        transaction = committed_in(self.network, self.logs, commit).transaction
         sale = turn.store.sale(transaction.outcome_key)
         if sale is None and expired(transaction.expiration + CLAIM_SECONDS, turn.now):
             raise Refused(Why.TOO_LATE, NO_CLAIMS)  # it may have been forgotten
@@ -227,7 +215,7 @@ class Bank(Party):
         assert isinstance(follow, Follow)
         check_range(asked.body, follow.start)
         known = turn.store.sale
-        for key, commit in commits_among(asked.body, self.logs[follow.log], lambda key: known(key) is not None):
+        for key, commit in commits_among(asked.body, self.logs[follow.log].key, lambda key: known(key) is not None):
             sale = known(key)
             if sale is not None and sale.state == LOCKED_SALE:
                 self._settle(turn, commit)
@@ -254,7 +242,7 @@ class Bank(Party):
     def time(self, turn: BankTurn, asked: Asked[Time]) -> Answer:
         errand, log = asked.answers, asked.body.log
         assert errand is not None
-        if log != errand.receiver or asked.signer != self.logs[log]:
+        if log != errand.receiver or asked.signer != self.logs[log].key:
             raise Malformed("a time of another log")
         turn.store.errands.end(errand.hash)
         turn.store.followed_to(log, asked.body.size)

@@ -38,7 +38,8 @@ from anonnet.protocol.local import (
 )
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.network import Network, Role
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, aborted, committed
+from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
@@ -140,7 +141,7 @@ class Consumer(Party):
     def time(self, turn: WalletTurn, asked: Asked[Time]) -> Answer:
         """Choose tokens and expiration, bind them durably, then send P2: for every purchase that waits for it."""
         log = asked.body.log
-        if request(asked) != TimeOf(log=log) or asked.signer != self.logs[log]:
+        if request(asked) != TimeOf(log=log) or asked.signer != self.logs[log].key:
             raise Malformed("a time of another log")
         for bought in turn.store.timing(log):
             self._pay(turn, bought, asked.body)
@@ -208,7 +209,7 @@ class Consumer(Party):
         assert isinstance(follow, Follow)
         check_range(asked.body, follow.start)
         awaited = turn.store.awaited(follow.log)
-        for key, commit in commits_among(asked.body, self.logs[follow.log], awaited.__contains__):
+        for key, commit in commits_among(asked.body, self.logs[follow.log].key, awaited.__contains__):
             bought = turn.store.by_outcome_key(key)
             assert bought is not None
             self._commit(turn, bought, commit)

@@ -14,10 +14,10 @@ from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.following import commit_of
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.logbook import (
-    COMMIT_KIND,
     ENTRY_VERSION,
     Entries,
     Entry,
+    EntryKind,
     Follow,
     OutcomeOf,
     Recorded,
@@ -76,7 +76,9 @@ class Log(Party):
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         commit = self.sign(Commit(authorization_m=asked.signed, index=index))
-        entry = Entry(version=ENTRY_VERSION, kind=COMMIT_KIND, time=time, outcome_key=key, body=encode(asked.signed))
+        entry = Entry(
+            version=ENTRY_VERSION, kind=int(EntryKind.COMMIT), time=time, outcome_key=key, body=encode(asked.signed)
+        )
         turn.store.append(index, encode(entry), commit.signatures[0].signature, transaction.expiration)
         return Answer(commit)
 

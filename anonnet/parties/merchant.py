@@ -6,7 +6,7 @@ accepts, over the whole price, with time enough to reach the log. He learns what
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,8 @@ from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
 from anonnet.protocol.local import ROWS_MAX, OpenAt, Sales, SalesOf, Sell, Started, StateCount
 from anonnet.protocol.logbook import OutcomeOf, Undecided
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit, aborted, committed
+from anonnet.protocol.outcome import Logs, aborted_in, committed_in
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
 from anonnet.store.goods import Measured, Sealed, measure, seal, sealed_chunk
@@ -48,7 +49,7 @@ from anonnet.store.merchant import (
 )
 from anonnet.tlog.merkle import Tree
 from anonnet.wire.codec import decode, encode
-from anonnet.wire.signed import Checked, Signed, Signer
+from anonnet.wire.signed import Checked, Signer
 
 MerchantTurn = Turn[MerchantStore]
 
@@ -99,9 +100,9 @@ class GoodsSealed:
 
 
 class Merchant(Party):
-    """M. Accepts promises of these banks and sends keys to these logs (identity -> signing key)."""
+    """M. Accepts promises of these banks and sends keys to these logs."""
 
-    def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Mapping[bytes, bytes]) -> None:
+    def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs) -> None:
         super().__init__(signer)
         self.key = key
         self.banks = tuple(sorted(banks))
@@ -115,26 +116,15 @@ class Merchant(Party):
         if isinstance(body, AuthorizationB):
             self._check_promise(said)
         elif isinstance(body, Commit):
-            self._committed(said.signed)
+            committed_in(self.network, self.logs, said.signed)
         elif isinstance(body, Abort):
-            aborted(self.network, self._log_key(body.transaction), said.signed)
+            aborted_in(self.network, self.logs, said.signed)
 
     def _check_promise(self, said: Checked[AuthorizationB]) -> None:
         if said.body.transaction.merchant != self.key:
             raise Refused(Why.WRONG_RECEIVER, "this is another merchant")
         if said.signer not in self.banks:
             raise Refused(Why.WRONG_SIGNER, "not a bank that this merchant accepts")
-
-    def _log_key(self, transaction: Transaction) -> bytes:
-        if transaction.log not in self.logs:
-            raise Refused(Why.WRONG_LOG, "not a log that this merchant accepts")
-        return self.logs[transaction.log]
-
-    def _committed(self, commit: Signed) -> Transaction:
-        for log_key in self.logs.values():
-            if any(each.signer == log_key for each in commit.signatures):
-                return committed(self.network, log_key, commit).transaction
-        raise Refused(Why.WRONG_LOG, "not a log that this merchant accepts")
 
     # The shop.
 
@@ -284,7 +274,7 @@ class Merchant(Party):
     @on(Commit, by=From.EITHER)
     def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """Claim what the commit and the promise prove that the bank owes."""
-        sale = self._sale(turn, self._committed(asked.signed).number)
+        sale = self._sale(turn, committed_in(self.network, self.logs, asked.signed).transaction.number)
         if sale.state in (AUTHORIZED, LATE, FAILED):
             promise = sale.authorization_b
             assert promise is not None

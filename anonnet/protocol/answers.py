@@ -15,6 +15,7 @@ from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined
@@ -31,7 +32,9 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     UsedOf: (Used,),
     AuthorizationQ: (AuthorizationB,),
     AuthorizationB: (Noted,),
-    AuthorizationM: (Commit,),
+    AuthorizationM: (Commit, Receipt),
+    Pledge: (Pledged,),
+    CertificateOf: (Certificate, Undecided),
     Commit: (Noted,),
     Abort: (Noted,),
     OpenAccount: (Noted,),
@@ -41,7 +44,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     CatalogueOf: (Catalogue,),
     Order: (GoodsM,),
     ChunkOf: (Chunk,),
-    OutcomeOf: (Commit, Abort, Undecided),
+    OutcomeOf: (Commit, Certificate, Abort, Undecided),
     Follow: (Entries,),
     TimeOf: (Time,),
     Join: (Joined,),

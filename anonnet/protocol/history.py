@@ -6,19 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from anonnet.errors import Malformed, Refused
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit, check_authorization_q, committed
+from anonnet.protocol.outcome import Logs, committed_in, is_commit
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, check_authorization_q
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.signed import Signed, checked
 
 
-def spent_by(network: str, logs: Mapping[bytes, bytes], papers: Iterable[Signed]) -> dict[bytes, Transaction | None]:
+def spent_by(network: str, logs: Logs, papers: Iterable[Signed]) -> dict[bytes, Transaction | None]:
     """Tokens that these papers prove spent, with the transaction that they paid for (None: they were exchanged).
 
-    `logs` are the signing keys of the logs that count. Raises Malformed where a paper does not hold.
+    `logs` are those that count. Raises Malformed where a paper does not hold.
     """
     spent: dict[bytes, Transaction | None] = {}
     locked: dict[Transaction, tuple[Payment, ...]] = {}
@@ -31,7 +33,7 @@ def spent_by(network: str, logs: Mapping[bytes, bytes], papers: Iterable[Signed]
             exchange = checked(network, paper, ExchangeQ)
             check_exchange_q(exchange)
             spent |= {payment.token.id: None for payment in exchange.body.payments}
-        elif paper.step == Commit.step:
+        elif is_commit(paper):
             transaction = _recorded(network, logs, paper)
             spent |= {payment.token.id: transaction for payment in locked.get(transaction, ())}
     return spent
@@ -47,7 +49,8 @@ def paid_by_another(network: str, bank: bytes, papers: Iterable[Signed], transac
     return any(each.signer == bank and each.body.transaction == transaction for each in promises)
 
 
-def _recorded(network: str, logs: Mapping[bytes, bytes], commit: Signed) -> Transaction:
-    signers = {each.signer for each in commit.signatures}
-    key = next((key for key in logs.values() if key in signers), b"")
-    return committed(network, key, commit).transaction
+def _recorded(network: str, logs: Logs, commit: Signed) -> Transaction:
+    try:
+        return committed_in(network, logs, commit).transaction
+    except Refused as refused:
+        raise Malformed(f"a commit that does not count: {refused}") from None

@@ -6,17 +6,35 @@ they are part of the wire format.
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
+from anonnet.crypto.hashing import HASH_BYTES
+from anonnet.errors import Malformed
 from anonnet.limits import ENTRIES_MAX, ENTRY_BYTES_MAX, FRAME_MAX, KIB
-from anonnet.protocol.fields import Hash, Index, Seconds
+from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import Between, Message, Record, message, record
 
 ENTRY_VERSION = 1
-COMMIT_KIND = 1
-"""An entry that records authorization_m with its key; further kinds come with quorums and sealed entries."""
+
+
+class EntryKind(enum.IntEnum):
+    """What an entry records; beside it, what its body holds."""
+
+    GENESIS = 0  # the shard's origin; always index 0
+    COMMIT = 1  # authorization_m with its key, as the merchant signed it; under the policy `none`
+    PLEDGE = 2  # the merchant's pledge, as he signed it; under a quorum
+    KEY = 3  # authorization_m with its key, after its pledge; under a quorum
+    TICK = 4  # nothing: lets time pass in a quiet log
+    BRAND = 6  # a bank's brand, as the bank signed it, with the hash of its key proof; chain only
+    ANCHOR = 7  # the last checkpoint of a shard, with its cosignatures; chain only
+    CLOSE = 8  # nothing: the last entry of a shard
+
+
+OUTCOME_KINDS = frozenset({EntryKind.COMMIT, EntryKind.PLEDGE, EntryKind.KEY})
+"""The kinds that stand under a transaction's outcome key; all others have none."""
 
 
 @record
@@ -24,10 +42,16 @@ class Entry(Record):
     """One entry of the log. Times never fall from one entry to the next."""
 
     version: Annotated[int, Between(ENTRY_VERSION, ENTRY_VERSION)]
-    kind: Annotated[int, Between(COMMIT_KIND, COMMIT_KIND)]
+    kind: Annotated[int, Between(int(min(EntryKind)), int(max(EntryKind)))]
     time: Seconds
-    outcome_key: Hash
-    body: Annotated[bytes, Between(1, ENTRY_BYTES_MAX)]
+    outcome_key: KeyOrNone
+    body: Annotated[bytes, Between(0, ENTRY_BYTES_MAX)]
+
+    def check(self) -> None:
+        if self.kind not in set(EntryKind):
+            raise Malformed("no such kind of entry")
+        if len(self.outcome_key) != (HASH_BYTES if self.kind in OUTCOME_KINDS else 0):
+            raise Malformed("an entry has an outcome key exactly if it is about a transaction")
 
 
 @message(Step.OUTCOME_OF, signed=False, frame_max=KIB)

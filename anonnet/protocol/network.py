@@ -9,7 +9,8 @@ import enum
 from dataclasses import dataclass
 
 from anonnet.protocol.brand import BrandOffer
-from anonnet.protocol.transaction import log_id
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.transaction import NO_POLICY, log_id
 
 
 class Role(enum.StrEnum):
@@ -18,6 +19,7 @@ class Role(enum.StrEnum):
     BANK = "bank"
     MERCHANT = "merchant"
     LOG = "log"
+    MIRROR = "mirror"
     RELAY = "relay"
 
 
@@ -31,11 +33,13 @@ class Peer:
     channel_key: bytes
     host: str
     port: int
+    policy: bytes = NO_POLICY
+    """A log's: see `KnownLog`."""
 
     @property
     def identity(self) -> bytes:
         """How messages name it: L for a log, the signing key for everyone else."""
-        return log_id(self.key) if self.role is Role.LOG else self.key
+        return log_id(self.key, self.policy) if self.role is Role.LOG else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,6 @@ class Network:
         return tuple(peer for peer in self.peers if peer.role is role)
 
     @property
-    def logs(self) -> dict[bytes, bytes]:
-        """The signing key of each log by its L."""
-        return {peer.identity: peer.key for peer in self.all(Role.LOG)}
+    def logs(self) -> dict[bytes, KnownLog]:
+        """Each log by its L."""
+        return {peer.identity: KnownLog(peer.key, peer.policy) for peer in self.all(Role.LOG)}

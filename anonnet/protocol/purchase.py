@@ -20,9 +20,9 @@ from anonnet.protocol.fields import Currency, Index, Key, KeyOrNone, Secret, Som
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.steps import Step
 from anonnet.protocol.token import Payment, check_payments
-from anonnet.protocol.transaction import Transaction, check_key_or_none, log_id, number_of
+from anonnet.protocol.transaction import Transaction, check_key_or_none, number_of
 from anonnet.wire.codec import Between, Message, message
-from anonnet.wire.signed import Checked, Signed, checked
+from anonnet.wire.signed import Checked, Signed
 
 
 @message(Step.P2, signed=True, frame_max=64 * KIB)
@@ -117,26 +117,6 @@ def check_authorization_m(said: Checked[AuthorizationM]) -> None:
         raise Malformed("authorization_m is signed by another than M")
     if not same(number_of(transaction.merchant, said.body.key), transaction.number):
         raise Malformed("the key is not the one that the transaction number promised")
-
-
-def committed(network: str, log_key: bytes, commit: Signed) -> AuthorizationM:
-    """What a commit of the log with this key records, wholly checked. Raises Malformed."""
-    said = checked(network, commit, Commit)
-    if said.signer != log_key:
-        raise Malformed("a commit of another log")
-    inner = checked(network, said.body.authorization_m, AuthorizationM)
-    check_authorization_m(inner)
-    if inner.body.transaction.log != log_id(log_key):
-        raise Malformed("the commit records a transaction of another log")
-    return inner.body
-
-
-def aborted(network: str, log_key: bytes, abort: Signed) -> Transaction:
-    """The transaction that an abort of the log with this key ends. Raises Malformed."""
-    said = checked(network, abort, Abort)
-    if said.signer != log_key or said.body.transaction.log != log_id(log_key):
-        raise Malformed("an abort of another log")
-    return said.body.transaction
 
 
 def sells(goods_m: Checked[GoodsM], transaction: Transaction) -> bool:

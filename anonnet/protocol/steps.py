@@ -56,6 +56,11 @@ class Step(enum.IntEnum):
     ENTRIES = 83
     TIME_OF = 84
     TIME = 85
+    PLEDGE = 86
+    PLEDGED = 87
+    RECEIPT = 88
+    CERTIFICATE_OF = 89
+    CERTIFICATE = 90
 
     # Relay.
     JOIN = 96

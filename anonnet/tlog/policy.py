@@ -156,6 +156,10 @@ class Policy:
                 times[name] = min(each.time, times.get(name, each.time))
         return Evaluation(signed.body, signer, tuple(sorted(times.items())), self._quorum_time(times))
 
+    def agreed(self, names: Iterable[bytes]) -> bool:
+        """Tell whether the witnesses of these names are a quorum."""
+        return self._quorum_time(dict.fromkeys(names, 0)) is not None
+
     def _quorum_time(self, times: dict[bytes, int]) -> int | None:
         """Return the earliest second by which a quorum had cosigned, given each witness's own."""
         reached = {NONE: 0, **times}

@@ -11,7 +11,8 @@ from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Undecided
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit, committed
+from anonnet.protocol.outcome import committed
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
 from anonnet.wire.codec import decode, decode_record, encode
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, exchange_q, tampered
@@ -75,10 +76,10 @@ def test_a_commit_is_the_log_s_signature_over_the_merchant_s_message(scene: Scen
 
     commit = deal.outcome
 
-    (log_key,) = scene.network.logs.values()
-    assert [each.signer for each in commit.signatures] == [log_key]
+    (log,) = scene.network.logs.values()
+    assert [each.signer for each in commit.signatures] == [log.key]
     assert decode(commit.body).authorization_m == deal.authorization_m  # type: ignore[attr-defined]
-    assert committed(NETWORK, log_key, commit).key == deal.key
+    assert committed(NETWORK, log, commit).key == deal.key
 
 
 def test_the_consumer_learns_the_commit_from_what_the_log_publishes(scene: Scene) -> None:

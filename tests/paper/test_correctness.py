@@ -10,13 +10,13 @@ from anonnet.errors import Why
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
     AuthorizationM,
     AuthorizationQ,
     Commit,
-    committed,
 )
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import Transaction, log_id, number_of

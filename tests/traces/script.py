@@ -78,9 +78,6 @@ class Cast:
         """b, m, l; q1 for a token that has been seen; c for an account."""
         return self._signers.get(key) or self._tokens.get(key) or "c"
 
-    def log_key(self) -> bytes:
-        return self._scene.network.logs[self._scene.log_name]
-
 
 def step_name(kind: type[Message]) -> str:
     """The paper's name of a step, or ours where the paper has none."""

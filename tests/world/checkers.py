@@ -10,11 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from typing import Any
 
+from anonnet.errors import Malformed
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entry, Time, Undecided
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit, committed
+from anonnet.protocol.outcome import committed
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
@@ -98,7 +101,7 @@ def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:
     yield from (f"{log} has two entries for one transaction" for (log, _), n in outcomes.items() if n > 1)
 
 
-def one_outcome(tape: Tape, logs: dict[str, bytes], keys: dict[bytes, bytes]) -> Complaints:
+def one_outcome(tape: Tape, logs: dict[str, bytes], known: dict[bytes, KnownLog]) -> Complaints:
     """Never both a commit and an abort; one commit only; each of the log that the transaction names."""
     aborts, commits = tape.aborts(), tape.commits()
     for transaction, shown in commits.items():
@@ -107,11 +110,10 @@ def one_outcome(tape: Tape, logs: dict[str, bytes], keys: dict[bytes, bytes]) ->
         if len({commit.body for commit, _ in shown}) > 1:
             yield "a transaction has two commits"
         for commit in {commit.body: commit for commit, _ in shown}.values():
-            signer = commit.signatures[0].signer
-            if keys.get(transaction.log) != signer:
+            try:
+                committed(tape.network, known[transaction.log], commit)
+            except (KeyError, Malformed):
                 yield "a commit of another log than the transaction names"
-            else:
-                committed(tape.network, signer, commit)
     for transaction, papers in aborts.items():
         if papers[0].time + CLOCKS_APART < transaction.expiration + SETTLE_SECONDS:
             yield "an abort was granted before the expiration had passed"

@@ -14,13 +14,13 @@ from hashlib import sha256
 from anonnet.crypto.sealing import Sealer
 from anonnet.errors import Malformed
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import (
     AuthorizationB,
     AuthorizationM,
     AuthorizationQ,
-    aborted,
     check_authorization_q,
-    committed,
     sells,
 )
 from anonnet.protocol.transaction import Transaction
@@ -43,11 +43,11 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Judge:
-    """Who the parties are: the network's name, the bank's key, the signing key of each log."""
+    """Who the parties are: the network's name, the bank's key, the logs that count."""
 
     network: str
     bank: bytes
-    logs: Mapping[bytes, bytes]
+    logs: Mapping[bytes, KnownLog]
 
     def merchant_claims(self, authorization_b: Signed | None, commit: Signed | None) -> Verdict:
         """ "The merchant can use commit and authorization_b to prove that the bank should credit the merchant's

@@ -17,7 +17,7 @@ from anonnet.errors import Malformed
 from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.purse import Purse
 from anonnet.protocol.goods import Chunk, ChunkOf
-from anonnet.protocol.purchase import committed
+from anonnet.protocol.outcome import committed
 from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.protocol.token import Token
 from anonnet.store.goods import Download, open_goods, sealed_root

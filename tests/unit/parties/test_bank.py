@@ -18,13 +18,14 @@ from anonnet.protocol.brand import BrandOffer, BrandsOf
 from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.history import paid_by_another, spent_by
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import Fund, Started
+from anonnet.protocol.outcome import aborted
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
     AuthorizationQ,
     Commit,
-    aborted,
 )
 from anonnet.protocol.recovery import Restore, StateOf, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
@@ -199,7 +200,7 @@ def test_after_the_abort_the_payment_is_refused_with_it(scene: Scene) -> None:
 
     refusal = refused(scene, scene.bank, deal.authorization_q, Why.SALE_ABORTED, [Abort])
 
-    assert aborted(NETWORK, key_of("log").public, refusal.evidence[0]) == deal.transaction
+    assert aborted(NETWORK, KnownLog(key_of("log").public), refusal.evidence[0]) == deal.transaction
     assert scene.books()["locked"] == 0
 
 

@@ -10,8 +10,10 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SECONDS_MAX, SETTLE_SECONDS
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
-from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, aborted, committed
+from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
@@ -21,7 +23,7 @@ from tests.stage import NETWORK, Said, key_of
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
-LOG_KEY = key_of("log").public
+LOG = KnownLog(key_of("log").public)
 
 
 def p4(deal: Deal, signer: str = "merchant", **changes: Any) -> Signed:
@@ -47,7 +49,7 @@ def test_p4_is_taken_until_the_second_of_the_expiration(scene: Scene, late: int,
 
     if taken:
         commit = scene.expect(scene.say("m", scene.log, deal.authorization_m))
-        assert committed(NETWORK, LOG_KEY, commit).transaction == deal.transaction  # type: ignore[arg-type]
+        assert committed(NETWORK, LOG, commit).transaction == deal.transaction  # type: ignore[arg-type]
     else:
         called_late(scene, deal)
 
@@ -89,7 +91,7 @@ def test_an_outcome_second_by_second(scene: Scene) -> None:
     for scene.now in (deal.transaction.expiration - LEAD, deal.transaction.expiration, last):
         assert ask(scene, deal.transaction) == Undecided(transaction=deal.transaction, time=scene.now)
     for scene.now in (last + 1, deal.transaction.expiration + RETENTION_SECONDS):
-        assert aborted(NETWORK, LOG_KEY, deal.outcome) == deal.transaction
+        assert aborted(NETWORK, LOG, deal.outcome) == deal.transaction
     scene.now += 1
 
     refused(scene, scene.log, OutcomeOf(transaction=deal.transaction), Why.FORGOTTEN)
@@ -137,7 +139,7 @@ def test_every_step_that_names_another_log(scene: Scene) -> None:
     steps: list[Said] = [
         p4(deal, log=OTHER),
         OutcomeOf(transaction=replace(deal.transaction, log=OTHER)),
-        OutcomeOf(transaction=replace(deal.transaction, log=LOG_KEY)),
+        OutcomeOf(transaction=replace(deal.transaction, log=LOG.key)),
         Follow(log=OTHER, start=0),
         TimeOf(log=OTHER),
     ]

@@ -1,0 +1,91 @@
+"""A log as those who rely on it know it: whose signature its checkpoints bear, and whose cosignatures they need.
+
+The policy is part of the log's name L, so that bank, merchant, consumer and judge cannot apply different ones to it.
+The paper's own trust model is the policy `none`: the log decides alone. Any other policy is a C2SP tlog-policy in its
+canonical form, which lists the log's mirrors as witnesses; then nothing that the log says alone moves money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from anonnet.errors import Malformed
+from anonnet.limits import SHARD_SECONDS
+from anonnet.protocol.transaction import NO_POLICY, log_id
+from anonnet.tlog.note import Kind, Verifier
+from anonnet.tlog.policy import Group, Policy, Witness
+
+CHAIN = 0
+"""The number of the shard that is never dropped: brands, and the last checkpoint of every other shard."""
+
+
+def shard_of(expiration: int) -> int:
+    """The shard in which a transaction with this expiration is recorded: everyone can tell it, whole shards expire."""
+    return 1 + expiration // SHARD_SECONDS
+
+
+def mirror_policy(mirrors: dict[str, bytes], threshold: int) -> bytes:
+    """The canonical policy under which `threshold` of these mirrors (name -> signing key) decide. Raises Malformed."""
+    witnesses = [
+        Witness(name.encode(), Verifier.of(name, Kind.COSIGNATURE, key)) for name, key in sorted(mirrors.items())
+    ]
+    group = Group(b"mirrors", threshold, tuple(witness.name for witness in witnesses))
+    return Policy((*witnesses, group), group.name).canonical()
+
+
+@dataclass(frozen=True)
+class KnownLog:
+    """A log's signing key and its policy. `check` it when it comes from outside."""
+
+    key: bytes
+    policy: bytes = NO_POLICY
+
+    @cached_property
+    def identity(self) -> bytes:
+        """L."""
+        return log_id(self.key, self.policy)
+
+    @property
+    def decides_alone(self) -> bool:
+        """True under the policy `none`."""
+        return self.policy == NO_POLICY
+
+    @cached_property
+    def quorum(self) -> Policy:
+        """The policy, parsed. Raises Malformed where it is none, and under the policy `none`."""
+        return Policy.parse(self.policy)
+
+    @cached_property
+    def mirrors(self) -> dict[bytes, bytes]:
+        """The name in the policy of each mirror that counts, by its key."""
+        if self.decides_alone:
+            return {}
+        counted = self.quorum.counted
+        return {each.key.public: each.name for each in self.quorum.witnesses if each.name in counted}
+
+    def check(self) -> None:
+        """Raise Malformed unless the policy is one that a log can have: in its one form, naming mirrors only, and such
+        that any two quorums share a mirror (else a sale could both commit and abort)."""
+        if self.decides_alone:
+            return
+        if self.quorum.canonical() != self.policy or self.quorum.logs:
+            raise Malformed("a log's policy is in canonical form and lists no logs")
+        if len(self.quorum.groups) != 1 or self.quorum.quorum != self.quorum.groups[0].name:
+            raise Malformed("a log's policy has one group of mirrors, which is its quorum")
+        (group,) = self.quorum.groups
+        if 2 * group.threshold <= len(group.members):
+            raise Malformed("two quorums of a log's policy need not share a mirror")
+
+    def origin(self, shard: int) -> str:
+        """The origin of a shard's checkpoints: it follows from L, so no directory of names needs to be believed."""
+        return f"anonnet/{self.identity.hex()}/{'chain' if shard == CHAIN else shard}"
+
+    def verifier(self, shard: int) -> Verifier:
+        """Verifies the log's signature on the checkpoints of a shard."""
+        return Verifier.of(self.origin(shard), Kind.ED25519, self.key)
+
+    def agreed(self, signers: Collection[bytes]) -> bool:
+        """True if these signing keys are a quorum of the policy."""
+        return self.quorum.agreed({self.mirrors[key] for key in signers if key in self.mirrors})
