@@ -202,7 +202,8 @@ RENEW_MAX = 64
 exchanged they cannot be spent, and it looks every day for weeks."""
 
 TREES_MAX = 16
-"""Trees of leaf hashes that a merchant keeps in memory; each is at most 16 MiB, see GOODS_BYTES_MAX."""
+"""Orders whose leaf hashes a merchant keeps in memory with their trees: each takes 24 MiB at most, see GOODS_BYTES_MAX,
+and reading and hashing them for every chunk anew would cost more than sealing it."""
 
 SIGNATURES_REMEMBERED = 16384
 """Blind signatures that a bank keeps in memory, under 1 KiB each: a withdraw_c that is only repeated would else cost it

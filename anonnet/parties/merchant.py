@@ -12,8 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from anonnet.crypto.hashing import HASH_BYTES
-from anonnet.crypto.sealing import chunk_count
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CATALOGUE_MAX,
@@ -35,7 +33,7 @@ from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
-from anonnet.store.goods import Measured, Sealed, measure, seal, sealed_chunk
+from anonnet.store.goods import Leaves, Measured, Sealed, measure, seal, sealed_chunk
 from anonnet.store.merchant import (
     AUTHORIZED,
     COMMITTED,
@@ -47,7 +45,6 @@ from anonnet.store.merchant import (
     MerchantSale,
     MerchantStore,
 )
-from anonnet.tlog.merkle import Tree
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Checked, Signer
 
@@ -80,7 +77,7 @@ class SealChunk:
     key: bytes = field(repr=False)
     size: int
     index: int
-    leaves: bytes = field(repr=False)
+    leaves: Leaves = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ class Merchant(Party):
         self.key = key
         self.banks = tuple(sorted(banks))
         self.logs = dict(sorted(logs.items()))
-        self._tree = lru_cache(TREES_MAX)(Tree.from_leaves)
+        self._leaves = lru_cache(TREES_MAX)(leaves_of)
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
@@ -233,7 +230,7 @@ class Merchant(Party):
         if asked.body.index >= contract.chunks:
             raise Refused(Why.UNKNOWN, "no such chunk")
         path = self._item(turn, sale.item).sell.path
-        leaves = turn.store.leaves(sale.number)
+        leaves = self._leaves(turn.store, sale.number)
         return Answer(finish=SealChunk(sale.number, path, sale.key, contract.size, asked.body.index, leaves))
 
     # P3 -> P4.
@@ -368,13 +365,11 @@ class Merchant(Party):
         return Again(ItemMeasured(job.sell, self._measured(job)))
 
     def _chunk(self, job: SealChunk) -> Chunk:
-        leaf = job.leaves[HASH_BYTES * job.index :][:HASH_BYTES]
         try:
-            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index, leaf)
+            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index, job.leaves.leaf(job.index))
         except (OSError, Malformed):
             raise Refused(Why.BAD_GOODS, "the file is not what it was when it was sealed") from None
-        path = self._tree(job.leaves).inclusion(job.index, chunk_count(job.size))
-        return Chunk(index=job.index, sealed=sealed, path=tuple(path))
+        return Chunk(index=job.index, sealed=sealed, path=job.leaves.path(job.index))
 
     def _sealed(self, job: SealGoods) -> Sealed | None:
         try:
@@ -387,3 +382,8 @@ class Merchant(Party):
             return measure(Path(job.sell.path))
         except (OSError, Malformed):
             return None
+
+
+def leaves_of(store: MerchantStore, number: bytes) -> Leaves:
+    """Those of an order whose goods are sealed: they never change."""
+    return Leaves(store.leaves(number))

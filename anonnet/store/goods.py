@@ -10,13 +10,14 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES, Sealer, chunk_count
 from anonnet.errors import Malformed
 from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.store.folder import write_durably
-from anonnet.tlog.merkle import Frontier, leaf_hash
+from anonnet.tlog.merkle import HASH_BYTES, Frontier, Tree, leaf_hash
 
 SEALED_BYTES = CHUNK_BYTES + TAG_BYTES
 
@@ -37,6 +38,25 @@ class Sealed:
     measured: Measured
     root: bytes
     leaves: bytes
+
+
+class Leaves:
+    """Leaf hashes of sealed chunks, and the tree over them, which is built when a path is first asked for."""
+
+    def __init__(self, leaves: bytes) -> None:
+        self._leaves = leaves
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.from_leaves(self._leaves)
+
+    def leaf(self, index: int) -> bytes:
+        """The leaf hash of one chunk."""
+        return self._leaves[HASH_BYTES * index :][:HASH_BYTES]
+
+    def path(self, index: int) -> tuple[bytes, ...]:
+        """The inclusion path of one chunk."""
+        return tuple(self._tree.inclusion(index, self._tree.size))
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
