@@ -26,13 +26,13 @@ from .shop import DEEP, LOOK_SECONDS, SEED, Shop, shop_in
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 KILLABLE, HURRIED = (Path(__file__).with_name(name) for name in ("killable.py", "hurried.py"))
-SECONDS = 120
+SECONDS = 180
 ROOM = "64m"
 SYNCS = {"-wal": 20, ".db": 3}
 """Up to which sync of a database's file it may be that fails."""
 WAL_BYTES = 64 * 1024
 """So that the WAL goes into the database often enough for a test."""
-FAULTS = 2 if not DEEP else 40
+FAULTS = 1 if not DEEP else 40
 BLACKOUTS = 2 if not DEEP else 40
 SALES = 3
 """What must have been sold between one fault and the next."""
