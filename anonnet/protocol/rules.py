@@ -1,0 +1,217 @@
+"""The rules of a log's shard, and what a prefix of it has decided.
+
+The log keeps these rules before it signs a checkpoint, and a mirror checks them before it cosigns one: a cosignature of
+ours says that every entry below it was seen and kept them all. `sound` judges an entry by itself, `follows` its place
+behind a prefix, and `decision` reads a transaction's outcome from a prefix. By the rules ONCE, IN_TIME, RELEASED and
+FORWARD a prefix that has decided stays decided in every extension.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from anonnet.errors import Malformed
+from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
+from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
+from anonnet.protocol.purchase import AuthorizationM, check_authorization_m
+from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.transaction import Transaction, expired
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.note import Kind, Verifier
+from anonnet.wire.codec import Message, decode, decode_record
+from anonnet.wire.signed import Checked, Signed, checked
+
+
+class Rule(enum.IntEnum):
+    """What each entry must keep."""
+
+    ONCE = 1  # at most one commit or pledge, and one key, for each transaction
+    IN_TIME = 2  # a commit or pledge comes by the expiration
+    RELEASED = 3  # a key fits its pledge and comes by the expiration and RELEASE_SECONDS
+    FORWARD = 4  # times never fall
+    SIGNED = 5  # who must sign has signed, and names this log
+    IN_SHARD = 6  # the kind and the expiration belong into this shard; the expiration is not too far ahead
+    ENCODED = 7  # the one encoding, and a body where there is something to say
+    BOUNDED = 8  # genesis first, nothing after close, no close before all is decided
+    ONE_BRAND = 9  # one open brand of a bank in a currency and denomination
+
+
+class Broken(Malformed):
+    """An entry that breaks a rule."""
+
+    def __init__(self, rule: Rule, why: str) -> None:
+        super().__init__(f"rule {rule}: {why}")
+        self.rule = rule
+
+
+class Decision(enum.Enum):
+    """What a prefix says of a transaction."""
+
+    PAYS = "pays"
+    FREES = "frees"
+    UNDECIDED = "undecided"
+
+
+class Prefix(Protocol):
+    """What must be known of the first `size` entries of a shard to judge the next one."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def last_time(self) -> int:
+        """Of the newest entry; 0 without any."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def standing(self, outcome_key: bytes) -> Sequence[Entry]:
+        """The entries under this outcome key, in their order."""
+
+    def brands(self) -> Iterable[Brand]:
+        """All brands recorded here."""
+
+
+_CHAIN_KINDS = frozenset({EntryKind.BRAND, EntryKind.ANCHOR})
+_EMPTY_KINDS = frozenset({EntryKind.TICK, EntryKind.CLOSE})
+
+
+def sound(network: str, known: KnownLog, shard: int, data: bytes) -> Entry:
+    """The entry that these bytes are, after every check that needs no other entry. Raises Broken."""
+    try:
+        entry = decode_record(Entry, data)
+    except Malformed as why:
+        raise Broken(Rule.ENCODED, str(why)) from None
+    _check_kind(known, shard, entry)
+    if entry.kind in OUTCOME_KINDS:
+        _check_outcome(shard, entry, _signed_transaction(network, known, entry))
+    elif entry.kind == EntryKind.GENESIS:
+        _demand(Rule.SIGNED, entry.body == known.origin(shard).encode(), "genesis names another shard")
+    elif entry.kind in _EMPTY_KINDS:
+        _demand(Rule.ENCODED, not entry.body, "a body that says nothing")
+    else:
+        _check_chained(network, known, entry)
+    return entry
+
+
+def follows(prefix: Prefix, entry: Entry) -> None:
+    """Raise Broken unless this sound entry may come next."""
+    _demand(Rule.BOUNDED, (entry.kind == EntryKind.GENESIS) == (prefix.size == 0), "genesis is the first entry alone")
+    _demand(Rule.BOUNDED, not prefix.closed, "an entry after close")
+    _demand(Rule.FORWARD, entry.time >= prefix.last_time, "a time falls")
+    if entry.kind in OUTCOME_KINDS:
+        _check_standing(prefix.standing(entry.outcome_key), entry)
+    elif entry.kind == EntryKind.BRAND:
+        brand = recorded(entry)
+        assert isinstance(brand, Brand)
+        _demand(Rule.ONE_BRAND, not any(_compete(brand, other) for other in prefix.brands()), "two open brands")
+
+
+def decision(prefix: Prefix, transaction: Transaction) -> Decision:
+    """What this prefix of the transaction's shard has decided, for every extension of it."""
+    kinds = {entry.kind for entry in prefix.standing(transaction.outcome_key)}
+    if kinds & {EntryKind.COMMIT, EntryKind.KEY}:
+        return Decision.PAYS
+    last = transaction.expiration + (RELEASE_SECONDS if EntryKind.PLEDGE in kinds else 0)
+    return Decision.FREES if expired(last, prefix.last_time) else Decision.UNDECIDED
+
+
+def decided_by(shard: int) -> int:
+    """The last second at which an entry can still decide a transaction of this shard."""
+    return shard * SHARD_SECONDS - 1 + RELEASE_SECONDS
+
+
+def recorded(entry: Entry) -> Message:
+    """What a sound commit, pledge, key or brand entry records, without its signature. Raises Malformed."""
+    return decode(decode_record(Signed, entry.body).body)
+
+
+def _demand(rule: Rule, holds: bool, why: str) -> None:
+    if not holds:
+        raise Broken(rule, why)
+
+
+def _check_kind(known: KnownLog, shard: int, entry: Entry) -> None:
+    """Each kind has its shards, and its policies."""
+    chained = entry.kind in _CHAIN_KINDS
+    if entry.kind in OUTCOME_KINDS:
+        alone = entry.kind == EntryKind.COMMIT
+        _demand(Rule.SIGNED, alone == known.decides_alone, "a kind of entry that this log's policy does not know")
+    _demand(Rule.IN_SHARD, not chained or shard == CHAIN, "brands and anchors stand in the chain")
+    if entry.kind in OUTCOME_KINDS or entry.kind == EntryKind.CLOSE:
+        _demand(Rule.IN_SHARD, shard != CHAIN, "the chain decides no sale and never ends")
+    if entry.kind == EntryKind.CLOSE:
+        _demand(Rule.BOUNDED, expired(decided_by(shard), entry.time), "a shard is closed before all is decided")
+
+
+def _signed_transaction(network: str, known: KnownLog, entry: Entry) -> Transaction:
+    """What this entry is about, signed by the merchant. Raises Broken."""
+    try:
+        said: Checked[Any]
+        signed = decode_record(Signed, entry.body)
+        if entry.kind == EntryKind.PLEDGE:
+            said = checked(network, signed, Pledge)
+        else:
+            said = checked(network, signed, AuthorizationM)
+            check_authorization_m(said)
+        transaction: Transaction = said.body.transaction
+        _demand(Rule.SIGNED, said.signer == transaction.merchant, "signed by another than M")
+    except Broken:
+        raise
+    except Malformed as why:
+        raise Broken(Rule.SIGNED, str(why)) from None
+    _demand(Rule.SIGNED, transaction.log == known.identity, "a transaction of another log")
+    _demand(Rule.SIGNED, not transaction.entry_key, "a sealed transaction in the open")
+    return transaction
+
+
+def _check_outcome(shard: int, entry: Entry, transaction: Transaction) -> None:
+    expiration = transaction.expiration
+    _demand(Rule.ENCODED, entry.outcome_key == transaction.outcome_key, "another transaction's outcome key")
+    _demand(Rule.IN_SHARD, shard_of(expiration) == shard, "a transaction of another shard")
+    if entry.kind == EntryKind.KEY:
+        _demand(Rule.RELEASED, not expired(expiration + RELEASE_SECONDS, entry.time), "a key that comes too late")
+    else:
+        _demand(Rule.IN_TIME, not expired(expiration, entry.time), "recorded after the expiration")
+        _demand(Rule.IN_SHARD, expiration <= entry.time + LEAD_SECONDS_MAX, "an expiration too far ahead")
+
+
+def _check_chained(network: str, known: KnownLog, entry: Entry) -> None:
+    """A brand signed by its bank, or a checkpoint of a shard signed by this log. Raises Broken."""
+    try:
+        if entry.kind == EntryKind.BRAND:
+            brand = checked(network, decode_record(Signed, entry.body), Brand)
+            _demand(Rule.SIGNED, brand.signer == brand.body.bank, "a brand signed by another than its bank")
+            return
+        anchored = SignedCheckpoint.parse(entry.body)
+        shard = anchored.body.origin.rpartition("/")[2]
+        own = shard.isdecimal() and anchored.body.origin == known.origin(int(shard))
+        _demand(Rule.SIGNED, own, "an anchor of another log")
+        anchored.note.opened([Verifier.of(anchored.body.origin, Kind.ED25519, known.key)])
+    except Broken:
+        raise
+    except Malformed as why:
+        raise Broken(Rule.SIGNED, str(why)) from None
+
+
+def _check_standing(standing: Sequence[Entry], entry: Entry) -> None:
+    """Its place among the entries under the same outcome key."""
+    if entry.kind != EntryKind.KEY:
+        _demand(Rule.ONCE, not standing, "a second commit or pledge")
+        return
+    _demand(Rule.ONCE, len(standing) < 2, "a second key")
+    _demand(Rule.RELEASED, bool(standing), "a key without its pledge")
+    pledge, authorization_m = recorded(standing[0]), recorded(entry)
+    assert isinstance(pledge, Pledge)
+    assert isinstance(authorization_m, AuthorizationM)
+    _demand(Rule.RELEASED, pledge.released_by(authorization_m), "a key of another pledge")
+
+
+def _compete(one: Brand, other: Brand) -> bool:
+    """True if a bank could sign for some under the one and for others under the other at the same time."""
+    alike = (one.bank, one.currency, one.denomination) == (other.bank, other.currency, other.denomination)
+    return alike and one.opens <= other.closes and other.opens <= one.closes
