@@ -7,7 +7,7 @@ the verifiers need neither. All values are SHA-256 hashes of 32 bytes; entries t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -26,6 +26,54 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def _split(size: int) -> int:
     """Return the largest power of two smaller than `size` (at least 2): where a tree divides."""
     return 1 << (size - 1).bit_length() - 1
+
+
+Nodes = Callable[[int, int], bytes]
+"""The root of the complete subtree over [i * 2**level, (i + 1) * 2**level), given (level, i)."""
+
+
+def range_root(node: Nodes, start: int, end: int) -> bytes:
+    """Return MTH(D[start:end]) of a range that RFC 6962's division yields: complete subtrees are looked up."""
+    size = end - start
+    if size == 0:
+        return EMPTY_ROOT
+    level = size.bit_length() - 1
+    if size == 1 << level:
+        return node(level, start // size)
+    middle = start + _split(size)
+    return node_hash(range_root(node, start, middle), range_root(node, middle, end))
+
+
+def inclusion_path(node: Nodes, index: int, size: int) -> list[bytes]:
+    """Return PATH(index, D[size]), the leaf's sibling first, for index < size."""
+    path: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(range_root(node, middle, end))
+            end = middle
+        else:
+            path.append(range_root(node, start, middle))
+            start = middle
+    return path[::-1]
+
+
+def consistency_path(node: Nodes, old: int, new: int) -> list[bytes]:
+    """Return PROOF(old, D[new]) for 1 <= old <= new."""
+    path: list[bytes] = []
+    start, end = 0, new
+    while old < end:
+        middle = start + _split(end - start)
+        if old <= middle:
+            path.append(range_root(node, middle, end))
+            end = middle
+        else:
+            path.append(range_root(node, start, middle))
+            start = middle
+    if start > 0:  # else the old tree is a whole left subtree, whose root the verifier holds
+        path.append(range_root(node, start, end))
+    return path[::-1]
 
 
 class Tree:
@@ -74,39 +122,17 @@ class Tree:
         """Return the root of the first `size` leaves, of all by default; ValueError beyond the tree."""
         size = self.size if size is None else size
         self._check(0 <= size <= self.size)
-        return self._range_root(0, size)
+        return range_root(self._node, 0, size)
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return PATH(index, D[size]), the leaf's sibling first; ValueError unless index < size <= tree size."""
         self._check(0 <= index < size <= self.size)
-        path: list[bytes] = []
-        start, end = 0, size
-        while end - start > 1:
-            middle = start + _split(end - start)
-            if index < middle:
-                path.append(self._range_root(middle, end))
-                end = middle
-            else:
-                path.append(self._range_root(start, middle))
-                start = middle
-        return path[::-1]
+        return inclusion_path(self._node, index, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Return PROOF(old, D[new]); ValueError unless 1 <= old <= new <= tree size."""
         self._check(1 <= old <= new <= self.size)
-        path: list[bytes] = []
-        start, end = 0, new
-        while old < end:
-            middle = start + _split(end - start)
-            if old <= middle:
-                path.append(self._range_root(middle, end))
-                end = middle
-            else:
-                path.append(self._range_root(start, middle))
-                start = middle
-        if start > 0:  # else the old tree is a whole left subtree, whose root the verifier holds
-            path.append(self._range_root(start, end))
-        return path[::-1]
+        return consistency_path(self._node, old, new)
 
     def subtree_roots(self, level: int, start: int, end: int) -> bytes:
         """Return MTH(D[i * 2**level : (i + 1) * 2**level]) for i from `start` to before `end`, one after the other.
@@ -123,23 +149,15 @@ class Tree:
         ValueError beyond the tree, or where `start` is not a multiple of the least power of two that spans the range.
         """
         self._check(0 <= start < end <= self.size and start % (1 << (end - start - 1).bit_length()) == 0)
-        return self._range_root(start, end)
+        return range_root(self._node, start, end)
 
     def _check(self, holds: bool) -> None:
         if not holds:
             raise ValueError(f"outside of a tree of {self.size} leaves")
 
-    def _range_root(self, start: int, end: int) -> bytes:
-        """Return MTH(D[start:end]) of a range that RFC 6962's division yields: complete subtrees are looked up."""
-        size = end - start
-        if size == 0:
-            return EMPTY_ROOT
-        level = size.bit_length() - 1
-        if size == 1 << level:
-            at = start // size * HASH_BYTES
-            return bytes(self._levels[level][at : at + HASH_BYTES])
-        middle = start + _split(size)
-        return node_hash(self._range_root(start, middle), self._range_root(middle, end))
+    def _node(self, level: int, index: int) -> bytes:
+        at = index * HASH_BYTES
+        return bytes(self._levels[level][at : at + HASH_BYTES])
 
 
 class Frontier:

@@ -1,0 +1,62 @@
+"""Merkle trees in a table: the root of each complete subtree, so that roots and proofs read O(log n) rows.
+
+A tree is named by a number that means something only in its database. What is stored is a cache of the entries: it can
+be made anew from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from anonnet.store.database import Database
+from anonnet.tlog.merkle import consistency_path, inclusion_path, node_hash, range_root
+
+SCHEMA = """
+create table if not exists node(
+    tree integer not null,
+    level integer not null,     -- 0: leaf hashes
+    position integer not null,
+    hash blob not null,
+    primary key(tree, level, position)
+) without rowid;
+"""
+
+
+class Trees:
+    """The trees of one database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def append(self, tree: int, size: int, leaves: Iterable[bytes]) -> None:
+        """Put leaf hashes behind the first `size` ones, with every subtree that they complete."""
+        made: dict[tuple[int, int], bytes] = {}
+        for position, leaf in enumerate(leaves, size):
+            level, hash = 0, leaf
+            made[level, position] = hash
+            while position & 1:
+                left = made.get((level, position - 1)) or self._node(tree, level, position - 1)
+                level, position, hash = level + 1, position >> 1, node_hash(left, hash)
+                made[level, position] = hash
+        rows = ((tree, level, position, hash) for (level, position), hash in made.items())
+        self._db.run_many("insert into node values(?, ?, ?, ?)", rows)
+
+    def root(self, tree: int, size: int) -> bytes:
+        """The root of the first `size` leaves."""
+        return range_root(lambda level, position: self._node(tree, level, position), 0, size)
+
+    def inclusion(self, tree: int, index: int, size: int) -> list[bytes]:
+        """PATH(index, D[size]) of RFC 6962, for index < size."""
+        return inclusion_path(lambda level, position: self._node(tree, level, position), index, size)
+
+    def consistency(self, tree: int, old: int, new: int) -> tuple[bytes, ...]:
+        """What shows to who knows the root of `new` leaves that of the first `old` of them, for 0 < old < new."""
+        own = [self.root(tree, old)] if old & (old - 1) == 0 else []
+        path = consistency_path(lambda level, position: self._node(tree, level, position), old, new)
+        return (*own, *path)
+
+    def _node(self, tree: int, level: int, position: int) -> bytes:
+        (hash,) = self._db.one(
+            "select hash from node where tree = ? and level = ? and position = ?", tree, level, position
+        )
+        return bytes(hash)
