@@ -32,7 +32,7 @@ SYNCS = {"-wal": 20, ".db": 3}
 """Up to which sync of a database's file it may be that fails."""
 WAL_BYTES = 64 * 1024
 """So that the WAL goes into the database often enough for a test."""
-FAULTS = 1 if not DEEP else 40
+FAULTS = 1 if not DEEP else 10
 BLACKOUTS = 2 if not DEEP else 40
 SALES = 3
 """What must have been sold between one fault and the next."""
