@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anonnet.crypto.blind import Method, SecretKey
+from functools import cache
+
+from anonnet.crypto.blind import Method, SecretKey, key_proof
 
 PRIMES = {
     "2048-a": (
@@ -101,6 +103,13 @@ PRIMES = {
 NAMES_2048 = ("2048-a", "2048-b", "2048-c")
 
 
+@cache
 def brand_key(name: str, method: Method = Method.PSS_DETERMINISTIC) -> SecretKey:
     """Return the key called `name` for `method`: "2048-e3" for the full-domain hash, the others for RSABSSA."""
     return SecretKey.from_primes(method, *PRIMES[name])
+
+
+@cache
+def brand_proof(name: str) -> tuple[bytes, ...]:
+    """Return the key proof of a key for RSABSSA."""
+    return key_proof(brand_key(name))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anonnet.crypto.blind import Method, key_proof
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused
 from anonnet.limits import CLAIM_SECONDS
@@ -38,7 +37,7 @@ from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed, Signer, received, unsigned
-from tests.rsa_keys import brand_key
+from tests.rsa_keys import brand_key, brand_proof
 
 NETWORK = "stage"
 NOON = 1_700_000_000
@@ -57,8 +56,7 @@ def mint(bank: SigningKey, denominations: dict[int, str], *, now: int = NOON, en
     """Brands of a bank from the tests' fixed RSA keys: {denomination: name of the key}."""
     minted = []
     for denomination, name in denominations.items():
-        secret = brand_key(name, Method.PSS_DETERMINISTIC)
-        roots = key_proof(secret)
+        secret, roots = brand_key(name), brand_proof(name)
         brand = Brand(
             bank=bank.public,
             method=secret.public.method.value,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -96,8 +96,12 @@ class Source:
     def layer(self) -> str:
         return DAEMONS if self.package == DAEMONS else self.place.split(".")[0]
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
     def all(self, *kinds: type) -> Iterator[ast.AST]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
+        return (node for node in self.nodes if isinstance(node, kinds))
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Each imported name in full, with its line: `from anonnet import net` imports `anonnet.net`."""
@@ -256,10 +260,13 @@ RULES: list[Callable[[Source], Complaints]] = [
 ]
 
 
-def packages() -> Iterator[Source]:
-    for base, package in ((ROOT, "anonnet"), (ROOT / "daemons", DAEMONS)):
-        for path in sorted((base / package).rglob("*.py")):
-            yield Source(path.relative_to(base).as_posix(), path.read_text(encoding="utf-8"))
+@cache
+def packages() -> list[Source]:
+    return [
+        Source(path.relative_to(base).as_posix(), path.read_text(encoding="utf-8"))
+        for base, package in ((ROOT, "anonnet"), (ROOT / "daemons", DAEMONS))
+        for path in sorted((base / package).rglob("*.py"))
+    ]
 
 
 def files_of_the_project() -> list[Path]:

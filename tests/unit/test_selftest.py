@@ -43,17 +43,17 @@ def changed(value: Any) -> Any:
     return value[:at] + ("0" if value[at] != "0" else "1") + value[at + 1 :]
 
 
-def fields(name: str) -> list[tuple[str, int, str]]:
+def fields(name: str, *, step: int = 1) -> list[tuple[str, int, str]]:
     ignored = {"name", "protocol_name", "messages"}
     return [
         (name, number, field)
-        for number, vector in enumerate(shipped(name)["vectors"])
+        for number, vector in list(enumerate(shipped(name)["vectors"]))[::step]
         for field, value in vector.items()
         if field not in ignored and value
     ]
 
 
-@pytest.mark.parametrize(("name", "number", "field"), fields("rfc9474.json") + fields("noise.json"))
+@pytest.mark.parametrize(("name", "number", "field"), fields("rfc9474.json", step=3) + fields("noise.json"))
 def test_every_field_is_checked(name: str, number: int, field: str, tmp_path: Path) -> None:
     vector = shipped(name)["vectors"][number]
 
