@@ -52,7 +52,14 @@ def key_of(name: str) -> SigningKey:
     return SigningKey(hashlib.sha256(name.encode()).digest())
 
 
-def mint(bank: SigningKey, denominations: dict[int, str], *, now: int = NOON, ends: int | None = None) -> list[Minted]:
+def mint(
+    bank: SigningKey,
+    denominations: dict[int, str],
+    *,
+    now: int = NOON,
+    ends: int | None = None,
+    currency: str = CURRENCY,
+) -> list[Minted]:
     """Brands of a bank from the tests' fixed RSA keys: {denomination: name of the key}."""
     minted = []
     for denomination, name in denominations.items():
@@ -62,7 +69,7 @@ def mint(bank: SigningKey, denominations: dict[int, str], *, now: int = NOON, en
             method=secret.public.method.value,
             modulus=secret.public.modulus_bytes,
             key_proof=proof_hash(roots),
-            currency=CURRENCY,
+            currency=currency,
             denomination=denomination,
             opens=now - 3600,
             closes=now + 30 * 24 * 3600,
@@ -172,22 +179,30 @@ class Stage:
     denominations: dict[int, str] = field(default_factory=lambda: {1: "2048-a", 2: "2048-b", 4: "2048-c"})
     on_said: Callable[[str, str, Said], None] | None = None
     seed: int = 0
+    currencies: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"bank": (CURRENCY,)})
+    """The banks, the first of which is called bank, and what each has tokens of."""
 
     def __post_init__(self) -> None:
-        keys = {name: key_of(name) for name in ("bank", "merchant", "log")}
-        self.minted = mint(keys["bank"], self.denominations, now=self.now)
-        peers = [
-            Peer(role, role.value, keys[role.value].public, bytes(32), "127.0.0.1", 1)
-            for role in (Role.BANK, Role.MERCHANT, Role.LOG)
-        ]
+        roles = dict.fromkeys(self.currencies, Role.BANK) | {"merchant": Role.MERCHANT, "log": Role.LOG}
+        keys = {name: key_of(name) for name in roles}
+        minted = {
+            bank: [each for c in listed for each in mint(keys[bank], self.denominations, now=self.now, currency=c)]
+            for bank, listed in self.currencies.items()
+        }
+        self.minted = [each for listed in minted.values() for each in listed]
+        peers = [Peer(role, name, keys[name].public, bytes(32), "127.0.0.1", 1) for name, role in roles.items()]
         self.network = Network(NETWORK, tuple(peers), tuple(each.offer for each in self.minted))
         self.identities = {peer.identity: peer.name for peer in peers}
         self.by_name = {peer.name: peer.identity for peer in peers}
         signer = {name: Signer(NETWORK, key) for name, key in keys.items()}
-        bank_key, merchant_key, log_key = (keys[name].public for name in ("bank", "merchant", "log"))
-        self.bank = self._actor("bank", Bank(signer["bank"], bank_key, self.minted, self.network.logs), BankStore())
+        merchant_key, log_key, logs = keys["merchant"].public, keys["log"].public, self.network.logs
+        self.banks = {
+            name: self._actor(name, Bank(signer[name], keys[name].public, minted[name], logs), BankStore())
+            for name in self.currencies
+        }
+        bank_keys = [keys[name].public for name in self.currencies]
         self.merchant = self._actor(
-            "merchant", Merchant(signer["merchant"], merchant_key, [bank_key], self.network.logs), MerchantStore()
+            "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs), MerchantStore()
         )
         self.log = self._actor("log", Log(signer["log"], log_key), LogStore())
         self.consumers: list[Actor] = []
@@ -209,12 +224,21 @@ class Stage:
         return actor
 
     @property
+    def bank(self) -> Actor:
+        """The first bank."""
+        return self.banks["bank"]
+
+    @bank.setter
+    def bank(self, actor: Actor) -> None:
+        self.banks["bank"] = actor
+
+    @property
     def actors(self) -> list[Actor]:
-        return [self.bank, self.merchant, self.log, *self.consumers]
+        return [*self.banks.values(), self.merchant, self.log, *self.consumers]
 
     def actor(self, identity: bytes) -> Actor:
         """The party with this identity."""
-        return {"bank": self.bank, "merchant": self.merchant, "log": self.log}[self.identities[identity]]
+        return {**self.banks, "merchant": self.merchant, "log": self.log}[self.identities[identity]]
 
     def say(self, sender: str, receiver: Actor, said: Said) -> Said | None:
         """Carry one request, and bring back its reply."""
@@ -231,7 +255,7 @@ class Stage:
     def due(self) -> Iterator[tuple[Actor, Errand]]:
         """Everything that somebody would send now."""
         for actor in self.actors:
-            for errand in actor.store.errands.due(self.now, most=100):
+            for errand in actor.store.errands.due(self.now, most=actor.store.errands.count()):
                 yield actor, errand
 
     def run_errand(self, actor: Actor, errand: Errand) -> None:

@@ -100,6 +100,8 @@ class Consumer(Party):
             peer = self.parties.peer(identity)
             if peer is None or peer.role is not role:
                 raise Refused(Why.UNKNOWN, f"no such {role} in this network")
+        if not self.purse.brands_of(wish.bank, wish.currency):
+            raise Refused(Why.BAD_CURRENCY, f"{self._name(wish.bank)} gives out no tokens in {wish.currency}")
         if wish.lead > LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, f"no bank or log takes a sale that expires in more than {LEAD_SECONDS_MAX} s")
         purchase = order_id(secret)
@@ -158,10 +160,11 @@ class Consumer(Party):
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is not None:
             self._authorize(turn, bought, chosen, time)
-        elif self.tokens.change(turn, wish, free, bought.terms.contract.price):
+        elif self.tokens.change(turn, bought, free):
             turn.store.move(bought.id, wallet.CHANGING)
         else:
-            turn.store.move(bought.id, wallet.REFUSED, "the wallet has not enough free tokens: withdraw more")
+            lack = f"the wallet has not enough free tokens in {wish.currency} of {self._name(wish.bank)}: withdraw more"
+            turn.store.move(bought.id, wallet.REFUSED, lack)
 
     def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
         wish = bought.buy
@@ -341,6 +344,11 @@ class Consumer(Party):
         return Answer(bought.shown, hold=bought.state == asked.body.known)
 
     # Small things.
+
+    def _name(self, identity: bytes) -> str:
+        """What people call this party."""
+        peer = self.parties.peer(identity)
+        return peer.name if peer else identity.hex()[:16]
 
     def _purchase(self, turn: WalletTurn, id: bytes) -> Bought:
         bought = turn.store.purchase(id)

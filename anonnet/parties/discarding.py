@@ -63,8 +63,8 @@ class Discarding:
     def forget(self, turn: WalletTurn, asked: Asked[Forget]) -> Answer:
         """Renew what would end, drop what is over."""
         brands = self._purse.brands.values()
-        if not turn.store.recovery.under_way:
-            for brand in brands:
+        for brand in brands:
+            if not turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):
                 self._renew(turn, brand, asked.entropy)
         gone = 0
         for brand in brands:

@@ -14,7 +14,6 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
-    CATALOGUE_MAX,
     FORGET_ROWS_MAX,
     MERCHANT_MARGIN_SECONDS,
     RETRY_SECONDS_MAX,
@@ -24,16 +23,16 @@ from anonnet.limits import (
     UNPAID_ORDERS_MAX,
 )
 from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.shop import Measure, Shop
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
-from anonnet.protocol.account import Claim, Credit, OpenAccount
-from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Contract, GoodsM, Order, order_id
-from anonnet.protocol.local import ROWS_MAX, OpenAt, Sales, SalesOf, Sell, Started, StateCount
+from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.goods import Chunk, ChunkOf, Contract, GoodsM, Order, order_id
 from anonnet.protocol.logbook import OutcomeOf, Undecided
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
-from anonnet.store.goods import Leaves, Measured, Sealed, measure, seal, sealed_chunk
+from anonnet.store.goods import Leaves, Measured, Sealed, seal, sealed_chunk
 from anonnet.store.merchant import (
     AUTHORIZED,
     COMMITTED,
@@ -49,13 +48,6 @@ from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Checked, Signer
 
 MerchantTurn = Turn[MerchantStore]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Read a file that shall be sold."""
-
-    sell: Sell
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +73,6 @@ class SealChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemMeasured:
-    """The shell brings what `Measure` found; None: the file cannot be read or is too large."""
-
-    sell: Sell
-    measured: Measured | None
-
-
-@dataclass(frozen=True, slots=True)
 class GoodsSealed:
     """The shell brings what `SealGoods` found; None: the file is not what it was when it was put on sale."""
 
@@ -100,7 +84,7 @@ class Merchant(Party):
     """M. Accepts promises of these banks and sends keys to these logs."""
 
     def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs) -> None:
-        super().__init__(signer)
+        super().__init__(signer, Shop(signer, banks))
         self.key = key
         self.banks = tuple(sorted(banks))
         self.logs = dict(sorted(logs.items()))
@@ -122,37 +106,6 @@ class Merchant(Party):
             raise Refused(Why.WRONG_RECEIVER, "this is another merchant")
         if said.signer not in self.banks:
             raise Refused(Why.WRONG_SIGNER, "not a bank that this merchant accepts")
-
-    # The shop.
-
-    @on(Sell, by=From.OWNER)
-    def sell(self, turn: MerchantTurn, asked: Asked[Sell]) -> Answer:
-        return Answer(finish=Measure(asked.body))
-
-    @on(ItemMeasured, by=From.OWNER)
-    def item_measured(self, turn: MerchantTurn, asked: Asked[ItemMeasured]) -> Answer:
-        sell, measured = asked.body.sell, asked.body.measured
-        if measured is None:
-            raise Refused(Why.BAD_GOODS, "the file cannot be read, or is larger than goods may be")
-        turn.store.put_item(sell, measured)
-        return Answer(Started(subject=measured.hash))
-
-    @on(OpenAt, by=From.OWNER)
-    def open_at(self, turn: MerchantTurn, asked: Asked[OpenAt]) -> Answer:
-        request = self.sign(OpenAccount(bank=asked.body.bank))
-        turn.store.errands.add(asked.body.bank, request, subject=request.hash, due=turn.now)
-        return Answer(Started(subject=request.hash))
-
-    @on(SalesOf, by=From.OWNER)
-    def sales(self, turn: MerchantTurn, asked: Asked[SalesOf]) -> Answer:
-        counts = tuple(StateCount(state=state, count=count) for state, count in turn.store.states())
-        return Answer(Sales(lines=tuple(turn.store.newest(most=ROWS_MAX)), counts=counts))
-
-    @on(CatalogueOf)
-    def catalogue(self, turn: MerchantTurn, asked: Asked[CatalogueOf]) -> Answer:
-        items = turn.store.items(asked.body.after, most=CATALOGUE_MAX + 1)
-        page = tuple(item.offer for item in items[:CATALOGUE_MAX])
-        return Answer(Catalogue(offers=page, more=int(len(items) > CATALOGUE_MAX)))
 
     # P1.
 
@@ -203,7 +156,7 @@ class Merchant(Party):
             root=measured.root,
             currency=sell.currency,
             price=sell.price,
-            banks=self.banks,
+            banks=sell.banks,
             logs=tuple(self.logs),
             valid_until=sell.valid_until,
         )
@@ -362,7 +315,7 @@ class Merchant(Party):
         if isinstance(job, SealGoods):
             return Again(GoodsSealed(job.number, self._sealed(job)))
         assert isinstance(job, Measure)
-        return Again(ItemMeasured(job.sell, self._measured(job)))
+        return Again(job.run())
 
     def _chunk(self, job: SealChunk) -> Chunk:
         try:
@@ -374,12 +327,6 @@ class Merchant(Party):
     def _sealed(self, job: SealGoods) -> Sealed | None:
         try:
             return seal(Path(job.path), job.key, job.measured.size)
-        except (OSError, Malformed):
-            return None
-
-    def _measured(self, job: Measure) -> Measured | None:
-        try:
-            return measure(Path(job.sell.path))
         except (OSError, Malformed):
             return None
 

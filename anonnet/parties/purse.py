@@ -41,6 +41,10 @@ class Purse:
         """Signs what the bank may know of the account's owner."""
         return Signer(self.network, self.account(bank))
 
+    def brands_at(self, bank: bytes) -> list[bytes]:
+        """The ids of a bank's brands in all its currencies."""
+        return [brand.id for brand in self.brands.values() if brand.bank == bank]
+
     def brands_of(self, bank: bytes, currency: str) -> list[bytes]:
         """The ids of a bank's brands in one currency."""
         return [brand.id for brand in self.brands.values() if (brand.bank, brand.currency) == (bank, currency)]

@@ -48,14 +48,14 @@ class Recovery:
     def recover(self, turn: WalletTurn, asked: Asked[Recover]) -> Answer:
         """Scan both lanes of every brand of this bank. Asked again: `fast` makes haste with what is under way."""
         bank, fast = asked.body.bank, asked.body.fast
-        brands = self._brands(bank)
+        brands = self._purse.brands_at(bank)
         if not brands:
             raise Refused(Why.UNKNOWN, "no brand of this bank is known")
         turn.store.recovery.remember(bank)
         for brand in brands:
             for lane in Lane:
                 turn.store.recovery.begin(brand, lane, 0 if fast else RESTORE_SPREAD_SECONDS)
-        for scan in turn.store.recovery.scans():
+        for scan in self._scans(turn, brands):
             self._scan_on(turn, scan, asked.entropy)
         if fast:
             self._make_haste(turn, brands)
@@ -79,16 +79,17 @@ class Recovery:
                 turn.store.errands.postpone(hash, turn.now + wait)
         return Answer()
 
-    def _brands(self, bank: bytes) -> list[bytes]:
-        return [brand.id for brand in self._purse.brands.values() if brand.bank == bank]
-
     @on(RecoveryOf, by=From.OWNER)
     def recovery_of(self, turn: WalletTurn, asked: Asked[RecoveryOf]) -> Answer:
-        brands = self._brands(asked.body.bank)
+        brands = self._purse.brands_at(asked.body.bank)
         far = turn.store.recovery.progress(brands)
         exchanging = len(turn.store.in_state(wallet.EXCHANGING, brands))
         counts = {"places": far.places, "answered": far.answered, "found": far.found, "comparing": far.comparing}
         return Answer(local.Recovery(**counts, exchanging=exchanging))
+
+    def _scans(self, turn: WalletTurn, brands: list[bytes]) -> list[Scan]:
+        """The lanes of these brands that are being scanned."""
+        return [scan for scan in turn.store.recovery.scans() if scan.brand in brands]
 
     def _scan_on(self, turn: WalletTurn, scan: Scan, entropy: bytes) -> None:
         """Ask for places until RESTORE_GAP beyond the last known one have been; then the lane has ended."""
@@ -124,17 +125,18 @@ class Recovery:
         return self._found_out(turn, asked, place)
 
     def _found_out(self, turn: WalletTurn, asked: Asked[WithdrawB] | Asked[Refusal], place: Place) -> Answer:
-        """Go on with the scan; when all lanes have ended, ask for what is used."""
-        recovery = turn.store.recovery
+        """Go on with the scan; when all lanes at this bank have ended, ask it for what is used."""
+        recovery, brands = turn.store.recovery, self._purse.brands_at(self._purse.brands[place[0]].bank)
         recovery.answered(answered(asked).hash)
         for held in turn.store.at(place):
             self._tokens.recalled(turn, held.source)
-        scanning = recovery.scans()
+        scanning = self._scans(turn, brands)
         for scan in scanning:
             self._scan_on(turn, scan, asked.entropy)
-        if scanning and not recovery.scans():
+        if scanning and not self._scans(turn, brands):
             for brand, _ in recovery.comparing():
-                self._ask_used(turn, brand, b"")
+                if brand in brands:
+                    self._ask_used(turn, brand, b"")
         return done(turn, asked)
 
     def _ask_used(self, turn: WalletTurn, brand: bytes, after: bytes) -> None:

@@ -24,7 +24,7 @@ from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.coins import denominations_for, to_break
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.history import spent_by
-from anonnet.protocol.local import ROWS_MAX, Buy, OpenAt, Started, Wallet, WalletOf, Withdraw
+from anonnet.protocol.local import ROWS_MAX, Account, OpenAt, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import TimeOf
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.purchase import AuthorizationQ
@@ -76,8 +76,8 @@ class Tokens:
     def withdraw(self, turn: WalletTurn, asked: Asked[Withdraw]) -> Answer:
         """Advance the lanes, then ask for signatures over what stands there."""
         wish = asked.body
-        if turn.store.recovery.under_way:
-            raise Refused(Why.FULL, "the wallet is recovering: withdraw when it knows what it has")
+        if turn.store.recovery.under_way(self._purse.brands_at(wish.bank)):
+            raise Refused(Why.FULL, "the wallet is recovering: withdraw when it knows what it has there")
         if turn.store.recovery.forgotten(wish.bank):
             raise Refused(Why.FULL, "this wallet was made from its words: run anonnet wallet recover first")
         open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
@@ -131,8 +131,9 @@ class Tokens:
 
     # Exchange.
 
-    def change(self, turn: WalletTurn, wish: Buy, free: Sequence[Held], price: int) -> bool:
-        """Begin the exchange of one token so that `price` can be paid exactly; False if nothing helps."""
+    def change(self, turn: WalletTurn, bought: Bought, free: Sequence[Held]) -> bool:
+        """Begin the exchange of one token so that the price can be paid exactly; False if nothing helps."""
+        wish, price = bought.buy, bought.terms.contract.price
         broken = to_break(price, Counter(self._purse.worth(held) for held in free))
         if broken is None:
             return False
@@ -144,7 +145,8 @@ class Tokens:
         if sum(each * count for each, count in counts.items()) != denomination:
             return False
         held = next(held for held in free if self._purse.worth(held) == denomination)
-        return self._exchange_for(turn, [held], {open_brands[each]: count for each, count in counts.items()})
+        wanted = {open_brands[each]: count for each, count in counts.items()}
+        return self._exchange_for(turn, [held], wanted, subject=bought.id)
 
     def renew(self, turn: WalletTurn, seen: Sequence[Held], *, wait: int = 0) -> None:
         """Exchange free tokens that belong together in the bank's eyes for others of the same denominations."""
@@ -157,23 +159,36 @@ class Tokens:
                 self._exchange_for(turn, batch, counts, wait=wait)
 
     def _exchange_for(
-        self, turn: WalletTurn, given: Sequence[Held], counts: Mapping[bytes, int], *, wait: int = 0
+        self,
+        turn: WalletTurn,
+        given: Sequence[Held],
+        counts: Mapping[bytes, int],
+        *,
+        subject: bytes = b"",
+        wait: int = 0,
     ) -> bool:
         """Begin an exchange for so many tokens of each brand; False if too many of one are awaited already."""
         if any(turn.store.lanes.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
             return False
         places = {brand: turn.store.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
-        self._exchange(turn, given, places, wait=wait)
+        self._exchange(turn, given, places, subject=subject, wait=wait)
         return True
 
     def _exchange(
-        self, turn: WalletTurn, given: Sequence[Held], places: Mapping[bytes, Sequence[int]], *, wait: int
+        self,
+        turn: WalletTurn,
+        given: Sequence[Held],
+        places: Mapping[bytes, Sequence[int]],
+        *,
+        subject: bytes = b"",
+        wait: int,
     ) -> None:
+        """`subject`: the purchase that waits for it, if there is one."""
         bank = self._purse.brands[given[0].brand].bank
         order = self._purse.exchange_q(bank, given, places, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
         self._expect(turn, order, Lane.EXCHANGE, places)
         turn.store.bind(given, wallet.EXCHANGING, order.hash)
-        turn.store.errands.add(bank, order, subject=order.hash, due=turn.now + wait)
+        turn.store.errands.add(bank, order, subject=subject or order.hash, due=turn.now + wait)
 
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
@@ -224,7 +239,8 @@ class Tokens:
         for held in given:
             turn.store.move_token(held.id, wallet.FREE)
         taken = Counter(held.brand for held in expected if held.state != wallet.VOID)
-        if not turn.store.recovery.under_way:  # else they are compared first, like all others
+        brands = self._purse.brands_at(self._purse.brands[given[0].brand].bank)
+        if not turn.store.recovery.under_way(brands):  # else they are compared first, like all others
             for held in expected:
                 if held.state == wallet.RESTORED:
                     turn.store.move_token(held.id, wallet.FREE)
@@ -236,10 +252,12 @@ class Tokens:
             self._exchange(turn, given, places, wait=0 if taken else RETRY_SECONDS_MAX)
 
     def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:
-        """Purchases that waited for change look again at what is there."""
+        """Purchases that waited for change look again at what is there, unless theirs is still on its way."""
+        answer = done(turn, asked)
         for bought in turn.store.changing():
-            ask_time(turn, bought)
-        return done(turn, asked)
+            if not turn.store.errands.about(bought.id):
+                ask_time(turn, bought)
+        return answer
 
     def proven_spent(
         self, refusal: Refusal, payments: tuple[Payment, ...], sale: Transaction | None = None
@@ -256,10 +274,10 @@ class Tokens:
 
     @on(WalletOf, by=From.OWNER)
     def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
-        bank = self._network.all(Role.BANK)[0].identity
+        banks = [peer.identity for peer in self._network.all(Role.BANK)[:ROWS_MAX]]
         return Answer(
             Wallet(
-                account=self._purse.account(bank).public,
+                accounts=tuple(Account(bank=bank, key=self._purse.account(bank).public) for bank in banks),
                 holdings=tuple(self._purse.holding(*row) for row in turn.store.holdings()),
                 withdrawals=turn.store.withdrawals(),
                 purchases=tuple(turn.store.purchases(most=ROWS_MAX)),

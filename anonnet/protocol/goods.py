@@ -68,7 +68,7 @@ class Contract(Record):
 
 @record
 class Offer(Record):
-    """One line of a catalogue."""
+    """One line of a catalogue; `banks` are those at which it can be paid."""
 
     item: Name
     description: Text
@@ -76,6 +76,7 @@ class Offer(Record):
     size: Size
     currency: Currency
     price: SomeUnits
+    banks: Parties
 
 
 @message(Step.CATALOGUE_OF, signed=False, frame_max=KIB)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, NAME_MAX
 from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
-from anonnet.protocol.goods import GoodsM, Size
+from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
 from anonnet.protocol.transaction import expired
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed
@@ -89,7 +89,8 @@ class Books(Message):
 
 @message(Local.SELL, signed=False, frame_max=32 * KIB)
 class Sell(Message):
-    """Owner of a merchant: sell this file under this name from now on. The file must stay where it is."""
+    """Owner of a merchant: sell this file under this name from now on, to be paid at one of these banks (none: at any
+    that he accepts). The file must stay where it is."""
 
     item: Name
     path: Annotated[str, Between(1, PATH_BYTES_MAX)]
@@ -98,6 +99,7 @@ class Sell(Message):
     currency: Currency
     price: SomeUnits
     valid_until: Seconds
+    banks: Annotated[tuple[Hash, ...], Between(0, PARTIES_MAX)] = ()
 
 
 @message(Local.SALES_OF, signed=False, frame_max=KIB)
@@ -198,14 +200,26 @@ class Holding(Record):
     count: Units
 
 
+@record
+class Account(Record):
+    """A bank, and the key of the wallet's account there, whether or not it has been opened."""
+
+    bank: Key
+    key: Key
+
+
 @message(Local.WALLET, signed=False, frame_max=FRAME_MAX)
 class Wallet(Message):
     """What a wallet holds, and the ids of its purchases, the newest first."""
 
-    account: Key
+    accounts: Annotated[tuple[Account, ...], Between(0, ROWS_MAX)]
     holdings: Annotated[tuple[Holding, ...], Between(0, ROWS_MAX)]
     withdrawals: Units
     purchases: Annotated[tuple[Hash, ...], Between(0, ROWS_MAX)]
+
+    def account(self, bank: bytes) -> bytes:
+        """The key of the account at this bank."""
+        return next(each.key for each in self.accounts if each.bank == bank)
 
 
 @message(Local.PURCHASE_OF, signed=False, frame_max=KIB)

@@ -93,6 +93,7 @@ class Item:
             size=self.measured.size,
             currency=sell.currency,
             price=sell.price,
+            banks=sell.banks,
         )
 
 

@@ -151,10 +151,10 @@ class Recovery:
         found, comparing = count("select coalesce(sum(found), 0) from scan"), count("select count(*) from comparing")
         return Progress(places, max(places - waiting, 0), found, comparing)
 
-    @property
-    def under_way(self) -> bool:
-        """True while the wallet does not know yet what it has."""
-        return bool(self._db.one("select 1 from scan where not ended") or self._db.one("select 1 from comparing"))
+    def under_way(self, brands: Sequence[bytes]) -> bool:
+        """True while the wallet does not know yet what it has of these brands."""
+        scanning = any(scan.brand in brands for scan in self.scans())
+        return scanning or any(brand in brands for brand, _ in self.comparing())
 
     # A wallet made anew from its words.
 

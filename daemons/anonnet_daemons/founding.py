@@ -1,4 +1,4 @@
-"""Making a network on one machine: five parties with their keys, addresses, and the bank's brands.
+"""Making a network on one machine: five parties or more with their keys, addresses, and the banks' brands.
 
 Each party has a 127.x.y.z address of its own and dials from it, so that who connects with whom can be seen from
 outside. Where the system has 127.0.0.1 only (macOS), all share it.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
@@ -35,7 +35,8 @@ from anonnet_daemons.config import (
 
 PORT = 7301
 """The first party's; each has its own, so that they can share an address. Below what systems give to outgoing ones."""
-REACHABLE = (Kind.BANK, Kind.MERCHANT, Kind.LOG, Kind.RELAY)
+REACHABLE = (Kind.MERCHANT, Kind.LOG, Kind.RELAY)
+"""There is one of each of these, called after its kind, and one bank or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +50,57 @@ class Plan:
     subnet: str = ""
     """Three numbers of a /24 such as 127.20.30; empty: chosen at random."""
     port: int = PORT
+    banks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The name of each bank, and the currencies of its tokens; empty: one called bank, with `currency`."""
+
+    @property
+    def all_banks(self) -> Mapping[str, Sequence[str]]:
+        """The banks with their currencies."""
+        return self.banks or {Kind.BANK.value: (self.currency,)}
+
+    @property
+    def names(self) -> list[str]:
+        """What the parties are called. An address and a port follow from the place here."""
+        first, *others = self.all_banks
+        return [first, *REACHABLE, Kind.CONSUMER, *others]
 
 
 async def found(plan: Plan) -> Network:
     """Make the network's folders and files. Raises BadStart where there is something already."""
     home = plan.home
-    hosts = await _hosts(plan.subnet)
+    hosts = await _hosts(plan)
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise BadStart(f"{home} is not empty: choose a new folder, or remove it if nothing in it is needed")
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as why:
         raise BadStart(f"{home} cannot be made ({why.strerror}): choose another folder") from why
-    signers: dict[Kind, SigningKey] = {}
-    peers = []
-    for index, kind in enumerate(REACHABLE):
-        key, peer = _reachable(home, kind, hosts[kind], plan.port + index)
-        signers[kind] = key
-        peers.append(peer)
     name = f"local-{os.urandom(4).hex()}"
-    bank = signers[Kind.BANK]
-    offers = await trio.to_thread.run_sync(_mint, plan, Signer(name, bank), bank.public)
-    _consumer(home, hosts[Kind.CONSUMER])
+    peers: list[Peer] = []
+    offers: list[BrandOffer] = []
+    for party, host in hosts.items():
+        if party == Kind.CONSUMER:
+            _consumer(home, host)
+            continue
+        kind = Kind.BANK if party in plan.all_banks else Kind(party)
+        key, peer = _reachable(home, kind, party, host, plan.port + len(peers))
+        peers.append(peer)
+        if kind is Kind.BANK:
+            offers += await trio.to_thread.run_sync(_mint, plan, party, Signer(name, key), key.public)
     network = Network(name, tuple(peers), tuple(offers))
     write_durably(home / NETWORK_FILE, network_json(network))  # last: a network with this file is whole
     return network
 
 
-def _reachable(home: Path, kind: Kind, host: str, port: int) -> tuple[SigningKey, Peer]:
+def _reachable(home: Path, kind: Kind, name: str, host: str, port: int) -> tuple[SigningKey, Peer]:
     """A data folder for a party that others reach."""
     seed, channel = os.urandom(SEED_BYTES), generate_static()
     key = SigningKey(seed)
-    with Folder(home / kind.value) as folder:
+    with Folder(home / name) as folder:
         folder.write(IDENTITY_FILE, seed)
         folder.write(CHANNEL_FILE, channel)
-        folder.write(PARTY_FILE, party_json(kind, kind.value, host))
-    return key, Peer(Role(kind.value), kind.value, key.public, public_of(channel), host, port)
+        folder.write(PARTY_FILE, party_json(kind, name, host))
+    return key, Peer(Role(kind.value), name, key.public, public_of(channel), host, port)
 
 
 def _consumer(home: Path, host: str) -> None:
@@ -93,23 +109,26 @@ def _consumer(home: Path, host: str) -> None:
         folder.write(PARTY_FILE, party_json(Kind.CONSUMER, Kind.CONSUMER.value, host, Kind.RELAY.value))
 
 
-def _mint(plan: Plan, signer: Signer, bank: bytes) -> list[BrandOffer]:
-    """Make the bank's first brands, open from now on."""
+def _mint(plan: Plan, bank: str, signer: Signer, key: bytes) -> list[BrandOffer]:
+    """Make a bank's first brands, open from now on."""
     window = Window.of_days(int(time.time()), BRAND_DAYS)
-    wishes = [BrandWish(plan.currency, each, window, plan.bits) for each in plan.denominations]
-    return minted(plan.home / Kind.BANK.value, signer, bank, wishes)
+    currencies = plan.all_banks[bank]
+    wishes = [BrandWish(currency, each, window, plan.bits) for currency in currencies for each in plan.denominations]
+    return minted(plan.home / bank, signer, key, wishes)
 
 
-async def _hosts(chosen: str) -> dict[Kind, str]:
+async def _hosts(plan: Plan) -> dict[str, str]:
     """An address for each party."""
     first, second = os.urandom(2)
-    subnet = chosen or f"127.{1 + first % 254}.{second}"
-    hosts = {kind: f"{subnet}.{index}" for index, kind in enumerate(Kind, start=1)}
+    subnet = plan.subnet or f"127.{1 + first % 254}.{second}"
+    hosts = {name: f"{subnet}.{index}" for index, name in enumerate(plan.names, start=1)}
     if await _can_listen(hosts[Kind.CONSUMER]):
         return hosts
-    if chosen:
-        raise BadStart(f"this machine has no addresses {chosen}.1 to .5: choose another --subnet, such as 127.20.30")
-    return dict.fromkeys(Kind, "127.0.0.1")
+    if plan.subnet:
+        raise BadStart(
+            f"this machine has no addresses {subnet}.1 to .{len(hosts)}: choose another --subnet, such as 127.20.30"
+        )
+    return dict.fromkeys(hosts, "127.0.0.1")
 
 
 async def _can_listen(host: str) -> bool:

@@ -158,17 +158,18 @@ class LocalNetwork:
     def __init__(self, home: Path, *, direct: bool = False) -> None:
         self.home = home
         self.network: Network = read_network(home / NETWORK_FILE)
-        self.daemons = {kind: Daemon(home / kind.value, kind) for kind in Kind}
-        if direct:
-            self.daemons[Kind.CONSUMER].options = ("--direct",)
+        self.daemons = {peer.name: Daemon(home / peer.name, Kind(peer.role.value)) for peer in self.network.peers}
+        """By name; whoever is the only one of a kind is called after it."""
+        options = ("--direct",) if direct else ()
+        self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, options)
 
-    def __getitem__(self, kind: Kind) -> Daemon:
-        return self.daemons[kind]
+    def __getitem__(self, name: str) -> Daemon:
+        return self.daemons[name]
 
-    def peer(self, kind: Kind) -> Peer:
+    def peer(self, name: str) -> Peer:
         """A party of the network file."""
-        peer = self.network.named(kind.value)
-        assert peer is not None, "a local network has each party once"
+        peer = self.network.named(name)
+        assert peer is not None, f"the network file has no {name}"
         return peer
 
     async def start(self) -> None:
@@ -178,12 +179,12 @@ class LocalNetwork:
         for daemon in self.daemons.values():
             await daemon.ready()
 
-    async def stop(self) -> dict[Kind, int]:
+    async def stop(self) -> dict[str, int]:
         """Stop all at the same time; their exit codes."""
-        codes: dict[Kind, int] = {}
+        codes: dict[str, int] = {}
 
         async def stop(daemon: Daemon) -> None:
-            codes[daemon.kind] = await daemon.stop()
+            codes[daemon.name] = await daemon.stop()
 
         async with trio.open_nursery() as nursery:
             for daemon in self.daemons.values():
@@ -212,9 +213,10 @@ class LocalNetwork:
                 nursery.cancel_scope.cancel()
 
     @asynccontextmanager
-    async def owner(self, kind: Kind) -> AsyncIterator[Owner]:
+    async def owner(self, name: str) -> AsyncIterator[Owner]:
         """Speak with one of the daemons as its owner."""
-        async with owner_of(self.daemons[kind].folder, kind) as owner:
+        daemon = self.daemons[name]
+        async with owner_of(daemon.folder, daemon.kind) as owner:
             yield owner
 
     @classmethod

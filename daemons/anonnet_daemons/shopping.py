@@ -6,7 +6,7 @@ Used by the `anonnet` command, the demo, the benchmarks and the tests of real pr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,7 +28,7 @@ from anonnet.protocol.local import (
     WalletOf,
     Withdraw,
 )
-from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.wire.codec import decode
 from anonnet_daemons.owner import Failed, NotYet, Owner
 
@@ -90,18 +90,19 @@ async def withdraw(
 ) -> list[Holding]:
     """Withdraw and wait for the tokens; `told` hears how many of them there are. Raises Failed, NotYet."""
     await _check_funds(owner, bank, amount, currency)
-    before = await held(owner, bank, WITHDRAWING)
+    before = await held(owner, bank, currency, WITHDRAWING)
     for part in portions(amount, denominations(owner.network, bank, currency)):
         await owner.ask(Withdraw(bank=bank.key, currency=currency, amount=part), Started)
     total = 0
     with trio.move_on_after(seconds):
         while True:
             wallet = await owner.ask(WalletOf(), Wallet)
-            waiting = sum(each.count for each in wallet.holdings if each.state == WITHDRAWING) - before
+            mine = [each for each in wallet.holdings if (each.bank, each.currency) == (bank.key, currency)]
+            waiting = sum(each.count for each in mine if each.state == WITHDRAWING) - before
             total = max(total, waiting)
             told(total - max(waiting, 0), total)
             if waiting <= 0 or not wallet.withdrawals:
-                return [each for each in wallet.holdings if each.state == FREE and each.bank == bank.key]
+                return [each for each in mine if each.state == FREE]
             await trio.sleep(LOOK_SECONDS)
     raise NotYet(
         f"{bank.name} has not given all tokens in {seconds:g} s: the wallet goes on by itself; see wallet balance"
@@ -110,9 +111,20 @@ async def withdraw(
 
 def denominations(network: Network, bank: Peer, currency: str) -> list[int]:
     """What this bank's tokens of a currency are worth, in ascending order."""
-    brands = [decode(offer.brand.body) for offer in network.brands]
-    mine = (each for each in brands if isinstance(each, Brand) and (each.bank, each.currency) == (bank.key, currency))
+    mine = (each for each in _brands(network) if (each.bank, each.currency) == (bank.key, currency))
     return sorted({each.denomination for each in mine})
+
+
+def tills(network: Network) -> list[tuple[Peer, str]]:
+    """Each bank with each currency that it has tokens of."""
+    kinds = {(each.bank, each.currency) for each in _brands(network)}
+    banks = network.all(Role.BANK)
+    return [(bank, currency) for bank in banks for currency in sorted({c for key, c in kinds if key == bank.key})]
+
+
+def _brands(network: Network) -> Iterator[Brand]:
+    bodies = (decode(offer.brand.body) for offer in network.brands)
+    return (each for each in bodies if isinstance(each, Brand))
 
 
 def portions(amount: int, denominations: list[int]) -> list[int]:
@@ -140,16 +152,17 @@ async def _check_funds(owner: Owner, bank: Peer, amount: int, currency: str) -> 
         )
 
 
-async def held(owner: Owner, bank: Peer, state: str) -> int:
-    """How many tokens of this bank are in one state."""
+async def held(owner: Owner, bank: Peer, currency: str, state: str) -> int:
+    """How many tokens of this bank and currency are in one state."""
     wallet = await owner.ask(WalletOf(), Wallet)
-    return sum(each.count for each in wallet.holdings if (each.bank, each.state) == (bank.key, state))
+    kind = bank.key, currency, state
+    return sum(each.count for each in wallet.holdings if (each.bank, each.currency, each.state) == kind)
 
 
 def worth(holdings: list[Holding], state: str) -> Counter[str]:
-    """What the tokens in one state are worth, by currency."""
+    """What the tokens in one state are worth, by currency, in the order of the currencies' names."""
     sums: Counter[str] = Counter()
-    for each in holdings:
+    for each in sorted(holdings, key=lambda each: each.currency):
         if each.state == state:
             sums[each.currency] += each.count * each.denomination
     return sums

@@ -106,7 +106,7 @@ class Scene(Stage):
 
     def account(self, consumer: Actor) -> bytes:
         """The key of a consumer's account."""
-        key: bytes = consumer.command(WalletOf()).account
+        key: bytes = consumer.command(WalletOf()).account(self.bank_key)
         return key
 
     def fund(self, account: bytes, units: int) -> None:

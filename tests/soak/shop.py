@@ -165,7 +165,7 @@ class Shop:
 
     async def pay_in(self, amount: int) -> None:
         """Have the bank fund the consumer's account, once, however often it must be told."""
-        account = (await self.wallet()).account
+        account = (await self.wallet()).account(self.local.peer(Kind.BANK).key)
         fund = Fund(account=account, currency=CURRENCY, amount=amount, reference=os.urandom(32))
         await self.insist(Kind.BANK, fund, Started)
         self.told.paid_in += amount

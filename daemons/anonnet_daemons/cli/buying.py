@@ -9,8 +9,8 @@ from pathlib import Path
 import trio
 
 from anonnet.protocol.goods import GoodsM, Offer
-from anonnet.protocol.local import Purchase, PurchaseOf
-from anonnet.protocol.network import Peer, Role
+from anonnet.protocol.local import Purchase, PurchaseOf, Wallet, WalletOf
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
 from anonnet.wire.codec import decode
 from anonnet_daemons.cli.progress import Told, bar
@@ -18,7 +18,19 @@ from anonnet_daemons.cli.verbs import DONE as EXIT_DONE
 from anonnet_daemons.cli.verbs import FAILED, NOT_YET, Found, amount, named
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner, owner_of
-from anonnet_daemons.shopping import ABORTED, COMMITTED, DISPUTED, DONE, REFUSED, Wish, buy, catalogue, ended
+from anonnet_daemons.shopping import (
+    ABORTED,
+    COMMITTED,
+    DISPUTED,
+    DONE,
+    FREE,
+    REFUSED,
+    Wish,
+    buy,
+    catalogue,
+    ended,
+    worth,
+)
 
 UNKNOWN = "unknown"
 OUTCOMES = {DONE: DONE, DISPUTED: DISPUTED, ABORTED: REFUSED, REFUSED: REFUSED}
@@ -40,16 +52,45 @@ class Order:
 
 
 async def order_from(owner: Owner, order: Order) -> Wish:
-    """The parties behind the names; where a limit is not given, it is what the catalogue says. Raises Failed."""
+    """The parties behind the names; what is not named is what the catalogue says. Raises Failed.
+
+    Of several banks at which the item can be paid, the first one is taken of which the wallet has the money.
+    """
     network = owner.network
-    merchant = named(network, Role.MERCHANT, order.merchant)
+    merchant, log = named(network, Role.MERCHANT, order.merchant), named(network, Role.LOG, order.log)
     limit, size = order.limit, order.size
-    if limit is None or size is None:
+    bank = named(network, Role.BANK, order.bank) if order.bank else None
+    if limit is None or size is None or bank is None:
         offer = await _offer(owner, merchant, order.item)
         limit, size = limit or (offer.price, offer.currency), offer.size if size is None else size
+        bank = await _payer(owner, offer, bank)
     price_max, currency = limit
-    bank, log = named(network, Role.BANK, order.bank), named(network, Role.LOG, order.log)
     return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size)
+
+
+def payable_at(network: Network, offer: Offer) -> list[Peer]:
+    """The banks of this network at which an item can be paid."""
+    return [bank for bank in network.all(Role.BANK) if bank.key in offer.banks]
+
+
+async def _payer(owner: Owner, offer: Offer, bank: Peer | None) -> Peer:
+    """At whom to pay: this bank, or one of which the wallet has the money. Raises Failed."""
+    accepted = payable_at(owner.network, offer)
+    if bank is not None:
+        accepted = [each for each in accepted if each == bank]
+    holdings = (await owner.ask(WalletOf(), Wallet)).holdings
+    banks = owner.network.all(Role.BANK)
+    free = {each: worth([held for held in holdings if held.bank == each.key], FREE) for each in banks}
+    for each in accepted:
+        if free[each][offer.currency] >= offer.price:
+            return each
+    price = amount(offer.price, offer.currency)
+    has = [f"{amount(units, currency)} at {each.name}" for each in free for currency, units in free[each].items()]
+    names = ", ".join(each.name for each in payable_at(owner.network, offer)) or "no bank of this network"
+    raise Failed(
+        f"{offer.item} costs {price}, to be paid at {names}; the wallet has free: {', '.join(has) or 'nothing'}: "
+        "withdraw where it can be paid, or wait for tokens that are in a sale"
+    )
 
 
 async def _offer(owner: Owner, merchant: Peer, item: str) -> Offer:

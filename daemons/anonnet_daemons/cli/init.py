@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,12 +10,16 @@ import click
 import trio
 
 from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN
+from anonnet.protocol.goods import PARTIES_MAX as BANKS_MAX
 from anonnet_daemons.branding import BRAND_BITS, DENOMINATIONS
 from anonnet_daemons.cli.verbs import Found, home, verb
-from anonnet_daemons.founding import PORT, Plan, found
+from anonnet_daemons.config import Kind
+from anonnet_daemons.founding import PORT, REACHABLE, Plan, found
 
 alone = click.Group()
 SUBNET_NUMBERS = 3
+NAME = re.compile("[a-z][a-z0-9-]{0,30}")
+"""What a bank may be called."""
 
 
 def check_subnet(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -38,9 +43,44 @@ def check_denominations(_: click.Context, __: click.Parameter, value: str) -> tu
     return tuple(numbers)
 
 
-@verb(alone, example="anonnet init ~/try --currency EUR")
+def check_currency(name: str) -> str:
+    """A currency's name."""
+    if not 0 < len(name.encode()) <= CURRENCY_MAX:
+        raise click.BadParameter(f"a currency's name has 1 to {CURRENCY_MAX} letters")
+    return name
+
+
+def check_banks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Names with currencies. A bank's name is that of its folder too."""
+    banks: dict[str, tuple[str, ...]] = {}
+    for value in values:
+        name, _sign, listed = value.partition("=")
+        currencies = tuple(dict.fromkeys(check_currency(each) for each in listed.split(",")))
+        if not NAME.fullmatch(name) or name in {*REACHABLE, Kind.CONSUMER, *banks}:
+            raise click.BadParameter(f"{name or value} cannot be a bank's name: choose another one of small letters")
+        banks[name] = currencies
+    if len(banks) > BANKS_MAX:
+        raise click.BadParameter(f"at most {BANKS_MAX} banks: a contract names no more")
+    return banks
+
+
+@verb(alone, example="anonnet init ~/try --bank bank=EUR,USD --bank second=USD")
 @click.argument("home_", metavar="[HOME]", type=click.Path(file_okay=False, path_type=Path), default=home)
-@click.option("--currency", default="EUR", show_default=True, help=f"At most {CURRENCY_MAX} letters.")
+@click.option(
+    "--currency",
+    default="EUR",
+    show_default=True,
+    callback=lambda _, __, value: check_currency(value),
+    help=f"At most {CURRENCY_MAX} letters.",
+)
+@click.option(
+    "--bank",
+    "banks",
+    multiple=True,
+    callback=check_banks,
+    metavar="NAME=CURRENCY,...",
+    help="A bank and its currencies, once for each; otherwise one bank, with --currency.",
+)
 @click.option(
     "--denominations",
     default=",".join(map(str, DENOMINATIONS)),
@@ -56,21 +96,31 @@ def check_denominations(_: click.Context, __: click.Parameter, value: str) -> tu
     help="Size of the brands' RSA keys.",
 )
 @click.option("--subnet", default="", callback=check_subnet, help="A /24 such as 127.20.30 (otherwise random).")
-@click.option("--port", type=click.IntRange(1024, 65000), default=PORT, show_default=True, help="The first of four.")
-def init(home_: Path, currency: str, denominations: tuple[int, ...], bits: str, subnet: str, port: int) -> Found:
-    """Make a network of five parties on this machine, in HOME.
+@click.option(
+    "--port", type=click.IntRange(1024, 65000), default=PORT, show_default=True, help="The first; each party has one."
+)
+def init(
+    home_: Path,
+    currency: str,
+    banks: dict[str, tuple[str, ...]],
+    denominations: tuple[int, ...],
+    bits: str,
+    subnet: str,
+    port: int,
+) -> Found:
+    """Make a network on this machine, in HOME.
 
-    A bank, a merchant, a log, a relay and a consumer, each with a data folder, keys and an address of its own. Keep
-    HOME to yourself: whoever has the keys is the party.
+    A bank or more, a merchant, a log, a relay and a consumer, each with a data folder, keys and an address of its own.
+    Keep HOME to yourself: whoever has the keys is the party.
     """
-    if not 0 < len(currency.encode()) <= CURRENCY_MAX:
-        raise click.UsageError(f"A currency's name has 1 to {CURRENCY_MAX} letters.")
-    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port)
+    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port, banks)
+    for bank, currencies in plan.all_banks.items():
+        if len(currencies) * len(denominations) > BRANDS_MAX:
+            raise click.UsageError(f"{bank} would have more than {BRANDS_MAX} brands: choose fewer denominations.")
     network = trio.run(found, plan)
     parties = {peer.name: {"role": peer.role.value, "host": peer.host, "port": peer.port} for peer in network.peers}
-    words = [
-        f"Made {network.name} in {plan.home}: bank, merchant, log, relay and consumer,",
-        f"with tokens of {', '.join(map(str, denominations))} {currency}.",
-        f"Next: anonnet up {plan.home}",
-    ]
+    worths = ", ".join(map(str, denominations))
+    words = [f"Made {network.name} in {plan.home}: {', '.join(plan.names)}."]
+    words += [f"{bank} has tokens of {worths} {' and '.join(listed)}." for bank, listed in plan.all_banks.items()]
+    words += [f"Next: anonnet up {plan.home}"]
     return Found({"network": network.name, "home": str(plan.home), "parties": parties}, words)

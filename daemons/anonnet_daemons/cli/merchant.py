@@ -11,13 +11,13 @@ import click
 
 from anonnet.errors import Malformed
 from anonnet.protocol.local import Sales, SalesOf, Sell, Started
-from anonnet.protocol.network import Role
+from anonnet.protocol.network import Peer, Role
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
-from anonnet_daemons.shopping import open_account
+from anonnet_daemons.shopping import open_account, tills
 
 DAY = 24 * 3600
 
@@ -46,14 +46,33 @@ def run(data: Path) -> None:
 @click.option("--description", default="", help="What a judge can hold you to.")
 @click.option("--media-type", default="", help="Such as audio/wav (otherwise guessed from the file's name).")
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How long it is sold.")
+@click.option("--bank", "banks", multiple=True, help="A bank where it can be paid, once for each.")
 @data_option(Kind.MERCHANT)
-def sell(
-    file: Path, price: tuple[int, str], item: str, description: str, media_type: str, days: int, data: Path
-) -> Found:
-    """Put FILE on sale, or offer it anew. It must stay where it is, and stay as it is."""
+def sell(file: Path, price: tuple[int, str], banks: tuple[str, ...], days: int, data: Path, **about: str) -> Found:
+    """Put FILE on sale, or offer it anew. It must stay where it is, and stay as it is.
+
+    It can be paid at banks that have tokens in the price's currency, and where you have an account.
+    """
+    units, currency = price
+
+    async def work(owner: Owner) -> Found:
+        paid_at, missing = await _paid_at(owner, currency, banks)
+        command = _sell_command(file, price, days, [bank.key for bank in paid_at], **about)
+        digest = (await owner.ask(command, Started)).subject
+        names = [bank.name for bank in paid_at]
+        values = {"item": command.item, "price": units, "currency": currency, "banks": names, "sha256": digest.hex()}
+        words = [f"{command.item} is on sale for {amount(units, currency)}, paid at {', '.join(names)}."]
+        return Found(values, words + missing)
+
+    return with_owner(data, Kind.MERCHANT, work)
+
+
+def _sell_command(
+    file: Path, price: tuple[int, str], days: int, banks: list[bytes], item: str, description: str, media_type: str
+) -> Sell:
     units, currency = price
     try:
-        command = Sell(
+        return Sell(
             item=item or file.name,
             path=str(file.absolute()),
             description=description,
@@ -61,16 +80,34 @@ def sell(
             currency=currency,
             price=units,
             valid_until=int(time.time()) + days * DAY,
+            banks=tuple(banks),
         )
     except Malformed as why:
         raise Failed(f"this cannot be put on sale ({why}): shorten it or correct it") from why
 
-    async def work(owner: Owner) -> Found:
-        digest = (await owner.ask(command, Started)).subject
-        values = {"item": command.item, "price": units, "currency": currency, "sha256": digest.hex()}
-        return Found(values, [f"{command.item} is on sale for {amount(units, currency)}."])
 
-    return with_owner(data, Kind.MERCHANT, work)
+async def _paid_at(owner: Owner, currency: str, names: tuple[str, ...]) -> tuple[list[Peer], list[str]]:
+    """Those of the named banks, or of all, that have tokens in this currency and an account of this merchant; and why
+    the others are left out.
+
+    Raises Failed where a named one has not, or where there is none: who pays at such a bank would only be refused.
+    """
+    there = tills(owner.network)
+    wanted = [named(owner.network, Role.BANK, name) for name in names]
+    fitting = [bank for bank, each in there if each == currency and (bank in wanted or not wanted)]
+    if not fitting or len(fitting) < len(set(names)):
+        choices = ", ".join(f"{each} at {bank.name}" for bank, each in there) or "none"
+        raise Failed(f"not every bank has tokens in {currency}; there are: {choices}: choose another price or bank")
+    opened, why = [], list[str]()
+    for bank in fitting:
+        try:
+            await owner.statement(bank)
+            opened.append(bank)
+        except Failed as failed:  # no account there, or not to be reached
+            why.append(f"not at {bank.name}: {failed}")
+    if not opened or (wanted and why):
+        raise Failed(f"{why[0]}; an account is opened with anonnet merchant open-account --bank {fitting[0].name}")
+    return opened, why
 
 
 @verb(merchant, "open-account", example="anonnet merchant open-account")

@@ -19,7 +19,7 @@ alone = click.Group()
 @click.argument("home_", metavar="[HOME]", type=click.Path(file_okay=False, path_type=Path), default=home)
 @click.option("--direct", is_flag=True, help="Let the consumer dial without the relay. For tests.")
 def up(home_: Path, direct: bool) -> Found:
-    """Run all five parties of the network in HOME until Ctrl-C or SIGTERM."""
+    """Run all parties of the network in HOME until Ctrl-C or SIGTERM."""
 
     async def run() -> Found:
         async with trio.open_nursery() as nursery:
@@ -31,9 +31,8 @@ def up(home_: Path, direct: bool) -> Found:
                 await local.until_one_ends(asked_to_stop.wait)
                 codes = await local.stop()
             nursery.cancel_scope.cancel()
-        exits = {kind.value: code for kind, code in codes.items()}
-        words = [f"{name} ended with {code}: look at its daemon.log" for name, code in exits.items() if code]
-        return Found({"exits": exits}, words, FAILED if words else DONE)
+        words = [f"{name} ended with {code}: look at its daemon.log" for name, code in codes.items() if code]
+        return Found({"exits": codes}, words, FAILED if words else DONE)
 
     return trio.run(run)
 

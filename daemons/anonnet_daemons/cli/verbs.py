@@ -25,6 +25,7 @@ from anonnet.protocol.network import Network, Peer, Role
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import Interrupted
 from anonnet_daemons.owner import Failed, NoDaemon, NotYet, Owner, owner_of
+from anonnet_daemons.shopping import tills
 
 DONE, FAILED, UNAVAILABLE, STORAGE, NOT_YET, INTERRUPTED = 0, 1, 69, 74, 75, 130
 """Exit codes: EX_UNAVAILABLE, EX_IOERR and EX_TEMPFAIL are of sysexits.h, the last is what shells give for Ctrl-C."""
@@ -158,6 +159,26 @@ def named(network: Network, role: Role, name: str | None) -> Peer:
         names = ", ".join(peer.name for peer in peers) or "none"
         raise click.UsageError(f"The network file has no {role} {name or '(name one)'}; it has: {names}.")
     return found
+
+
+def till(network: Network, bank: str | None, currency: str | None) -> tuple[Peer, str]:
+    """The bank and the currency that are named, or the only ones there are. Wrong use otherwise; it lists them."""
+    there = tills(network)
+    fitting = [(peer, each) for peer, each in there if bank in (None, peer.name) and currency in (None, each)]
+    if len(fitting) == 1:
+        return fitting[0]
+    choices = ", ".join(f"{each} at {peer.name}" for peer, each in fitting or there) or "none"
+    if fitting:
+        raise click.UsageError(f"Name the currency, and the bank by --bank; there are: {choices}.")
+    raise click.UsageError(f"There are no tokens{_of(currency)}{_at(bank)}; there are: {choices}.")
+
+
+def _of(currency: str | None) -> str:
+    return f" in {currency}" if currency else ""
+
+
+def _at(bank: str | None) -> str:
+    return f" at {bank}" if bank else ""
 
 
 def amount(units: int, currency: str) -> str:

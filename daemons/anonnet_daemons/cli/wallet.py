@@ -11,11 +11,11 @@ from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli.bank import statement_found
-from anonnet_daemons.cli.buying import Order, bought, order_from, purchase_found
+from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
 from anonnet_daemons.cli.keeping import keeping, passphrase_options
 from anonnet_daemons.cli.progress import bar
 from anonnet_daemons.cli.running import run_daemon
-from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
+from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, till, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
 from anonnet_daemons.seedfile import Passphrase
@@ -69,20 +69,24 @@ def open_account_(bank: str | None, timeout: float, data: Path) -> Found:
 
 @verb(wallet, "withdraw", example="anonnet wallet withdraw 16 EUR")
 @click.argument("units", type=click.IntRange(min=1))
-@click.argument("currency")
+@click.argument("currency", required=False)
 @bank_option
 @timeout_option(60)
 @data_option(Kind.CONSUMER)
-def withdraw_(units: int, currency: str, bank: str | None, timeout: float, data: Path) -> Found:
-    """Withdraw UNITS of CURRENCY as tokens, and wait for them."""
+def withdraw_(units: int, currency: str | None, bank: str | None, timeout: float, data: Path) -> Found:
+    """Withdraw UNITS of CURRENCY as tokens, and wait for them.
+
+    Where there is one bank with one currency, neither need be named.
+    """
 
     async def work(owner: Owner) -> Found:
-        peer = named(owner.network, Role.BANK, bank)
+        peer, unit = till(owner.network, bank, currency)
         with bar("Withdrawing tokens") as told:
-            free = await withdraw(owner, peer, units, currency, timeout, told)
-        total = worth(free, FREE)[currency]
-        words = [f"Withdrew {amount(units, currency)}; {amount(total, currency)} are free to spend."]
-        return Found({"withdrawn": units, "currency": currency, "free": total, "tokens": _tokens(free)}, words)
+            free = await withdraw(owner, peer, units, unit, timeout, told)
+        total = worth(free, FREE)[unit]
+        words = [f"Withdrew {amount(units, unit)} at {peer.name}; {amount(total, unit)} of it are free to spend."]
+        values = {"bank": peer.name, "withdrawn": units, "currency": unit, "free": total, "tokens": _tokens(free)}
+        return Found(values, words)
 
     return with_owner(data, Kind.CONSUMER, work)
 
@@ -97,16 +101,25 @@ def _tokens(holdings: list[Holding]) -> list[dict[str, object]]:
 @verb(wallet, example="anonnet wallet balance")
 @data_option(Kind.CONSUMER)
 def balance(data: Path) -> Found:
-    """Show the tokens in this wallet. Asks nobody; for the account at the bank see `wallet statement`."""
+    """Show the accounts, the tokens and what they are worth, by bank and currency.
+
+    Money of two banks, or in two currencies, cannot be put together for one purchase. Asks nobody; for what an account
+    holds see `wallet statement`.
+    """
 
     async def work(owner: Owner) -> Found:
         found = await owner.ask(WalletOf(), Wallet)
-        free = worth(list(found.holdings), FREE)
-        lines = [(each.denomination, each.currency, each.state, each.count) for each in found.holdings]
-        words = [f"account {found.account.hex()}", *rows(("worth", "currency", "state", "tokens"), lines)]
-        words += [f"free to spend: {amount(units, currency)}" for currency, units in free.items()]
-        values = {"account": found.account.hex(), "free": dict(free), "tokens": _tokens(list(found.holdings))}
-        return Found(values | {"withdrawals": found.withdrawals}, words)
+        held = list(found.holdings)
+        banks, words = [], list[str]()
+        for peer in owner.network.all(Role.BANK):
+            tokens = [each for each in held if each.bank == peer.key]
+            free, account = dict(worth(tokens, FREE)), found.account(peer.key).hex()
+            banks.append({"bank": peer.name, "account": account, "free": free, "tokens": _tokens(tokens)})
+            lines = [(each.denomination, each.currency, each.state, each.count) for each in tokens]
+            words += [f"{peer.name}: account {account}"]
+            words += rows(("worth", "currency", "state", "tokens"), lines) if lines else ["no tokens"]
+            words += [f"free to spend: {amount(units, currency)}" for currency, units in free.items()]
+        return Found({"free": dict(worth(held, FREE)), "banks": banks, "withdrawals": found.withdrawals}, words)
 
     return with_owner(data, Kind.CONSUMER, work)
 
@@ -121,9 +134,17 @@ def catalogue_(merchant: str | None, data: Path) -> Found:
         peer = named(owner.network, Role.MERCHANT, merchant)
         offers = await catalogue(owner, peer)
         names = ("item", "price", "currency", "size", "media_type", "description")
-        values = [{name: getattr(each, name) for name in names} for each in offers]
-        lines = [(each.item, each.price, each.currency, each.size, each.media_type) for each in offers]
-        words = rows(("item", "price", "currency", "bytes", "kind"), lines) if offers else ["Nothing is on sale."]
+        at = [[bank.name for bank in payable_at(owner.network, each)] for each in offers]
+        values = [
+            {name: getattr(each, name) for name in names} | {"banks": banks}
+            for each, banks in zip(offers, at, strict=True)
+        ]
+        lines = [
+            (each.item, each.price, each.currency, " ".join(banks), each.size, each.media_type)
+            for each, banks in zip(offers, at, strict=True)
+        ]
+        header = ("item", "price", "currency", "paid at", "bytes", "kind")
+        words = rows(header, lines) if offers else ["Nothing is on sale."]
         return Found({"merchant": peer.name, "offers": values}, words)
 
     return with_owner(data, Kind.CONSUMER, work)
