@@ -62,6 +62,20 @@ ENTRY_BYTES_MAX = 4 * KIB
 FOLLOW_BYTES_MAX = 128 * KIB
 """The entries of one answer to follow, added up, so that the answer fits in a frame."""
 
+CHECKPOINTS_MAX = 5
+"""Checkpoints in one answer: the newest, and one for each CHECKPOINT_STEP entries of the ENTRIES_MAX before it."""
+
+CHECKPOINT_STEP = 64
+"""The first checkpoint that covers a multiple of so many entries is kept and handed out to everyone: mirrors that read
+a busy log at different speeds would else each cosign another."""
+
+CHECKPOINT_BYTES_MAX = 8 * KIB
+"""A checkpoint with its cosignatures: 32 of some 200 bytes; CHECKPOINTS_MAX of them fit beside the entries."""
+
+SHARDS_MAX = 16
+"""Open shards of a log: expirations lead by LEAD_SECONDS_MAX at most, so that three are open and a few await their
+closing."""
+
 USED_MAX = 4096
 """Names of used tokens in one page: 16 bytes each, so that a page fits in a frame."""
 

@@ -24,6 +24,7 @@ from anonnet.parties.mint import Minted
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.outcome import committed
 from anonnet.store.bank import BankStore
@@ -204,7 +205,7 @@ class Stage:
         self.merchant = self._actor(
             "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs), MerchantStore()
         )
-        self.log = self._actor("log", Log(signer["log"], log_key), LogStore())
+        self.log = self._actor("log", Log(signer["log"], KnownLog(log_key)), LogStore())
         self.consumers: list[Actor] = []
         self.consumer = self.add_consumer("consumer")
 

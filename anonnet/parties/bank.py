@@ -26,7 +26,8 @@ from anonnet.parties.teller import Teller
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.known_log import shard_of
+from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import (
     Abort,
@@ -123,11 +124,11 @@ class Bank(Party):
         settled = transaction.expiration + SETTLE_SECONDS + 1
         turn.store.errands.add(transaction.merchant, promise, subject=subject, due=now)
         turn.store.errands.add(transaction.log, OutcomeOf(transaction=transaction), subject=subject, due=settled)
-        self._follow(turn, transaction.log)
+        self._follow(turn, transaction.log, shard_of(transaction.expiration))
 
-    def _follow(self, turn: BankTurn, log: bytes) -> None:
-        start = turn.store.follows_from(log)
-        turn.store.errands.add(log, Follow(log=log, start=start), subject=log, due=turn.now)
+    def _follow(self, turn: BankTurn, log: bytes, shard: int) -> None:
+        start = turn.store.follows_from(log, shard)
+        turn.store.errands.add(log, Follow(log=log, shard=shard, start=start), subject=log, due=turn.now)
 
     def _sale(self, turn: BankTurn, transaction: Transaction) -> Sale:
         sale = turn.store.sale(transaction.outcome_key)
@@ -213,41 +214,27 @@ class Bank(Party):
         assert errand is not None
         follow = decode(errand.request.body)
         assert isinstance(follow, Follow)
-        check_range(asked.body, follow.start)
+        check_range(asked.body, follow)
         known = turn.store.sale
         for key, commit in commits_among(asked.body, self.logs[follow.log].key, lambda key: known(key) is not None):
             sale = known(key)
             if sale is not None and sale.state == LOCKED_SALE:
                 self._settle(turn, commit)
-        turn.store.followed_to(follow.log, follow.start + len(asked.body.entries))
-        if asked.body.entries or not turn.store.waits_for(follow.log):
+        turn.store.followed_to(follow.log, follow.shard, follow.start + len(asked.body.entries))
+        waits = turn.store.waits_for(follow.log, follow.shard)
+        if asked.body.entries or not waits:
             turn.store.errands.end(errand.hash)
-        if turn.store.waits_for(follow.log):
-            self._follow(turn, follow.log)
+        if waits:
+            self._follow(turn, follow.log, follow.shard)
         return Answer()
 
     @on(Refusal, by=From.ERRAND, to=(Follow,))
     def follow_refused(self, turn: BankTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that has dropped these entries: its time tells where to go on. Sales that are still open lose nothing,
-        since the log is asked for the outcome of each."""
-        errand = asked.answers
-        assert errand is not None
+        """A log that has dropped this shard: the claim time of all that expired in it has long run out."""
+        assert asked.answers is not None
         if asked.body.why != Why.FORGOTTEN:
             return self._later(turn, asked, RETRY_SECONDS_MAX)
-        turn.store.errands.end(errand.hash)
-        turn.store.errands.add(errand.subject, TimeOf(log=errand.subject), subject=errand.subject, due=turn.now)
-        return Answer()
-
-    @on(Time, by=From.ERRAND)
-    def time(self, turn: BankTurn, asked: Asked[Time]) -> Answer:
-        errand, log = asked.answers, asked.body.log
-        assert errand is not None
-        if log != errand.receiver or asked.signer != self.logs[log].key:
-            raise Malformed("a time of another log")
-        turn.store.errands.end(errand.hash)
-        turn.store.followed_to(log, asked.body.size)
-        if turn.store.waits_for(log):
-            self._follow(turn, log)
+        turn.store.errands.end(asked.answers.hash)
         return Answer()
 
     @on(Undecided, by=From.ERRAND)

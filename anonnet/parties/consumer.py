@@ -8,7 +8,7 @@ the log has published the key.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
@@ -31,6 +31,7 @@ from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import GoodsM, Order, order_id
 from anonnet.protocol.history import paid_by_another
+from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import (
     Buy,
     PurchaseOf,
@@ -181,8 +182,10 @@ class Consumer(Party):
         errands, settled = turn.store.errands, transaction.expiration + SETTLE_SECONDS + 1
         errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
         errands.add(wish.log, OutcomeOf(transaction=transaction), subject=bought.id, due=settled)
-        bundle = time.size - time.size % ENTRIES_MAX  # rounded down, so that the start is no cookie
-        errands.add(wish.log, Follow(log=wish.log, start=bundle), subject=wish.log, due=turn.now)
+        shard = shard_of(transaction.expiration)
+        size = time.size(shard)
+        start = size - size % ENTRIES_MAX  # a whole bundle, so that the start is no cookie
+        errands.add(wish.log, Follow(log=wish.log, shard=shard, start=start), subject=wish.log, due=turn.now)
 
     # Purchase: P3 and the outcome.
 
@@ -210,17 +213,17 @@ class Consumer(Party):
         """Find the commit among what the log publishes; follow on as long as a purchase waits."""
         follow = request(asked)
         assert isinstance(follow, Follow)
-        check_range(asked.body, follow.start)
-        awaited = turn.store.awaited(follow.log)
+        check_range(asked.body, follow)
+        awaited = turn.store.awaited(follow.log, follow.shard)
         for key, commit in commits_among(asked.body, self.logs[follow.log].key, awaited.__contains__):
             bought = turn.store.by_outcome_key(key)
             assert bought is not None
             self._commit(turn, bought, commit)
-        waits = bool(turn.store.awaited(follow.log))
+        waits = bool(turn.store.awaited(follow.log, follow.shard))
         if not asked.body.entries and waits:
             return Answer()
         if waits:
-            further = Follow(log=follow.log, start=follow.start + len(asked.body.entries))
+            further = replace(follow, start=follow.start + len(asked.body.entries))
             turn.store.errands.add(follow.log, further, subject=follow.log, due=turn.now)
         return done(turn, asked)
 
@@ -328,7 +331,7 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Follow,))
     def follow_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that has dropped these entries is asked for the outcome instead, once the sale has expired."""
+        """A log that has dropped the shard says no more of it, whoever asks for an outcome."""
         return done(turn, asked) if asked.body.why == Why.FORGOTTEN else later(turn, asked, RETRY_SECONDS_MAX)
 
     @on(Refusal, by=From.ERRAND)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from anonnet.errors import Malformed
-from anonnet.protocol.logbook import Entries, Entry
+from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signature, Signed
@@ -21,7 +21,7 @@ def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool
     """
     for index, recorded in enumerate(entries.entries, entries.start):
         entry = decode_record(Entry, recorded.entry)
-        if mine(entry.outcome_key):
+        if entry.kind == EntryKind.COMMIT and mine(entry.outcome_key):
             yield entry.outcome_key, commit_of(entry, index, log_key, recorded.signature)
 
 
@@ -31,7 +31,7 @@ def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Sig
     return Signed(body=encode(commit), signatures=(Signature(signer=log_key, signature=signature),))
 
 
-def check_range(entries: Entries, asked_start: int) -> None:
+def check_range(entries: Entries, follow: Follow) -> None:
     """Raise Malformed unless the answer begins where it was asked to."""
-    if entries.start != asked_start:
-        raise Malformed("entries from another index than was asked for")
+    if (entries.shard, entries.start) != (follow.shard, follow.start):
+        raise Malformed("entries from another place than was asked for")

@@ -13,7 +13,16 @@ from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, Stat
 from anonnet.protocol.brand import Brands, BrandsOf
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.logbook import (
+    CheckpointIs,
+    CheckpointOf,
+    Entries,
+    Follow,
+    OutcomeOf,
+    Time,
+    TimeOf,
+    Undecided,
+)
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
@@ -46,6 +55,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     ChunkOf: (Chunk,),
     OutcomeOf: (Commit, Certificate, Abort, Undecided),
     Follow: (Entries,),
+    CheckpointOf: (CheckpointIs,),
     TimeOf: (Time,),
     Join: (Joined,),
 }

@@ -10,6 +10,7 @@ from anonnet.limits import (
     MODULUS_BITS_MIN,
     NAME_MAX,
     SECONDS_MAX,
+    SHARD_SECONDS,
     TEXT_MAX,
     UNITS_MAX,
 )
@@ -27,6 +28,8 @@ Number = Annotated[bytes, Between(32, 32)]
 """The transaction number n."""
 Seconds = Annotated[int, Between(0, SECONDS_MAX)]
 """POSIX time in whole seconds."""
+Shard = Annotated[int, Between(0, 1 + SECONDS_MAX // SHARD_SECONDS)]
+"""One of a log's trees: that of all transactions which expire in one span of SHARD_SECONDS; 0 is the chain."""
 Units = Annotated[int, Between(0, UNITS_MAX)]
 """An amount in a currency's smallest unit."""
 SomeUnits = Annotated[int, Between(1, UNITS_MAX)]

@@ -26,6 +26,12 @@ def shard_of(expiration: int) -> int:
     return 1 + expiration // SHARD_SECONDS
 
 
+def expirations_of(shard: int) -> range:
+    """The expirations of the transactions in a shard, which is not the chain."""
+    assert shard != CHAIN, "the chain holds no transactions"
+    return range((shard - 1) * SHARD_SECONDS, shard * SHARD_SECONDS)
+
+
 def mirror_policy(mirrors: dict[str, bytes], threshold: int) -> bytes:
     """The canonical policy under which `threshold` of these mirrors (name -> signing key) decide. Raises Malformed."""
     witnesses = [

@@ -10,9 +10,19 @@ import enum
 from typing import Annotated
 
 from anonnet.crypto.hashing import HASH_BYTES
+from anonnet.crypto.keys import SIGNATURE_BYTES
 from anonnet.errors import Malformed
-from anonnet.limits import ENTRIES_MAX, ENTRY_BYTES_MAX, FRAME_MAX, KIB
-from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds
+from anonnet.limits import (
+    CHECKPOINT_BYTES_MAX,
+    CHECKPOINTS_MAX,
+    ENTRIES_MAX,
+    ENTRY_BYTES_MAX,
+    FRAME_MAX,
+    KIB,
+    NOTE_SIGNATURES_MAX,
+    SHARDS_MAX,
+)
+from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import Between, Message, Record, message, record
@@ -72,26 +82,59 @@ class Undecided(Message):
 
 @message(Step.FOLLOW, signed=False, frame_max=KIB)
 class Follow(Message):
-    """Anyone -> L: entries from this index on. Where there are none, the log waits a while before it answers."""
+    """Anyone -> L: entries of one shard from this index on. Where there are none, the log waits a while before it
+    answers."""
 
     log: Hash
+    shard: Shard
     start: Index
 
 
 @record
 class Recorded(Record):
-    """One entry as it is handed out: its bytes, and the log's signature that makes P5a of it."""
+    """One entry as it is handed out: its bytes, and, where it is a commit, the log's signature that makes P5a of it."""
 
     entry: Annotated[bytes, Between(1, ENTRY_BYTES_MAX)]
-    signature: Annotated[bytes, Between(64, 64)]
+    signature: Annotated[bytes, Between(0, SIGNATURE_BYTES)]
+
+    def check(self) -> None:
+        if len(self.signature) not in (0, SIGNATURE_BYTES):
+            raise Malformed("a log's signature is whole, or none")
+
+
+Note = Annotated[bytes, Between(1, CHECKPOINT_BYTES_MAX)]
+"""A C2SP checkpoint: signed by the log, with the cosignatures that are known where it comes from."""
 
 
 @message(Step.ENTRIES, signed=False, frame_max=FRAME_MAX)
 class Entries(Message):
-    """L -> anyone: entries `start`, `start` + 1, ..."""
+    """L -> anyone: entries `start`, `start` + 1, ... of a shard, and, in ascending order, checkpoints that end among
+    them: the newest, and each that is the first to cover a multiple of CHECKPOINT_STEP."""
 
+    shard: Shard
     start: Index
     entries: Annotated[tuple[Recorded, ...], Between(0, ENTRIES_MAX)]
+    checkpoints: Annotated[tuple[Note, ...], Between(0, CHECKPOINTS_MAX)]
+
+
+@message(Step.CHECKPOINT_OF, signed=False, frame_max=KIB)
+class CheckpointOf(Message):
+    """Anyone -> L or a mirror: checkpoints of a shard from this size on, with their cosignatures. The asker has so many
+    cosignatures of the one of this size; where there is nothing more to tell, the answer waits a while."""
+
+    log: Hash
+    shard: Shard
+    size: Index
+    cosignatures: Annotated[int, Between(0, NOTE_SIGNATURES_MAX)]
+
+
+@message(Step.CHECKPOINT_IS, signed=False, frame_max=CHECKPOINTS_MAX * CHECKPOINT_BYTES_MAX + KIB)
+class CheckpointIs(Message):
+    """L or a mirror -> anyone: checkpoints in ascending order, the newest last; none where nothing is new."""
+
+    log: Hash
+    shard: Shard
+    checkpoints: Annotated[tuple[Note, ...], Between(0, CHECKPOINTS_MAX)]
 
 
 @message(Step.TIME_OF, signed=False, frame_max=KIB)
@@ -101,10 +144,27 @@ class TimeOf(Message):
     log: Hash
 
 
+@record
+class ShardSize(Record):
+    """How many entries a shard has."""
+
+    shard: Shard
+    size: Index
+
+
 @message(Step.TIME, signed=True, frame_max=KIB)
 class Time(Message):
-    """L -> anyone, signed by the log: its time, and how many entries it has."""
+    """L -> anyone, signed by the log: its time, and how many entries each open shard has, in ascending order."""
 
     log: Hash
     time: Seconds
-    size: Index
+    shards: Annotated[tuple[ShardSize, ...], Between(0, SHARDS_MAX)]
+
+    def check(self) -> None:
+        shards = [each.shard for each in self.shards]
+        if shards != sorted(set(shards)):
+            raise Malformed("shards do not stand in ascending order")
+
+    def size(self, shard: int) -> int:
+        """How many entries this shard has; 0 where the log names none."""
+        return next((each.size for each in self.shards if each.shard == shard), 0)

@@ -61,6 +61,8 @@ class Step(enum.IntEnum):
     RECEIPT = 88
     CERTIFICATE_OF = 89
     CERTIFICATE = 90
+    CHECKPOINT_OF = 91
+    CHECKPOINT_IS = 92
 
     # Relay.
     JOIN = 96

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
@@ -26,7 +27,7 @@ from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger,
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = (
     errands.SCHEMA
@@ -68,7 +69,12 @@ create table if not exists used(
 create index if not exists used_user on used(user);
 create index if not exists used_name on used(brand, name);
 create table if not exists ended(brand blob primary key, time integer not null) without rowid;
-create table if not exists followed(log blob primary key, next integer not null) without rowid;
+create table if not exists followed(
+    log blob not null,
+    shard integer not null,
+    next integer not null,      -- the index of the entry to read next
+    primary key(log, shard)
+) without rowid;
 """
 )
 
@@ -328,6 +334,7 @@ class BankStore(Store):
                     gone += self._db.run(each, brand, most - gone)
         for each in PAST:
             gone += self._db.run(each, now, most - gone)
+        self._db.run("delete from followed where shard < ?", shard_of(max(0, now - CLAIM_SECONDS)))
         return gone
 
     def _end_brand(self, brand: bytes, currency: str, now: int) -> bool:
@@ -341,22 +348,26 @@ class BankStore(Store):
 
     # Following the log.
 
-    def follows_from(self, log: bytes) -> int:
-        """The index of the next entry of this log to read."""
-        row = self._db.one("select next from followed where log = ?", log)
+    def follows_from(self, log: bytes, shard: int) -> int:
+        """The index of the next entry of this shard to read."""
+        row = self._db.one("select next from followed where log = ? and shard = ?", log, shard)
         return int(row[0]) if row else 0
 
-    def followed_to(self, log: bytes, next_index: int) -> None:
-        """Entries below this index have been read."""
+    def followed_to(self, log: bytes, shard: int, next_index: int) -> None:
+        """Entries of this shard below this index have been read."""
         self._db.run(
-            "insert into followed values(?, ?) on conflict do update set next = max(next, excluded.next)",
-            log,
-            next_index,
+            "insert into followed values(?, ?, ?) on conflict do update set next = max(next, excluded.next)",
+            *(log, shard, next_index),
         )
 
-    def waits_for(self, log: bytes) -> bool:
-        """True while a sale that this log decides is locked."""
-        return self._db.one("select 1 from sale where log = ? and state = ?", log, LOCKED_SALE) is not None
+    def waits_for(self, log: bytes, shard: int) -> bool:
+        """True while a sale that is decided in this shard is locked."""
+        expirations = expirations_of(shard)
+        row = self._db.one(
+            "select 1 from sale where state = 'locked' and lapses >= ? and lapses < ? and log = ? limit 1",
+            *(expirations.start + CLAIM_SECONDS, expirations.stop + CLAIM_SECONDS, log),
+        )
+        return row is not None
 
 
 def _signed(data: bytes) -> Signed:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
@@ -370,10 +371,11 @@ class WalletStore(Store):
         waiting = [self.purchase(id) for (id,) in rows]
         return [bought for bought in waiting if bought and bought.buy.log == log]
 
-    def awaited(self, log: bytes) -> set[bytes]:
-        """Outcome keys of the purchases that wait for what this log decides."""
-        rows = self._db.all("select outcome_key, buy from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
-        return {outcome_key for outcome_key, buy in rows if _bought(buy).log == log}
+    def awaited(self, log: bytes, shard: int) -> set[bytes]:
+        """Outcome keys of the purchases that wait for what this log decides in this shard."""
+        rows = self._db.all("select id from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
+        sales = [bought.transaction for (id,) in rows if (bought := self.purchase(id))]
+        return {sale.outcome_key for sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
 
     def jobs(self) -> Sequence[Job]:
         rows = self._db.all(

@@ -8,6 +8,7 @@ from anonnet.net.clock import BoundedClock, check_start, keep_mark, read_mark
 from anonnet.net.daemon import Running, run_party
 from anonnet.net.dialing import Direct
 from anonnet.parties.log import Log
+from anonnet.protocol.known_log import KnownLog
 from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
 from anonnet_daemons.config import Kind
@@ -28,7 +29,7 @@ async def run(path: Path, *, trust_clock: bool = False) -> None:
             await keep_mark(clock, folder)
 
         await run_party(
-            *(Log(found.signer, found.peer.key), store),
+            *(Log(found.signer, KnownLog(found.peer.key, found.peer.policy)), store),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

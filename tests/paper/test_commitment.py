@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -10,12 +11,13 @@ from anonnet.errors import Why
 from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
-from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.codec import decode, encode
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, exchange_q, tampered
+from tests.reading import commits
 from tests.stage import NETWORK
 
 
@@ -51,10 +53,9 @@ def test_the_log_records_if_and_only_if_received_before_expiration(scene: Scene,
 
     answer = scene.ask(scene.log, deal.authorization_m)
 
-    entries = scene.ask(scene.log, Follow(log=scene.log_name, start=0))
-    assert isinstance(entries, Entries)
+    entries = commits(partial(scene.ask, scene.log), scene.log_name)
     assert isinstance(answer, Commit) == recorded
-    assert len(entries.entries) == recorded
+    assert len(entries) == recorded
 
 
 def test_what_counts_is_when_it_was_received_and_not_when_its_turn_came(scene: Scene) -> None:
@@ -111,10 +112,9 @@ def test_any_party_obtains_the_key_from_the_log_record(scene: Scene) -> None:
     """Section "Purchase", P5a: "... or to obtain the goods decryption key, completing the transaction"."""
     deal = Deal.committed(scene)
 
-    entries = scene.ask(scene.log, Follow(log=scene.log_name, start=0), "anybody")
+    (entry,) = commits(partial(scene.ask, scene.log), scene.log_name)
 
-    assert isinstance(entries, Entries)
-    assert deal.key in entries.entries[0].entry
+    assert deal.key in entry.body
 
 
 def test_an_abort_is_given_only_after_the_expiration(scene: Scene) -> None:
@@ -244,9 +244,7 @@ def test_every_entry_is_stamped_with_a_time_that_never_falls(scene: Scene) -> No
     for deal, scene.now in zip(deals, (began + 5, began + 3, began + 7), strict=True):
         scene.ask(scene.log, deal.authorization_m)
 
-    entries = scene.ask(scene.log, Follow(log=scene.log_name, start=0))
-    assert isinstance(entries, Entries)
-    times = [decode_record(Entry, each.entry).time for each in entries.entries]
+    times = [entry.time for entry in commits(partial(scene.ask, scene.log), scene.log_name)]
     assert times == [began + 5, began + 5, began + 7]
 
 

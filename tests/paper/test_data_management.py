@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, ENTRIES_MAX, LEAD_SECONDS_MAX, RETENTION_SECONDS
+from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.local import Discard, SalesOf, WalletOf
 from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, sells
@@ -16,7 +17,6 @@ from anonnet.protocol.recovery import State, StateOf
 from anonnet.store.merchant import MerchantStore
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signer, checked
-from tests.paper.author import Author
 from tests.paper.scenes import GOODS, PRICE, Deal, Scene
 from tests.stage import NETWORK, Actor
 
@@ -110,10 +110,10 @@ def test_the_log_makes_no_abort_after_the_delay(scene: Scene) -> None:
 
 def test_the_log_discards_what_is_past_the_delay(scene: Scene) -> None:
     """Section "Data Management": "This information may be discarded after some delay following the transaction
-    expiration". It goes in bundles, and what is gone is neither aborted nor recorded again."""
+    expiration". It goes by shards, and what is gone is neither aborted nor recorded again."""
     deal = Deal.committed(scene)
-    Author(scene).writes(ENTRIES_MAX, deal.transaction.expiration)
-    scene.now = deal.transaction.expiration + RETENTION_SECONDS
+    shard = shard_of(deal.transaction.expiration)
+    scene.now = expirations_of(shard).stop - 1 + RETENTION_SECONDS
     scene.log.forget()
     kept = deal.outcome
 
@@ -123,7 +123,7 @@ def test_the_log_discards_what_is_past_the_delay(scene: Scene) -> None:
     assert isinstance(decode(kept.body), Commit)
     assert scene.refused(scene.log, OutcomeOf(transaction=deal.transaction)).why == Why.FORGOTTEN
     assert scene.refused(scene.log, deal.authorization_m).why == Why.EXPIRED
-    assert scene.refused(scene.log, Follow(log=scene.log_name, start=0)).why == Why.FORGOTTEN
+    assert scene.refused(scene.log, Follow(log=scene.log_name, shard=shard, start=0)).why == Why.FORGOTTEN
 
 
 def test_the_log_keeps_commits_longer_than_anybody_may_need_them(scene: Scene) -> None:

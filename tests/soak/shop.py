@@ -63,7 +63,8 @@ class Told:
     prices: dict[bytes, int] = field(default_factory=dict)
     """What was paid, by purchase that is done."""
     statements: dict[Kind, list[LedgerEntry]] = field(default_factory=dict)
-    entries: list[Recorded] = field(default_factory=list)
+    entries: dict[int, list[Recorded]] = field(default_factory=dict)
+    """Of the log, by shard."""
     paid_in: int = 0
 
     def purchase(self, shown: Purchase) -> None:
@@ -90,10 +91,11 @@ class Told:
         assert entries[: len(before)] == before, f"entries of the {kind}'s statement have changed"
         self.statements[kind] = entries
 
-    def log(self, entries: list[Recorded]) -> None:
-        """A log only ever grows."""
-        assert entries[: len(self.entries)] == self.entries, "entries of the log have changed"
-        self.entries = entries
+    def log(self, shard: int, entries: list[Recorded]) -> None:
+        """A shard of a log only ever grows."""
+        before = self.entries.get(shard, [])
+        assert entries[: len(before)] == before, "entries of the log have changed"
+        self.entries[shard] = entries
 
 
 def reachable(state: str) -> set[str]:
@@ -218,16 +220,21 @@ class Shop:
 
     async def look_at_log(self) -> list[Recorded] | None:
         """All entries of the log; None where it was dead."""
-        log, entries = self.local.peer(Kind.LOG), list[Recorded]()
+        log, found = self.local.peer(Kind.LOG), list[Recorded]()
         time = await self.once(Kind.LOG, TimeOf(log=log.identity), Time)
-        while time is not None and len(entries) < time.size:
-            page = await self.once(Kind.LOG, Follow(log=log.identity, start=len(entries)), Entries)
-            if page is None:
-                return None
-            entries += page.entries
-        if time is not None:
-            self.told.log(entries)
-        return entries if time is not None else None
+        if time is None:
+            return None
+        for each in time.shards:
+            entries = list[Recorded]()
+            while len(entries) < each.size:
+                asked = Follow(log=log.identity, shard=each.shard, start=len(entries))
+                page = await self.once(Kind.LOG, asked, Entries)
+                if page is None:
+                    return None
+                entries += page.entries
+            self.told.log(each.shard, entries)
+            found += entries
+        return found
 
     # Buying.
 

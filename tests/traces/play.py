@@ -15,6 +15,7 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import Party
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entries
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.withdrawal import WithdrawB
@@ -72,7 +73,7 @@ class Play(Scene):
         if name == "merchant":
             return Merchant(signer, key.public, [self.bank_key], self.network.logs)
         if name == "log":
-            return Log(signer, key.public)
+            return Log(signer, KnownLog(key.public))
         assert isinstance(self.consumer.party, Consumer)
         return Consumer(self.network, bytes(32), [each.brand for each in self.minted])
 
@@ -132,7 +133,7 @@ class Play(Scene):
             books = self.books()
             return ", ".join(f"{books.get(book, 0)} in {book}" for book in ("account", "tokens", "locked"))
         if name == "log":
-            return counted(self.log.store.size(), "entry", "entries")
+            return counted(sum(size for _, size in self.log.store.sizes(self.now)), "entry", "entries")
         if name == "merchant":
             states = self.merchant.store.states()
             return ", ".join(f"{counted(count, 'sale', 'sales')} {state}" for state, count in states) or "no sale"

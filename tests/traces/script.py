@@ -14,7 +14,7 @@ from typing import Any
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
-from anonnet.protocol.logbook import Entries, Entry, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
@@ -144,8 +144,8 @@ def _entries(cast: Cast, it: Entries) -> str:
     told = []
     for index, each in enumerate(it.entries, it.start):
         entry = decode_record(Entry, each.entry)
-        paper = decode_record(Signed, entry.body)
-        told.append(f"{index}, at {cast.time(entry.time)}: {rendered(cast, paper)}")
+        said = "genesis" if entry.kind == EntryKind.GENESIS else rendered(cast, decode_record(Signed, entry.body))
+        told.append(f"{index}, at {cast.time(entry.time)}: {said}")
     return "; ".join(f"entry {each}" for each in told)
 
 
@@ -167,7 +167,9 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     ChunkOf: lambda cast, it: f"chunk {it.index} of {cast.number(it.number)}, with the secret",
     Chunk: lambda cast, it: f"chunk {it.index}, sealed",
     TimeOf: lambda cast, it: "L, what time is it?",
-    Time: lambda cast, it: f"L, {cast.time(it.time)}, {counted(it.size, 'entry', 'entries')}",
+    Time: lambda cast, it: (
+        f"L, {cast.time(it.time)}, {counted(sum(each.size for each in it.shards), 'entry', 'entries')}"
+    ),
     Follow: lambda cast, it: f"L, from entry {it.start} on",
     Entries: _entries,
     AuthorizationQ: _authorization_q,

@@ -14,8 +14,8 @@ from anonnet.errors import Malformed
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
-from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.logbook import Entry, Time, Undecided
+from anonnet.protocol.known_log import KnownLog, shard_of
+from anonnet.protocol.logbook import Entry, EntryKind, Time, Undecided
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
@@ -81,20 +81,26 @@ def log_time_never_falls(tape: Tape) -> Complaints:
 
 
 def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:
-    """Each index has one entry, with times that do not fall, each a commit that was in time and of this log."""
-    known: dict[tuple[str, int], tuple[bytes, Entry]] = {}
-    for log, index, entry, data, _ in tape.entries():
-        if known.setdefault((log, index), (data, entry))[0] != data:
-            yield f"{log} has two entries {index}"
+    """Each place has one entry, with times that do not fall, each a commit that was in time and of this log."""
+    known: dict[tuple[str, int, int], tuple[bytes, Entry]] = {}
+    for log, shard, index, entry, data in tape.entries():
+        if known.setdefault((log, shard, index), (data, entry))[0] != data:
+            yield f"{log} has two entries {index} in shard {shard}"
     outcomes: Counter[tuple[str, bytes]] = Counter()
-    for (log, index), (_, entry) in sorted(known.items(), key=lambda each: each[0]):
-        before = known.get((log, index - 1))
+    for (log, shard, index), (_, entry) in sorted(known.items(), key=lambda each: each[0]):
+        before = known.get((log, shard, index - 1))
         if before and before[1].time > entry.time:
-            yield f"{log}: entry {index} is earlier than the one before it"
+            yield f"{log}: entry {index} of shard {shard} is earlier than the one before it"
+        if (entry.kind == EntryKind.GENESIS) != (index == 0):
+            yield f"{log}: entry {index} of shard {shard} is a genesis, or is none"
+        if entry.kind == EntryKind.GENESIS:
+            continue
         body = decode(decode_record(Signed, entry.body).body)
         assert isinstance(body, AuthorizationM)
         if body.transaction.log != logs[log]:
             yield f"{log} recorded a transaction of another log"
+        if shard_of(body.transaction.expiration) != shard:
+            yield f"{log} recorded a transaction in another shard than its own"
         if entry.time > body.transaction.expiration:
             yield f"{log} committed after the expiration"
         outcomes[log, entry.outcome_key] += 1

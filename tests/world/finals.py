@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from anonnet.protocol.account import Credit
+from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.purchase import Abort, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
@@ -56,8 +57,8 @@ def check(world: World) -> Report:
     tape = Tape(NETWORK).read(world.network.tape)
     inspector = Inspector(world)
     inspector.ask_all_again(tape)
-    inspector.read_logs()
     transactions = list(tape.promises() | tape.orders() | tape.aborts())
+    inspector.read_logs({shard_of(each.expiration) for each in transactions})
     outcomes = inspector.ask_outcomes(transactions)
     report.complaints += nothing_is_stuck(world)
     report.complaints += every_sale_is_decided(outcomes)

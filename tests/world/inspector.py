@@ -86,12 +86,13 @@ class Inspector:
         data = self.answers.get(number)
         return decode_record(Signed, data) if data else None
 
-    def read_logs(self) -> None:
-        """Follow every log from its first entry."""
+    def read_logs(self, shards: set[int]) -> None:
+        """Follow every log from its first entry, in every shard of a transaction that somebody spoke of."""
         for name in self.world.servers:
             if name.startswith("log"):
                 log = next(peer.identity for peer in self.world.directory.peers if peer.name == name)
-                self.ask(name, Follow(log=log, start=0))
+                for shard in sorted(shards):
+                    self.ask(name, Follow(log=log, shard=shard, start=0))
         self.wait()
 
     def claim(self, promise: Signed, commit: Signed) -> int:

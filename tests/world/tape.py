@@ -102,12 +102,13 @@ class Tape:
                 found[recorded(commit).transaction].append((commit, said))
         return found
 
-    def entries(self) -> Iterator[tuple[str, int, Entry, bytes, Said]]:
-        """(log, index, entry, its bytes, the answer it stood in)."""
+    def entries(self) -> Iterator[tuple[str, int, int, Entry, bytes]]:
+        """(log, shard, index, entry, its bytes and its signature)."""
         for said in self.of(Entries):
             body: Any = said.body
             for index, each in enumerate(body.entries, body.start):
-                yield said.heard.sender, index, decode_record(Entry, each.entry), each.entry + each.signature, said
+                entry = decode_record(Entry, each.entry)
+                yield said.heard.sender, body.shard, index, entry, each.entry + each.signature
 
 
 def recorded(commit: Signed) -> AuthorizationM:

@@ -26,6 +26,7 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import Buy, Fund, OpenAt, Sell, Withdraw
 from anonnet.protocol.network import Network as Directory
 from anonnet.protocol.network import Peer, Role
@@ -115,7 +116,7 @@ class World:
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
             key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Log(signer[name], key), LogStore())
+            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key)), LogStore())
         for name, owner in CONSUMERS.items():
             self._add(name, lambda owner=owner: self._consumer(owner), WalletStore())
 

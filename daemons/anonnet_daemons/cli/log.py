@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from anonnet.protocol.logbook import Entries, Entry, Follow, Time, TimeOf
+from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, Time, TimeOf
 from anonnet.wire.codec import decode_record
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
@@ -35,25 +35,35 @@ def run(trust_clock: bool, data: Path) -> None:
 
 
 @verb(log, example="anonnet log entries --from 100 --most 20")
+@click.option("--shard", type=click.IntRange(min=0), default=None, help="One shard; else all that are open.")
 @click.option("--from", "start", type=click.IntRange(min=0), default=0, show_default=True, help="The first index.")
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to show.")
 @data_option(Kind.LOG)
-def entries(start: int, most: int, data: Path) -> Found:
-    """Show what the log has recorded: one entry for each sale that has committed."""
+def entries(shard: int | None, start: int, most: int, data: Path) -> Found:
+    """Show what the log has recorded: one entry for each sale that has committed, and the genesis of each shard.
+
+    A shard holds the sales that expire in one week; 0 is the chain.
+    """
 
     async def work(owner: Owner) -> Found:
         peer = owner.setup.peer(owner.network)
-        size = (await owner.ask(TimeOf(log=peer.identity), Time)).size
+        time = await owner.ask(TimeOf(log=peer.identity), Time)
+        sizes = {each.shard: each.size for each in time.shards if shard in (None, each.shard)}
         found: list[dict[str, Any]] = []
-        while len(found) < most and start + len(found) < size:
-            page = await owner.ask(Follow(log=peer.identity, start=start + len(found)), Entries)
-            found += [_entry(page.start + at, each.entry) for at, each in enumerate(page.entries)]
-        lines = [(each["index"], each["time"], each["outcome_key"][:32]) for each in found[:most]]
-        return Found({"size": size, "entries": found[:most]}, rows(("index", "time", "sale"), lines))
+        for each, size in sizes.items():
+            at = start
+            while at < size and len(found) < most:
+                page = await owner.ask(Follow(log=peer.identity, shard=each, start=at), Entries)
+                found += [_entry(each, index, one.entry) for index, one in enumerate(page.entries, at)]
+                at += len(page.entries)
+        shown = [(each["shard"], each["index"], each["kind"], each["time"], each["sale"][:32]) for each in found[:most]]
+        heading = "shard", "index", "kind", "time", "sale"
+        return Found({"sizes": sizes, "entries": found[:most]}, rows(heading, shown))
 
     return with_owner(data, Kind.LOG, work)
 
 
-def _entry(index: int, data: bytes) -> dict[str, Any]:
+def _entry(shard: int, index: int, data: bytes) -> dict[str, Any]:
     entry = decode_record(Entry, data)
-    return {"index": index, "kind": entry.kind, "time": entry.time, "outcome_key": entry.outcome_key.hex()}
+    kind, sale = EntryKind(entry.kind).name.lower(), entry.outcome_key.hex()
+    return {"shard": shard, "index": index, "kind": kind, "time": entry.time, "sale": sale}

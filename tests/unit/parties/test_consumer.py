@@ -53,9 +53,15 @@ def test_an_answer_must_be_one_to_what_was_asked(scene: Scene) -> None:
     asked = errand(scene, AuthorizationQ)
     papers: list[Said] = [deal.goods_m, deal.outcome, deal.authorization_q, Noted(request=asked.hash)]
 
-    unmoved(scene, asked, *papers, WithdrawB(signatures=(bytes(256),)), Entries(start=0, entries=()))
+    unmoved(
+        scene,
+        asked,
+        *papers,
+        WithdrawB(signatures=(bytes(256),)),
+        Entries(shard=1, start=0, entries=(), checkpoints=()),
+    )
     unmoved(scene, errand(scene, OutcomeOf), deal.goods_m, deal.authorization_b, Noted(request=asked.hash))
-    unmoved(scene, errand(scene, Follow), deal.outcome, by("log", Time(log=scene.log_name, time=0, size=0)))
+    unmoved(scene, errand(scene, Follow), deal.outcome, by("log", Time(log=scene.log_name, time=0, shards=())))
 
 
 def test_a_refusal_counts_from_who_was_asked_about_what_was_asked(scene: Scene) -> None:
@@ -199,7 +205,7 @@ def test_a_promise_is_hers_or_nobodys(scene: Scene) -> None:
 )
 def test_a_log_that_lives_in_another_time_binds_no_tokens(scene: Scene, ahead: int, state: str) -> None:
     purchase = stopped(scene, TimeOf)
-    time = by("log", Time(log=scene.log_name, time=scene.now + ahead, size=0))
+    time = by("log", Time(log=scene.log_name, time=scene.now + ahead, shards=()))
 
     answer(scene, errand(scene, TimeOf), time)
 
@@ -330,7 +336,7 @@ def test_entries_are_read_from_where_they_were_asked_for(scene: Scene) -> None:
     asked = errand(scene, Follow)
     entries = scene.log.takes(frame(asked.message, 1))
     assert isinstance(entries, Entries)
-    (recorded,) = entries.entries
+    _, recorded = entries.entries
     forged = Recorded(entry=recorded.entry, signature=bytes(64))
     broken = Recorded(entry=recorded.entry + b"\0", signature=recorded.signature)
 

@@ -10,14 +10,15 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SECONDS_MAX, SETTLE_SECONDS
 from anonnet.protocol.goods import GoodsM
-from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.known_log import CHAIN, KnownLog, expirations_of, shard_of
+from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 from tests.dump import dump
+from tests.paper.author import Author
 from tests.paper.scenes import LEAD, Deal, Scene, by
 from tests.stage import NETWORK, Said, key_of
 from tests.unit.parties.refusing import closed, refused
@@ -140,7 +141,7 @@ def test_every_step_that_names_another_log(scene: Scene) -> None:
         p4(deal, log=OTHER),
         OutcomeOf(transaction=replace(deal.transaction, log=OTHER)),
         OutcomeOf(transaction=replace(deal.transaction, log=LOG.key)),
-        Follow(log=OTHER, start=0),
+        Follow(log=OTHER, shard=CHAIN, start=0),
         TimeOf(log=OTHER),
     ]
 
@@ -153,12 +154,29 @@ def test_every_step_that_names_another_log(scene: Scene) -> None:
 
 
 def test_following_from_anywhere(scene: Scene) -> None:
-    Deal.committed(scene)
+    own = shard_of(Deal.committed(scene).transaction.expiration)
 
-    for start, count in ((0, 1), (1, 0), (2**53, 0)):
-        entries = scene.ask(scene.log, Follow(log=scene.log_name, start=start))
+    for shard, start, count in ((own, 0, 2), (own, 1, 1), (own, 2, 0), (own, 2**53, 0), (own + 1, 0, 0), (CHAIN, 0, 0)):
+        entries = scene.ask(scene.log, Follow(log=scene.log_name, shard=shard, start=start))
         assert isinstance(entries, Entries)
-        assert (entries.start, len(entries.entries)) == (start, count)
+        assert (entries.shard, entries.start, len(entries.entries)) == (shard, start, count)
+
+
+def test_sales_that_expire_in_different_weeks_stand_in_different_shards(scene: Scene) -> None:
+    author, last = Author(scene), expirations_of(shard_of(scene.now)).stop - 1
+    scene.now = last - 10
+    before, after = author.written(last), author.written(last + 1)
+
+    time = scene.ask(scene.log, TimeOf(log=scene.log_name))
+
+    assert isinstance(time, Time)
+    assert [(each.shard, each.size) for each in time.shards] == [(shard_of(last), 2), (shard_of(last) + 1, 2)]
+    for shard, p4 in ((shard_of(last), before), (shard_of(last) + 1, after)):
+        page = scene.ask(scene.log, Follow(log=scene.log_name, shard=shard, start=0))
+        assert isinstance(page, Entries)
+        genesis, commit = (decode_record(Entry, each.entry) for each in page.entries)
+        assert (genesis.kind, genesis.body) == (EntryKind.GENESIS, LOG.origin(shard).encode())
+        assert (commit.kind, commit.body) == (EntryKind.COMMIT, encode(p4))
 
 
 def test_questions_leave_nothing_behind_but_the_time(scene: Scene) -> None:

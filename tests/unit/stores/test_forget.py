@@ -15,7 +15,6 @@ from anonnet.errors import Why
 from anonnet.limits import (
     BRAND_MARGIN_SECONDS,
     CLAIM_SECONDS,
-    ENTRIES_MAX,
     FORGET_ROWS_MAX,
     LEAD_SECONDS_MAX,
     ORDER_SECONDS,
@@ -30,15 +29,16 @@ from anonnet.parties.turn import Asked, Forget
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf, GoodsM, Order
+from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.local import Discard, PurchaseOf
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf
+from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.jobs import RemoveFiles
-from anonnet.wire.codec import Message, decode
+from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
@@ -315,7 +315,7 @@ def test_a_forgetting_turn_is_bounded_and_the_next_goes_on(scene: Scene) -> None
 
 def test_the_bank_keeps_its_books_and_its_place_in_the_log(scene: Scene) -> None:
     settled(Deal.committed(scene))
-    tables = ("account", "funding", "followed")
+    tables = ("account", "funding")
     before = {table: dump(scene.bank.store)[table] for table in tables}
     lines = dump(scene.bank.store)["posting"]
 
@@ -438,102 +438,67 @@ def transaction_of(authorization_m: Signed) -> Transaction:
     return body.transaction
 
 
-def follow(scene: Scene, start: int) -> Message:
-    return scene.ask(scene.log, Follow(log=scene.log_name, start=start))
-
-
-def size(scene: Scene) -> int:
-    time = scene.ask(scene.log, TimeOf(log=scene.log_name))
-    assert isinstance(time, Time)
-    return time.size
-
-
-def test_entries_go_by_bundles_when_all_in_them_are_past_the_delay(scene: Scene) -> None:
-    """One entry of the bundle expires later than the others: it holds them all."""
-    author, start = Author(scene), scene.now
-    first = author.written(start + 60)
-    author.writes(ENTRIES_MAX - 2, start + 60)
-    last = author.written(start + LEAD_SECONDS_MAX)
-    author.writes(2, start + 60)
-    at(scene, scene.log, start + LEAD_SECONDS_MAX + RETENTION_SECONDS)
+def test_a_shard_goes_when_all_that_can_stand_in_it_are_past_the_delay(scene: Scene) -> None:
+    author, last = Author(scene), expirations_of(shard_of(scene.now)).stop - 1
+    first = author.written(scene.now + 60)
+    author.writes(FORGET_ROWS_MAX, scene.now + 60)
+    other = author.written(last + 1)
+    at(scene, scene.log, last + RETENTION_SECONDS)
     kept = rows(scene.log, "entry"), rows(scene.log, "outcome")
-    commits = [scene.ask(scene.log, OutcomeOf(transaction=transaction_of(each))) for each in (first, last)]
+    commit = scene.ask(scene.log, OutcomeOf(transaction=transaction_of(first)))
 
     at(scene, scene.log, scene.now + 1)
 
-    assert kept == (ENTRIES_MAX + 2, ENTRIES_MAX + 2)
-    assert all(isinstance(commit, Commit) for commit in commits)
-    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (2, 2)
-    assert size(scene) == ENTRIES_MAX + 2
-    assert scene.refused(scene.log, Follow(log=scene.log_name, start=ENTRIES_MAX - 1)).why == Why.FORGOTTEN
-    entries = follow(scene, ENTRIES_MAX)
-    assert isinstance(entries, Entries)
-    assert len(entries.entries) == 2
+    assert kept == (FORGET_ROWS_MAX + 4, FORGET_ROWS_MAX + 2)
+    assert isinstance(commit, Commit)
+    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (2, 1)
+    dropped = Follow(log=scene.log_name, shard=shard_of(last), start=0)
+    assert scene.refused(scene.log, dropped).why == Why.FORGOTTEN
+    assert isinstance(scene.ask(scene.log, OutcomeOf(transaction=transaction_of(other))), Commit)
 
 
 def test_what_the_log_has_dropped_is_neither_committed_again_nor_aborted(scene: Scene) -> None:
     """Not even where the machine's clock falls back behind the expiration."""
     author, start = Author(scene), scene.now
     dropped = author.written(start + 60)
-    author.writes(ENTRIES_MAX, start + 60)
-    at(scene, scene.log, start + 60 + RETENTION_SECONDS + 1)
-    assert rows(scene.log, "entry") == 1
+    at(scene, scene.log, expirations_of(shard_of(start + 60)).stop + RETENTION_SECONDS)
+    assert rows(scene.log, "entry") == 0
 
     for second in (scene.now, start):
         scene.now = second
         asked = OutcomeOf(transaction=transaction_of(dropped))
         assert scene.refused(scene.log, asked).why == Why.FORGOTTEN
         assert scene.refused(scene.log, dropped).why == Why.EXPIRED
-    assert size(scene) == ENTRIES_MAX + 1
 
 
-def test_the_newest_bundle_stays_and_the_next_entry_follows_on(scene: Scene) -> None:
-    author = Author(scene)
-    author.writes(ENTRIES_MAX, scene.now + 60)
-    at(scene, scene.log, scene.now + 2 * RETENTION_SECONDS)
-    kept = rows(scene.log, "entry")
-    author.written(scene.now + 60)
-
-    at(scene, scene.log, scene.now)
-
-    assert kept == ENTRIES_MAX
-    assert rows(scene.log, "entry") == 1
-    entries = follow(scene, ENTRIES_MAX)
-    assert isinstance(entries, Entries)
-    assert len(entries.entries) == 1
-
-
-def test_a_bank_that_was_away_goes_on_from_where_the_log_is(scene: Scene) -> None:
-    noon = scene.now
-    scene.now = noon - RETENTION_SECONDS - 100
-    Author(scene).writes(ENTRIES_MAX + 1, scene.now + 60)
-    at(scene, scene.log, noon)
-    forgotten = scene.refused(scene.log, Follow(log=scene.log_name, start=0))
-    deal = Deal.authorized(scene)
-
-    scene.settle()
-
-    assert forgotten.why == Why.FORGOTTEN
-    assert scene.income == PRICE
-    assert dump(scene.bank.store)["followed"] == [(scene.log_name, size(scene))]
-    assert rows(scene.bank, "errand") == 0
-    assert isinstance(decode(deal.outcome.body), Commit)
-
-
-def test_a_bank_takes_no_time_of_another(scene: Scene) -> None:
+def test_a_bank_reads_no_more_of_a_shard_that_the_log_has_dropped(scene: Scene) -> None:
     Deal.authorized(scene)
     (asked,) = (each for each in scene.bank.store.errands.due(scene.now, most=9) if isinstance(each.message, Follow))
-    forgotten = Refusal(request=asked.hash, why=Why.FORGOTTEN.value, detail="", evidence=())
-    scene.bank.takes(frame(by("log", forgotten), 1), answers=asked)
-    (time_of,) = (each for each in scene.bank.store.errands.due(scene.now, most=9) if isinstance(each.message, TimeOf))
-    before, size_now = dump(scene.bank.store), size(scene)
+    busy, forgotten = (
+        by("log", Refusal(request=asked.hash, why=why.value, detail="", evidence=()))
+        for why in (Why.FULL, Why.FORGOTTEN)
+    )
 
-    for name, log in (("bank", scene.log_name), ("log", bytes(32))):
-        said = by(name, Time(log=log, time=scene.now, size=size_now))
-        assert scene.bank.takes(frame(said, 1), answers=time_of) is None
+    scene.bank.takes(frame(busy, 1), answers=asked)
+    waiting = scene.bank.store.errands.get(asked.hash)
+    scene.bank.takes(frame(forgotten, 1), answers=asked)
 
-    assert len(scene.bank.closed) == 2
-    assert dump(scene.bank.store) == before
+    assert waiting is not None
+    assert scene.bank.store.errands.get(asked.hash) is None
+
+
+def test_how_far_a_bank_has_read_goes_when_nothing_of_the_shard_can_be_claimed(scene: Scene) -> None:
+    deal = settled(Deal.committed(scene))
+    shard = shard_of(deal.transaction.expiration)
+    assert dump(scene.bank.store)["followed"] == [(scene.log_name, shard, 2)]
+    end = expirations_of(shard).stop + CLAIM_SECONDS
+
+    at(scene, scene.bank, end - 1)
+    kept = rows(scene.bank, "followed")
+    at(scene, scene.bank, end)
+
+    assert kept == 1
+    assert rows(scene.bank, "followed") == 0
 
 
 def test_a_wallet_that_was_away_asks_for_the_outcome_instead(scene: Scene) -> None:

@@ -17,6 +17,7 @@ from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, SECONDS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
+from anonnet.protocol.logbook import Recorded, Time
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import Used
 from anonnet.protocol.refusal import Refusal
@@ -116,6 +117,15 @@ def _refusal(fields: Fields, chance: Random) -> None:
     fields["why"] = chance.choice(list(Why)).value
 
 
+def _recorded(fields: Fields, chance: Random) -> None:
+    fields["signature"] = chance.randbytes(chance.choice([0, 64]))
+
+
+def _time(fields: Fields, chance: Random) -> None:
+    by_shard = {each.shard: each for each in fields["shards"]}
+    fields["shards"] = tuple(by_shard[shard] for shard in sorted(by_shard))
+
+
 def _used(fields: Fields, chance: Random) -> None:
     fields["names"] = tuple(sorted(set(fields["names"])))
     fields["more"] = fields["more"] if fields["names"] else 0
@@ -127,6 +137,8 @@ ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     AuthorizationQ: _authorization_q,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
+    Recorded: _recorded,
+    Time: _time,
     Used: _used,
 }
 """Kinds whose fields depend on each other, and how they are made to fit."""

@@ -34,7 +34,7 @@ packed = msgpack.packb
 
 def follow(start: Any) -> bytes:
     """A message that is well formed but for the number that stands last in it."""
-    return packed([Follow.step, ID, start])
+    return packed([Follow.step, ID, 0, start])
 
 
 def raw_follow(start: bytes) -> bytes:
@@ -47,7 +47,7 @@ BODIES: dict[str, bytes] = {
     "an empty array": packed([]),
     "a step alone": packed([Follow.step]),
     "too few fields": packed([Follow.step, ID]),
-    "too many fields": packed([Follow.step, ID, 0, 0]),
+    "too many fields": packed([Follow.step, ID, 0, 0, 0]),
     "a truncated message": follow(0)[:-1],
     "a truncated header": packed([Follow.step, ID])[:3],
     "trailing bytes": follow(0) + b"\0",
@@ -58,9 +58,9 @@ BODIES: dict[str, bytes] = {
     "a step as a boolean": packed([True, ID, 0]),
     "a step as a list": packed([[82], ID, 0]),
     "the step of another class": packed([TimeOf.step, ID, 0]),
-    "text for bytes": packed([Follow.step, "a" * 32, 0]),
+    "text for bytes": packed([Follow.step, "a" * 32, 0, 0]),
     "bytes for text": packed([CatalogueOf.step, ID, b"item"]),
-    "a number for bytes": packed([Follow.step, 7, 0]),
+    "a number for bytes": packed([Follow.step, 7, 0, 0]),
     "a float": follow(1.0),
     "not a number": follow(float("nan")),
     "a boolean": follow(True),
@@ -86,8 +86,8 @@ BODIES: dict[str, bytes] = {
     "a longer header for text": b"\x93\x40" + packed(ID) + b"\xd9\x01a",
     "a longer header for the array": b"\xdc\x00\x03" + follow(0)[1:],
     "a longer number for the step": b"\x93\xcc\x52" + follow(0)[2:],
-    "bytes too short": packed([Follow.step, ID[1:], 0]),
-    "bytes too long": packed([Follow.step, ID + b"\0", 0]),
+    "bytes too short": packed([Follow.step, ID[1:], 0, 0]),
+    "bytes too long": packed([Follow.step, ID + b"\0", 0, 0]),
     "text too long": packed([CatalogueOf.step, ID, "a" * 129]),
     "text too long in UTF-8 only": packed([CatalogueOf.step, ID, "€" * 43]),
     "invalid UTF-8": b"\x93\x40" + packed(ID) + b"\xa1\xff",
@@ -118,7 +118,7 @@ def test_bytes_that_are_no_message(body: bytes) -> None:
 
 
 def test_what_the_cases_change_was_well_formed() -> None:
-    assert decode(follow(0)) == Follow(log=ID, start=0)
+    assert decode(follow(0)) == Follow(log=ID, shard=0, start=0)
     assert decode(packed([CatalogueOf.step, ID, "item"])) == CatalogueOf(merchant=ID, after="item")
     assert decode(packed([WithdrawC.step, ID, ID, [LONG], 0])) == WithdrawC(bank=ID, brand=ID, blinded=(LONG,), until=0)
     assert decode(packed([Terms.step, ID, SECONDS_MAX, 0])).claim_seconds == SECONDS_MAX
@@ -205,7 +205,7 @@ def test_an_unsigned_step_has_no_wrapper() -> None:
     with pytest.raises(Malformed):
         received(NETWORK, TimeOf, packed([encode(TimeOf(log=ID)), []]))
     with pytest.raises(Malformed):
-        received(NETWORK, TimeOf, encode(Follow(log=ID, start=0)))
+        received(NETWORK, TimeOf, encode(Follow(log=ID, shard=0, start=0)))
 
 
 def test_a_step_with_one_signer_has_one() -> None:
@@ -246,14 +246,14 @@ def test_exactly_the_tokens_keys_sign_a_payment(keys: list[SigningKey]) -> None:
 @pytest.mark.parametrize("wrong", [1.0, True, None, "1", b"1", -1, 2**53 + 1, 2**70], ids=repr)
 def test_what_could_not_be_received_cannot_be_made(wrong: Any) -> None:
     with pytest.raises(Malformed):
-        Follow(log=ID, start=wrong)
+        Follow(log=ID, shard=0, start=wrong)
 
 
 def test_text_that_utf_8_cannot_write_cannot_be_made() -> None:
     with pytest.raises(Malformed):
         CatalogueOf(merchant=ID, after="\ud800")
     with pytest.raises(Malformed):
-        Follow(log=bytearray(ID), start=0)  # type: ignore[arg-type]
+        Follow(log=bytearray(ID), shard=0, start=0)  # type: ignore[arg-type]
 
 
 # Frames.

@@ -162,7 +162,9 @@ ADVERSARIAL = {
     "bytes that are not there": b"\x92\x52\xc6\xff\xff\xff\xff",
     "one large field": msgpack.packb([82, bytes(FRAME_MAX - 100), 0]),
     "the longest list": encode(Used(names=tuple(n.to_bytes(USED_NAME_BYTES, "big") for n in range(USED_MAX)), more=0)),
-    "a list of entries": encode(Entries(start=0, entries=(Recorded(entry=b"0", signature=bytes(64)),) * 256)),
+    "a list of entries": encode(
+        Entries(shard=1, start=0, entries=(Recorded(entry=b"0", signature=bytes(64)),) * 256, checkpoints=())
+    ),
 }
 WRAPPED = {
     "signatures": msgpack.packb([b"0", [[bytes([n]) * 32, bytes(64)] for n in range(64)]]),
