@@ -289,6 +289,7 @@ class Consumer(Party):
     @on(Refusal, by=From.ERRAND, to=(Abort,))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """A bank that P2 never reached does not know the sale."""
+        turn.store.answered.keep(answered(asked).subject, asked.body.why, asked.signed)
         return self._released(turn, asked) if asked.body.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
 
     def _released(self, turn: WalletTurn, asked: Asked[Any]) -> Answer:
@@ -312,6 +313,7 @@ class Consumer(Party):
         q, bought, refusal = request(asked), self._about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
+        turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"

@@ -281,7 +281,7 @@ class Merchant(Party):
         if sale.authorization_b is None or sale.authorization_b.body != encode(promised):
             raise Malformed("a credit that is not what the bank promised")
         if sale.state == COMMITTED:
-            turn.store.credit(sale.number)
+            turn.store.credit(sale.number, asked.signed)
         return Answer()
 
     @on(Noted, by=From.ERRAND)
@@ -302,9 +302,10 @@ class Merchant(Party):
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that calls a claim late ends the claim; everything else is asked again."""
-        if isinstance(request(asked), Claim) and asked.body.why == Why.TOO_LATE:
-            return done(turn, asked)
+        """A bank that calls a claim late ends the claim; what it says of one is kept for a judge."""
+        if isinstance(request(asked), Claim):
+            turn.store.answered.keep(answered(asked).subject, asked.body.why, asked.signed)
+            return done(turn, asked) if asked.body.why == Why.TOO_LATE else later(turn, asked, RETRY_SECONDS_MAX)
         return later(turn, asked, RETRY_SECONDS_MAX)
 
     # Outside the turn.

@@ -9,7 +9,7 @@ stores that as well." What goes when: docs/data.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
@@ -115,8 +115,8 @@ class Sale:
 class BankStore(Store):
     """Accounts, the ledger, blinded messages, sales and used tokens."""
 
-    def __init__(self, path: str = MEMORY) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.ledger = Ledger(self._db)
 
     def end_turn(self) -> None:
@@ -215,6 +215,10 @@ class BankStore(Store):
         )
         return [_signed(paper) for paper in row or () if paper]
 
+    def used_tokens(self) -> list[bytes]:
+        """The ids of all tokens that are used or locked."""
+        return [token for (token,) in self._db.all("select token from used order by token")]
+
     def used_names(self, brand: bytes, after: bytes, *, most: int) -> list[bytes]:
         """Published names of a brand's tokens that are used for good, ascending, from the one after `after` on.
 
@@ -254,6 +258,13 @@ class BankStore(Store):
         q, b, currency, state, proof = row
         q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
         return Sale(q, b, currency, state, proof)
+
+    def sales(self) -> Iterator[Sale]:
+        """All sales, in no order that says anything."""
+        for (key,) in self._db.all("select outcome_key from sale order by outcome_key"):
+            sale = self.sale(key)
+            assert sale is not None
+            yield sale
 
     def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
         """Lock every token of a payment. Refuses, with the evidence, one that is in use."""

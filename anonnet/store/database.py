@@ -46,6 +46,11 @@ class Database:
             raise BadStart(f"{path} cannot be opened as a database: {why}") from why
 
     def _prepare(self, schema: str, version: int, read_only: bool) -> None:
+        (found,) = self._db.execute("pragma user_version").fetchone()
+        if found not in (0, version):
+            raise BadStart(
+                f"{self.path} has schema version {found}, this program writes {version}: use the version that made it"
+            )
         if read_only:
             return
         self._db.execute("pragma journal_mode = wal")
@@ -55,11 +60,6 @@ class Database:
         self._db.execute("pragma wal_autocheckpoint = 0")  # SQLite's own tells nobody of a sync that fails
         self._db.execute(f"pragma journal_size_limit = {WAL_BYTES_MAX}")
         self._db.execute(f"pragma cache_size = -{CACHE_KIB}")
-        (found,) = self._db.execute("pragma user_version").fetchone()
-        if found not in (0, version):
-            raise BadStart(
-                f"{self.path} has schema version {found}, this program writes {version}: use the version that made it"
-            )
         self._db.executescript(f"begin immediate; {schema}; pragma user_version = {version}; commit")
 
     def run(self, sql: str, *values: Any) -> int:
@@ -128,10 +128,6 @@ class Database:
         """Undo what the turn wrote."""
         self.run("rollback to turn")
         self.run("release turn")
-
-    def reader(self) -> Database:
-        """A read-only connection to the same file."""
-        return Database(self.path, read_only=True)
 
     def close(self) -> None:
         self._db.close()

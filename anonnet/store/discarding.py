@@ -26,6 +26,7 @@ class Discarding:
         """Drop a purchase with its papers, and that its tokens went into it. Its files are to be removed."""
         self._db.run("update token set bound = null where bound = ?", purchase)
         self._db.run("delete from purchase where id = ?", purchase)
+        self._db.run("delete from answered where subject = ?", purchase)
         self._db.run("insert into discarded values(?)", purchase)
 
     def removed(self, purchase: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from anonnet.errors import BadStart
@@ -82,12 +83,13 @@ def read_secret(path: Path, size: int, *sizes: int) -> bytes:
     return secret
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600, so that after a crash the old one or the new one is there, whole."""
+def write_durably(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file of mode 0600, so that after a crash the old one or the new one is there, whole. Large ones come in
+    blocks. Raises OSError, and what making the blocks raises."""
     beside = path.with_name(f"{path.name}.new")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
-from anonnet.store import errands
+from anonnet.store import answered, errands
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
@@ -24,6 +24,7 @@ VERSION = 1
 
 SCHEMA = (
     errands.SCHEMA
+    + answered.SCHEMA
     + """
 create table if not exists item(
     name text primary key,
@@ -123,8 +124,9 @@ class MerchantSale:
 class MerchantStore(Store):
     """Items, orders and sales."""
 
-    def __init__(self, path: str = MEMORY) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
+        self.answered = answered.Answered(self._db)
 
     # Items.
 
@@ -166,6 +168,7 @@ class MerchantStore(Store):
         numbers = self._db.all("select number from sale where kept < ? order by kept limit ?", now, most)
         for (number,) in numbers:
             self.errands.end_all(number)
+            self.answered.drop(number)
             self._db.run("delete from sale where number = ?", number)
         return len(numbers)
 
@@ -233,9 +236,10 @@ class MerchantStore(Store):
         self._move(number, FAILED)
         self.errands.end_all(number)
 
-    def credit(self, number: bytes) -> None:
-        """The bank has paid."""
+    def credit(self, number: bytes, paper: Signed) -> None:
+        """The bank has paid, and says so in this paper."""
         self._move(number, CREDITED)
+        self.answered.keep(number, "credit", paper)
         self.errands.end_all(number)
 
     def _move(self, number: bytes, state: str) -> None:
@@ -246,6 +250,10 @@ class MerchantStore(Store):
             "update sale set state = ?, kept = coalesce(expiration + ?, kept) where number = ?",
             *(state, KEPT_SECONDS.get(state), number),
         )
+
+    def numbers(self) -> list[bytes]:
+        """The numbers of all orders."""
+        return [number for (number,) in self._db.all("select number from sale order by number")]
 
     def states(self) -> list[tuple[str, int]]:
         """How many sales stand in which state."""

@@ -18,7 +18,7 @@ from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import discarding, errands, lanes, recovery
+from anonnet.store import answered, discarding, errands, lanes, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -32,6 +32,7 @@ SCHEMA = (
     + recovery.SCHEMA
     + lanes.SCHEMA
     + discarding.SCHEMA
+    + answered.SCHEMA
     + """
 create table if not exists token(
     brand blob not null,
@@ -179,11 +180,12 @@ class Bought:
 class WalletStore(Store):
     """Tokens and purchases."""
 
-    def __init__(self, path: str = MEMORY) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.recovery = recovery.Recovery(self._db)
         self.lanes = lanes.Lanes(self._db)
         self.discarding = discarding.Discarding(self._db)
+        self.answered = answered.Answered(self._db)
 
     # Tokens.
 

@@ -46,10 +46,12 @@ def unmoved(scene: Scene, to: Errand, *wrong: Said, closes: bool = True) -> None
 
 
 def later(scene: Scene, to: Errand, said: Said) -> None:
-    """The answer only has her ask again later."""
+    """The answer only has her ask again later; a refusal is kept for a judge."""
     before = dump(scene.consumer.store)
     answer(scene, to, said)
     after = dump(scene.consumer.store)
+    before.pop("answered")
+    after.pop("answered")
 
     assert scene.consumer.store.errands.get(to.hash)
     assert [row[0] for row in before.pop("errand")] == [row[0] for row in after.pop("errand")]

@@ -1,0 +1,40 @@
+"""What a party was answered that may have to be shown to a judge: refusals, and the bank's credit.
+
+It moves nothing by itself; what it means for a purchase or a sale stands in that row's state. Of each kind the last one
+is kept, so that who is asked again and again cannot fill the disk.
+"""
+
+from __future__ import annotations
+
+from anonnet.store.database import Database
+from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.signed import Signed
+
+SCHEMA = """
+create table if not exists answered(
+    subject blob not null,      -- the purchase, or the number of the sale
+    kind text not null,         -- credit, or the reason of a refusal
+    paper blob not null,
+    primary key(subject, kind)
+) without rowid;
+"""
+
+
+class Answered:
+    """Answers kept as evidence."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def keep(self, subject: bytes, kind: str, paper: Signed) -> None:
+        """Keep this one, in the place of an earlier one of its kind."""
+        self._db.run("insert or replace into answered values(?, ?, ?)", subject, kind, encode(paper))
+
+    def of(self, subject: bytes) -> list[Signed]:
+        """All that are kept about a purchase or a sale, in the order of their kinds."""
+        rows = self._db.all("select paper from answered where subject = ? order by kind", subject)
+        return [decode_record(Signed, paper) for (paper,) in rows]
+
+    def drop(self, subject: bytes) -> None:
+        """The purchase or the sale goes, and with it what was answered."""
+        self._db.run("delete from answered where subject = ?", subject)
