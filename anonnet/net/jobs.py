@@ -45,6 +45,11 @@ SEALED_FILE = ".sealed"
 """The sealed goods beside the opened ones, whose names never begin with a dot."""
 
 
+def goods_folder(folder: Path, purchase: bytes) -> Path:
+    """Where a purchase's files are in a wallet's data folder."""
+    return folder / "goods" / purchase.hex()[:16]
+
+
 def file_name(item: str) -> str:
     """A name for the goods of an item that no path can hide in."""
     plain = "".join(each if each in PLAIN_CHARACTERS else "_" for each in item)
@@ -69,7 +74,7 @@ class Jobs:
         self._store = store
         self._network = network
         self._dialer = dialer
-        self._goods = folder / "goods"
+        self._folder = folder.path
         self._incidents = incidents
         self._tracer = tracer
         self._under_way: set[Job] = set()
@@ -91,7 +96,7 @@ class Jobs:
 
     def folder_of(self, purchase: bytes) -> Path:
         """Where a purchase's files are."""
-        return self._goods / purchase.hex()[:16]
+        return goods_folder(self._folder, purchase)
 
     def _look(self, now: int) -> float:
         """Between batches: start every job that the store names and nobody does; say when to look again."""

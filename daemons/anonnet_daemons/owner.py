@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from anonnet.errors import Malformed, Why
+from anonnet.limits import STATEMENT_MAX
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.control import control
 from anonnet.protocol.account import Statement
@@ -20,7 +21,7 @@ from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
 from anonnet.wire.codec import STEPS, Message, decode, encode
-from anonnet.wire.signed import Checked, received
+from anonnet.wire.signed import Checked, Signed, received
 from anonnet_daemons.config import Kind, Setup, read_setup
 
 M = TypeVar("M", bound=Message)
@@ -90,6 +91,17 @@ class Owner:
         if said.signer != bank.key:
             raise Failed(f"{bank.name} gave a statement that another has signed: do not trust this bank")
         return said.body
+
+    async def statements(self, bank: Peer) -> list[Signed]:
+        """The bank's signed statements of this owner's whole account, page by page."""
+        pages: list[Signed] = []
+        start, full = 0, True
+        while full:
+            said = await self._forwarded(bank, StatementAt(bank=bank.key, start=start), Statement)
+            pages.append(said.signed)
+            full = len(said.body.entries) == STATEMENT_MAX
+            start += len(said.body.entries)
+        return pages
 
     async def watch(self) -> AsyncIterator[Happened]:
         """Every step of this daemon as it happens, until it stops."""

@@ -17,6 +17,7 @@ from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
 from anonnet_daemons.branding import BRAND_DAYS, Plate
+from anonnet_daemons.cli.evidence import of_bank
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
@@ -40,6 +41,10 @@ def bank() -> None:
     The bank holds all accounts and signs tokens blindly. It has no bridge to money outside: who funds an account here
     says that somebody has paid.
     """
+
+
+for each in of_bank.commands.values():
+    bank.add_command(each)
 
 
 @verb(bank, example="anonnet bank run --data ~/try/bank")

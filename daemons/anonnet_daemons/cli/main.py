@@ -16,6 +16,7 @@ NOUNS = {  # name -> what its help says here
     "log": "Run the log, look at its entries.",
     "relay": "Run the relay.",
     "wallet": "Run the consumer's wallet, withdraw, buy.",
+    "judge": "Decide from files of evidence who owes whom what.",
     "demo": "Two sales between five processes, step by step.",
     "bench": "Measure on this machine.",
 }

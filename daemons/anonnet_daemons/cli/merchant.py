@@ -13,6 +13,7 @@ from anonnet.errors import Malformed
 from anonnet.protocol.local import Sales, SalesOf, Sell, Started
 from anonnet.protocol.network import Peer, Role
 from anonnet_daemons.cli.bank import statement_found
+from anonnet_daemons.cli.evidence import of_merchant
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
@@ -28,6 +29,10 @@ def merchant() -> None:
 
     A merchant needs an account at the bank before anybody can pay him.
     """
+
+
+for each in of_merchant.commands.values():
+    merchant.add_command(each)
 
 
 @verb(merchant, example="anonnet merchant run --data ~/try/merchant")

@@ -12,6 +12,7 @@ from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Start
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
+from anonnet_daemons.cli.evidence import of_wallet
 from anonnet_daemons.cli.keeping import keeping, passphrase_options
 from anonnet_daemons.cli.progress import bar
 from anonnet_daemons.cli.running import run_daemon
@@ -36,7 +37,7 @@ def wallet() -> None:
     """
 
 
-for each in keeping.commands.values():
+for each in (*keeping.commands.values(), *of_wallet.commands.values()):
     wallet.add_command(each)
 
 

@@ -1,0 +1,76 @@
+"""`wallet evidence`, `merchant evidence`, `bank evidence`: what a party can prove, as one file for a judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from anonnet.protocol.network import Role
+from anonnet.wire.codec import STEPS
+from anonnet.wire.signed import Signed
+from anonnet_daemons import evidence
+from anonnet_daemons.cli.verbs import Found, data_option, named, verb, with_owner
+from anonnet_daemons.config import Kind
+from anonnet_daemons.evidence import Exported
+from anonnet_daemons.owner import Owner
+
+of_wallet, of_merchant, of_bank = click.Group(), click.Group(), click.Group()
+into_option = click.option(
+    *("--to", "into"),
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write; only you can read it.",
+)
+
+
+@verb(of_wallet, "evidence", example="anonnet wallet evidence 3fa9 --goods --to song.evidence")
+@click.argument("purchase")
+@into_option
+@click.option("--goods", is_flag=True, help="With all the encrypted goods, for a claim about what was delivered.")
+@click.option("--chunk", "chunks", type=click.IntRange(min=0), multiple=True, help="With this chunk of 64 KiB only.")
+@data_option(Kind.CONSUMER)
+def wallet_evidence(purchase: str, into: Path, goods: bool, chunks: tuple[int, ...], data: Path) -> Found:
+    """Write down what you can prove about one PURCHASE, named by its id or the first digits of it.
+
+    Whoever reads the file learns what you bought, when, from whom and for how much; not who you are. Two files over
+    purchases that were paid from one wallet do not show that they belong together.
+    """
+    return _found(evidence.of_purchase(data.absolute(), purchase, into, goods=goods, chunks=chunks))
+
+
+@verb(of_merchant, "evidence", example="anonnet merchant evidence 81c2 --statement --to sale.evidence")
+@click.argument("number")
+@into_option
+@click.option(
+    *("--statement", "stated"),
+    is_flag=True,
+    help="With the bank's statement of your whole account, asked for now: it shows if a credit is absent.",
+)
+@click.option("--bank", help="The bank's name, where there are several.")
+@data_option(Kind.MERCHANT)
+def merchant_evidence(number: str, into: Path, stated: bool, bank: str | None, data: Path) -> Found:
+    """Write down what you can prove about the sale with this NUMBER, or its first digits (see merchant sales)."""
+
+    async def work(owner: Owner) -> list[Signed]:
+        return await owner.statements(named(owner.network, Role.BANK, bank))
+
+    statements = with_owner(data, Kind.MERCHANT, work) if stated else []
+    return _found(evidence.of_sale(data.absolute(), number, into, statements))
+
+
+@verb(of_bank, "evidence", example="anonnet bank evidence 81c2 --to sale.evidence")
+@click.argument("subject")
+@into_option
+@data_option(Kind.BANK)
+def bank_evidence(subject: str, into: Path, data: Path) -> Found:
+    """Write down what the bank can prove about SUBJECT: a sale's number, or a token's id, or their first digits."""
+    return _found(evidence.of_the_bank(data.absolute(), subject, into))
+
+
+def _found(exported: Exported) -> Found:
+    papers = [STEPS[paper.step].__name__ for paper in exported.papers]
+    words = [f"{exported.path} holds {', '.join(papers) or 'no paper'}"]
+    words += [f"and {exported.chunks} chunks of encrypted goods"] if exported.chunks else []
+    words += [f"Have it judged: anonnet judge {exported.path}"]
+    return Found({"path": str(exported.path), "papers": papers, "chunks": exported.chunks}, words)

@@ -1,0 +1,216 @@
+"""What each party can prove, as one file: read from its data folder, whether or not its daemon runs, and changed there
+in nothing.
+
+In a file stand signed messages, and what strangers need to check them: brands, and the logs' keys and policies. No key
+of the party goes into it, nor what a wallet derives from its seed; and no P4 before its commit, since that would show
+the merchandise key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anonnet.crypto.sealing import CHUNK_BYTES
+from anonnet.net.jobs import SEALED_FILE, goods_folder
+from anonnet.protocol.account import Credit
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.delivery import Delivered, Leaf
+from anonnet.protocol.evidence import Author, chunk_bytes, written
+from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.goods import Chunk, Contract, GoodsM
+from anonnet.protocol.network import Network
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
+from anonnet.protocol.refusal import Refusal
+from anonnet.store.bank import COMMITTED, BankStore
+from anonnet.store.folder import write_durably
+from anonnet.store.goods import SEALED_BYTES
+from anonnet.store.merchant import MerchantStore
+from anonnet.store.wallet import Bought, WalletStore
+from anonnet.tlog.merkle import HASH_BYTES, Tree, leaf_hash
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Signed, Signer
+from anonnet_daemons import bank, consumer, merchant
+from anonnet_daemons.config import Kind, Setup, read_setup
+from anonnet_daemons.owner import Failed
+
+STORES = {Kind.CONSUMER: consumer.STORE, Kind.MERCHANT: merchant.STORE, Kind.BANK: bank.STORE}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file of evidence: where it is, and what it holds."""
+
+    path: Path
+    papers: Sequence[Signed]
+    chunks: int
+
+
+def _of_the(setup: Setup) -> str:
+    return str(setup.folder / STORES[setup.kind])
+
+
+def _export(
+    setup: Setup, author: Author, papers: Iterable[Signed | None], into: Path, chunks: Sequence[Delivered] | Goods = ()
+) -> Exported:
+    """Write the papers with what they need. Raises OSError."""
+    network, there = setup.network(), [paper for paper in papers if paper is not None]
+    brands, logs = needs(there)
+    whole = [*_brands(network, brands), *there]
+    known = [log for name, log in network.logs.items() if name in logs]
+
+    def blocks() -> Iterator[bytes]:
+        yield from written(network.name, author, known, whole, len(chunks))
+        yield from map(chunk_bytes, chunks)
+
+    try:
+        write_durably(into.absolute(), blocks())
+    except OSError as why:
+        raise Failed(f"{into} cannot be written ({why.strerror or why}): choose another place") from why
+    return Exported(into, whole, len(chunks))
+
+
+def _brands(network: Network, wanted: set[bytes]) -> list[Signed]:
+    """The signed brands, as the network file has them."""
+    found = [(offer.brand, decode(offer.brand.body)) for offer in network.brands]
+    return [signed for signed, brand in found if isinstance(brand, Brand) and brand.id in wanted]
+
+
+def needs(papers: Iterable[Signed]) -> tuple[set[bytes], set[bytes]]:
+    """The brands and the logs without which nobody can check these papers, and those inside of them."""
+    brands: set[bytes] = set()
+    logs: set[bytes] = set()
+    for body in map(decode, (paper.body for paper in papers)):
+        if isinstance(body, AuthorizationQ | ExchangeQ):
+            brands |= {payment.token.brand for payment in body.payments}
+        if isinstance(body, AuthorizationQ | AuthorizationB | Abort | Credit):
+            logs.add(body.transaction.log)
+        if isinstance(body, GoodsM):
+            logs |= set(body.contract.logs)
+        if isinstance(body, Refusal):
+            more = needs(body.evidence)
+            brands, logs = brands | more[0], logs | more[1]
+    return brands, logs
+
+
+# The consumer.
+
+
+def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Sequence[int]) -> Exported:
+    """What a consumer can prove about the purchase whose id begins so. Raises Failed, BadStart."""
+    setup = read_setup(data, Kind.CONSUMER)
+    store = WalletStore(_of_the(setup), read_only=True)
+    try:
+        id = the_one([id for id in store.purchases(most=-1) if id.hex().startswith(digits.lower())], digits)
+        bought, answers = store.purchase(id), store.answered.of(id)
+    finally:
+        store.close()
+    assert bought is not None
+    papers = [bought.goods_m, bought.authorization_q, bought.authorization_b, bought.outcome]
+    papers += [each for each in answers if each != bought.outcome]
+    shown = Goods(setup.folder, bought, None if goods else chunks) if goods or chunks else ()
+    return _export(setup, Author.CONSUMER, papers, into, shown)
+
+
+class Goods:
+    """The sealed goods of a purchase as they lie in a wallet's folder: all chunks, or some. Read chunk by chunk."""
+
+    def __init__(self, folder: Path, bought: Bought, indexes: Sequence[int] | None) -> None:
+        if bought.goods_m is None:
+            raise Failed("this purchase has no contract yet: there is nothing to show")
+        self.contract: Contract = bought.terms.contract
+        self._path = goods_folder(folder, bought.id) / SEALED_FILE
+        self._indexes = sorted(set(range(self.contract.chunks) if indexes is None else indexes))
+        if self._indexes[-1] >= self.contract.chunks:
+            raise Failed(f"the goods have {self.contract.chunks} chunks, counted from 0: choose among these")
+        sealed = self._tree(self._path, SEALED_BYTES)
+        if sealed is None or sealed.root() != bought.terms.root:
+            raise Failed("the encrypted goods are not in the wallet's folder any more, or not whole: export the papers")
+        self._sealed = sealed
+        plain = self._tree(Path(bought.path), CHUNK_BYTES) if indexes is not None and bought.path else None
+        self._plain = plain if plain and plain.root() == self.contract.root else None
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def __iter__(self) -> Iterator[Delivered]:
+        with self._path.open("rb") as file:
+            for index in self._indexes:
+                file.seek(index * SEALED_BYTES)
+                sealed, path = file.read(SEALED_BYTES), tuple(self._sealed.inclusion(index, self._sealed.size))
+                yield Delivered(chunk=Chunk(index=index, sealed=sealed, path=path), leaf=self._leaf(index))
+
+    def _leaf(self, index: int) -> tuple[Leaf, ...]:
+        """The contract's leaf, where the opened goods are the contract's: all chunks together need none."""
+        if self._plain is None:
+            return ()
+        leaves, at = self._plain.leaves, index * HASH_BYTES
+        return (Leaf(hash=leaves[at : at + HASH_BYTES], path=tuple(self._plain.inclusion(index, self._plain.size))),)
+
+    def _tree(self, path: Path, size: int) -> Tree | None:
+        tree = Tree()
+        try:
+            with path.open("rb") as file:
+                while (chunk := file.read(size)) or tree.size == 0:
+                    tree.append(leaf_hash(chunk))
+        except OSError:
+            return None
+        return tree if tree.size == self.contract.chunks else None
+
+
+# The merchant.
+
+
+def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = ()) -> Exported:
+    """What a merchant can prove about the sale whose number begins so: with the bank's credit, or his statements.
+    Raises Failed, BadStart."""
+    setup = read_setup(data, Kind.MERCHANT)
+    store = MerchantStore(_of_the(setup), read_only=True)
+    try:
+        number = the_one([n for n in store.numbers() if n.hex().startswith(digits.lower())], digits)
+        sale, answers = store.by_number(number), store.answered.of(number)
+    finally:
+        store.close()
+    assert sale is not None
+    papers = [sale.goods_m, sale.authorization_b, sale.outcome, *answers, *statements]
+    return _export(setup, Author.MERCHANT, papers, into)
+
+
+# The bank.
+
+
+def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
+    """What a bank can prove about a sale, by its number, or about a token, by its id. A committed sale's credit, which
+    it says to whoever claims it, is signed anew: the same message. Raises Failed, BadStart."""
+    setup = read_setup(data, Kind.BANK)
+    store = BankStore(_of_the(setup), read_only=True)
+    try:
+        papers = list(_sales_of(setup, store, digits))
+        tokens = [token for token in store.used_tokens() if token.hex().startswith(digits.lower())]
+        if not papers:
+            papers = list(store.history(the_one(tokens, digits)))
+    finally:
+        store.close()
+    return _export(setup, Author.BANK, papers, into)
+
+
+def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | None]:
+    """The papers of every sale whose number begins so: consumers may have tried one number several times."""
+    network = setup.network()
+    signer = Signer(network.name, setup.identity(setup.peer(network)))
+    for sale in store.sales():
+        named = [decode(paper.body) for paper in (sale.authorization_q, sale.proof) if paper][:1]
+        if not any(each.transaction.number.hex().startswith(digits.lower()) for each in named):  # type: ignore[attr-defined]
+            continue
+        yield from (sale.authorization_q, sale.authorization_b, sale.proof)
+        if sale.state == COMMITTED:
+            order = sale.order
+            yield signer.sign(Credit(transaction=order.transaction, currency=sale.currency, value=order.value))
+
+
+def the_one(found: Sequence[bytes], digits: str) -> bytes:
+    """The only one that begins with these digits. Raises Failed."""
+    if len(found) != 1:
+        raise Failed(f"{len(found)} begin with {digits}: give more digits, or look at the list")
+    return found[0]
