@@ -146,8 +146,9 @@ def on(
 
 
 def _marked(desk: object) -> Iterator[tuple[type, Handler]]:
-    """The handlers among an object's methods."""
-    for name, function in vars(type(desk)).items():
+    """The handlers among an object's methods, its own and those that it has from its class's bases."""
+    methods = {name: method for kind in reversed(type(desk).__mro__) for name, method in vars(kind).items()}
+    for name, function in methods.items():
         for kind, keys, by, to in getattr(function, "handles", ()):
             yield kind, Handler(getattr(desk, name), keys, by, to)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,10 @@ class Demo:
     """The demo as it goes. `failures` is what was not so."""
 
     say: Say
+    play: Callable[..., Play]
+    """Makes the acts, on a network that runs."""
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What is started for a party, where it is not the `anonnet` command."""
     failures: list[str] = field(default_factory=list)
 
     def check(self, claim: str, holds: bool) -> None:
@@ -81,10 +85,10 @@ class Demo:
             for peer in network.peers:
                 self.say(f"  {peer.name:<10}{peer.host} port {peer.port}", "")
             self.say("  consumer  knows all of them, and is known to none", "")
-            async with LocalNetwork.running(home) as local:
+            async with LocalNetwork.running(home, programs=self.programs) as local:
                 self.say(f"  five processes run after {time.monotonic() - began:.1f} s", "")
                 async with self._told(local) as teller, local.owner(Kind.CONSUMER) as consumer:
-                    await Play(self, local, teller, consumer, home).play()
+                    await self.play(self, local, teller, consumer, home).play()
                 codes = await local.stop()
             self.check("every process has ended properly when asked to", set(codes.values()) == {0})
         return self.failures

@@ -16,11 +16,11 @@ from anonnet_daemons.serving import reachable
 STORE = "merchant.db"
 
 
-async def run(path: Path) -> None:
-    """Run until SIGTERM. Raises BadStart, Fatal."""
+async def run(path: Path, made: type[Merchant] = Merchant) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal. `made`: who keeps the shop; the demo of a dispute has a cheat."""
     found = reachable(path, Kind.MERCHANT)
     banks = [peer.key for peer in found.network.all(Role.BANK)]
-    party = Merchant(found.signer, found.peer.key, banks, found.network.logs)
+    party = made(found.signer, found.peer.key, banks, found.network.logs)
     with Folder(path) as folder:
         await run_party(
             *(party, MerchantStore(str(folder / STORE))),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import trio
 
@@ -155,13 +156,17 @@ class Daemon:
 class LocalNetwork:
     """The daemons of one home. `running` is the way to have one."""
 
-    def __init__(self, home: Path, *, direct: bool = False) -> None:
+    def __init__(
+        self, home: Path, *, direct: bool = False, programs: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
         self.home = home
         self.network: Network = read_network(home / NETWORK_FILE)
         self.daemons = {peer.name: Daemon(home / peer.name, Kind(peer.role.value)) for peer in self.network.peers}
         """By name; whoever is the only one of a kind is called after it."""
         options = ("--direct",) if direct else ()
         self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, options)
+        for name, program in programs.items():
+            self.daemons[name].program = program
 
     def __getitem__(self, name: str) -> Daemon:
         return self.daemons[name]
@@ -221,9 +226,14 @@ class LocalNetwork:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, home: Path, *, direct: bool = False) -> AsyncIterator[LocalNetwork]:
-        """A network that runs for the time of the block. Its processes end with the block, whatever happens in it."""
-        local = cls(home, direct=direct)
+    async def running(
+        cls, home: Path, *, direct: bool = False, programs: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> AsyncIterator[LocalNetwork]:
+        """A network that runs for the time of the block. Its processes end with the block, whatever happens in it.
+
+        `programs` are started in the place of the `anonnet` command.
+        """
+        local = cls(home, direct=direct, programs=programs)
         try:
             await local.start()
             yield local

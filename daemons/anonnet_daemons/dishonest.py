@@ -1,0 +1,30 @@
+"""A merchant who cheats, for the demo of a dispute: `python -m anonnet_daemons.dishonest merchant run --data FOLDER`.
+
+He signs the contract for what the file was when he put it on sale, and seals whatever stands there now. All else is the
+honest merchant's program.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from anonnet.parties.merchant import Merchant, SealGoods
+from anonnet.store.goods import Sealed
+from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.merchant import run
+
+
+class Cheat(Merchant):
+    """M, who does not look whether the goods are still what he sells."""
+
+    def _sealed(self, job: SealGoods) -> Sealed | None:
+        sealed = super()._sealed(job)
+        return sealed and replace(sealed, measured=job.measured)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[sys.argv.index("--data") + 1])
+    run_daemon(partial(run, folder, Cheat))
