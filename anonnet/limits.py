@@ -97,6 +97,12 @@ CHUNKS_MAX = GOODS_BYTES_MAX // (64 * KIB)
 PATH_MAX = 24
 """Hashes in an inclusion path of one chunk: CHUNKS_MAX has 18 levels."""
 
+EVIDENCE_LOGS_MAX = 64
+"""Logs in one file of evidence: every log of a large network."""
+
+EVIDENCE_PAPERS_MAX = 1024
+"""Papers in one file of evidence: a sale has some ten, an account of many years its statements."""
+
 # When things happen.
 
 SETTLE_SECONDS = 2

@@ -119,8 +119,8 @@ def check_authorization_m(said: Checked[AuthorizationM]) -> None:
         raise Malformed("the key is not the one that the transaction number promised")
 
 
-def sells(goods_m: Checked[GoodsM], transaction: Transaction) -> bool:
-    """True if this P1 and this transaction go together: "must agree only on n and M to be compatible", and on W."""
-    body = goods_m.body
+def sells(offer: GoodsM, merchant: bytes, transaction: Transaction) -> bool:
+    """True if this merchant's P1 and this transaction go together: they "must agree only on n and M to be compatible",
+    and on W."""
     named = (transaction.number, transaction.merchant, transaction.entry_key)
-    return named == (body.number, goods_m.signer, body.entry_key)
+    return named == (offer.number, merchant, offer.entry_key)

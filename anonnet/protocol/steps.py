@@ -73,3 +73,11 @@ class Step(enum.IntEnum):
     HAPPENED = 241
     HEALTH_OF = 242
     HEALTH = 243
+
+
+class InFile(enum.IntEnum):
+    """Steps that stand in files of evidence only, and are never said to anybody."""
+
+    EVIDENCE = 250
+    LOG_RULES = 251
+    DELIVERED = 252

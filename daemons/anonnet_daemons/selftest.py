@@ -2,8 +2,9 @@
 
 A file is recognised by its content: RFC 9474 and Noise vectors (a list, or an object with a list `vectors`), Merkle
 proofs (`inclusion`, `consistency`), the RFC 6962 reference tree (`leaf_inputs_hex`), signed notes (a list with
-`expect_verified`), a witness's transcript (`logs`, `steps`), and our own wire (`wire`). Every field of a vector is
-checked against what our code computes from the others. Another format is one more line in `FORMATS`.
+`expect_verified`), a witness's transcript (`logs`, `steps`), our own wire (`wire`), and files of evidence
+(`evidence`). Every field of a vector is checked against what our code computes from the others. Another format is one
+more line in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from anonnet.crypto import blind, noise
 from anonnet.crypto.integers import inverse
 from anonnet.errors import Malformed
 from anonnet.tlog import merkle
-from anonnet_daemons import tlog_vectors, wire_vectors
+from anonnet_daemons import evidence_vectors, tlog_vectors, wire_vectors
 from anonnet_daemons.reading import Case, Check, Differs, Fields, Skipped, bound, equal, items, unhex
 
 VECTORS = Path(__file__).with_name("vectors")
@@ -215,6 +216,7 @@ FORMATS: tuple[Callable[[Any], Iterator[Case]], ...] = (
     _reference_tree,
     tlog_vectors.cases,
     wire_vectors.cases,
+    evidence_vectors.cases,
 )
 
 

@@ -29,7 +29,7 @@ from tests.world.judge_core import Judge, Verdict
 
 @pytest.fixture
 def judge(scene: Scene) -> Judge:
-    return Judge(NETWORK, scene.bank_key, scene.network.logs)
+    return Judge(NETWORK, scene.bank_key, scene.network.logs, [each.brand for each in scene.network.brands])
 
 
 def aborted_deal(scene: Scene, hand: Hand | None = None) -> tuple[Deal, Signed]:

@@ -88,7 +88,7 @@ def test_the_consumer_can_prove_to_a_judge_exactly_what_was_delivered(scene: Sce
     sealed = [line.body.sealed for line in scene.heard if line.kind.__name__ == "Chunk"]  # type: ignore[attr-defined]
     assert all(isinstance(paper, Signed) for paper in papers.values())
 
-    judge = Judge(NETWORK, scene.bank_key, scene.network.logs)
+    judge = Judge(NETWORK, scene.bank_key, scene.network.logs, [each.brand for each in scene.network.brands])
     verdict = judge.consumer_proves_goods(papers[GoodsM], papers[Commit], sealed)
 
     assert verdict is Verdict.GOODS_AS_DESCRIBED

@@ -66,7 +66,10 @@ class Scene:
         self.wallet = Wallet(local)
         setup = read_setup(local[Kind.MERCHANT].folder, Kind.MERCHANT)
         self.merchant = Signer(self.network, setup.identity(local.peer(Kind.MERCHANT)))
-        self.judge = Judge(self.network, self.wallet.peer.key, local.network.logs)
+        self.judge = Judge(
+            *(self.network, self.wallet.peer.key, local.network.logs),
+            brands=[offer.brand for offer in local.network.brands],
+        )
         self.banks, self.log = banks, log
         self.wins: Counter[int] = Counter()
         """Of each connection."""

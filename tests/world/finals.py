@@ -276,7 +276,8 @@ def goods_are_there(ended: Ended) -> Complaints:
 def the_judge_decides(ended: Ended) -> Complaints:
     """Each sale, from the papers that each party holds, as the paper says; no honest party is convicted."""
     world = ended.world
-    judge = Judge(NETWORK, key_of("bank").public, world.directory.logs)
+    brands = [each.brand for each in world.directory.brands]
+    judge = Judge(NETWORK, key_of("bank").public, world.directory.logs, brands)
     for transaction in ended.tape.promises():
         pays = transaction in ended.committed
         sale = world.nodes["bank"].store.sale(transaction.outcome_key)

@@ -1,7 +1,6 @@
-"""The paper's section "Correctness and Atomicity" as functions on papers alone.
+"""The product's judge, asked one claim at a time: what the paper's section "Correctness and Atomicity" says of it.
 
-Nothing is known here of stores, of clocks or of who said what to whom: signed messages in, a verdict out. A party that
-is owed to be served and has been served is convicted of nothing; whether it has been is for the caller to look up.
+What should come of a claim, those who ask know from elsewhere: from the tape of a run, or from what they played.
 """
 
 from __future__ import annotations
@@ -9,23 +8,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
-from anonnet.crypto.sealing import Sealer
-from anonnet.errors import Malformed
-from anonnet.protocol.goods import GoodsM
+from anonnet.parties.judge import judging, verdict
+from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.delivery import Delivered
+from anonnet.protocol.goods import Chunk
 from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.outcome import aborted, committed
-from anonnet.protocol.purchase import (
-    AuthorizationB,
-    AuthorizationM,
-    AuthorizationQ,
-    check_authorization_q,
-    sells,
-)
-from anonnet.protocol.transaction import Transaction
-from anonnet.tlog.merkle import Frontier, leaf_hash
-from anonnet.wire.signed import Checked, Signed, checked
+from anonnet.protocol.papers import Papers, amounts
+from anonnet.tlog.merkle import Tree, leaf_hash
+from anonnet.wire.signed import Signed
 
 
 class Verdict(enum.Enum):
@@ -41,111 +32,66 @@ class Verdict(enum.Enum):
     LOG_CHEATED = "the log has said both that the sale committed and that it did not"
 
 
+DELIVERED = {Ruling.RIGHT: Verdict.GOODS_AS_DESCRIBED, Ruling.WRONG: Verdict.MERCHANT_CHEATED}
+
+
 @dataclass(frozen=True)
 class Judge:
-    """Who the parties are: the network's name, the bank's key, the logs that count."""
+    """What is needed to check the papers of a network: its name, the bank, the logs that count, the signed brands."""
 
     network: str
     bank: bytes
     logs: Mapping[bytes, KnownLog]
+    brands: Sequence[Signed]
 
     def merchant_claims(self, authorization_b: Signed | None, commit: Signed | None) -> Verdict:
-        """ "The merchant can use commit and authorization_b to prove that the bank should credit the merchant's
-        account with the value of the token." """
-        promise, recorded = self._promise(authorization_b), self._recorded(commit)
-        if promise is None or recorded is None or promise.body.transaction != recorded.transaction:
-            return Verdict.NOTHING
-        return Verdict.BANK_OWES_CREDIT
+        """ "The merchant can use commit and authorization_b to prove that the bank should credit" him."""
+        found = self._findings(Claim.CREDIT, authorization_b, commit)
+        return Verdict.BANK_OWES_CREDIT if self._against_bank(found) else Verdict.NOTHING
 
     def bank_justifies(self, token: bytes, authorization_q: Signed | None, commit: Signed | None) -> Verdict:
-        """ "The bank can use commit and authorization_q to justify (to the consumer) marking the token spent and
-        denying reuse or replacement." """
-        order, recorded = self._order(authorization_q), self._recorded(commit)
-        if order is None or recorded is None or order.body.transaction != recorded.transaction:
-            return Verdict.NOTHING
-        named = token in {payment.token.id for payment in order.body.payments}
-        return Verdict.TOKEN_IS_SPENT if named else Verdict.NOTHING
+        """ "The bank can use commit and authorization_q to justify (to the consumer) marking the token spent." """
+        found = self._findings(Claim.SPENT, authorization_q, commit)
+        return Verdict.TOKEN_IS_SPENT if _names(token, self._against_bank(found)) else Verdict.NOTHING
 
     def bank_defers(self, token: bytes, refused: Signed, authorization_q: Signed | None) -> Verdict:
-        """ "This message is logged in the database, so that attempts at token reuse can be detected" (Data Management):
-        the authorization that came first, of another transaction than the one that was refused."""
-        order, mine = self._order(authorization_q), self._order(refused)
-        if order is None or mine is None or order.body.transaction == mine.body.transaction:
-            return Verdict.NOTHING
-        named = token in {payment.token.id for payment in order.body.payments}
-        return Verdict.TOKEN_IS_LOCKED if named else Verdict.NOTHING
+        """The authorization that came first, of another transaction than the one that was refused."""
+        mine, other = self._papers(refused).orders, self._papers(authorization_q).orders
+        taken = [each for each in other if amounts(each.body.payments, token)]
+        others = mine and [each for each in taken if each.body.transaction != mine[0].body.transaction]
+        return Verdict.TOKEN_IS_LOCKED if others else Verdict.NOTHING
 
     def consumer_demands_release(self, token: bytes, authorization_q: Signed | None, abort: Signed | None) -> Verdict:
-        """ "The consumer can use abort and q to demand that the token be unlocked." That she has q, authorization_q
-        shows. The bank's answer to it can only be that the token was spent elsewhere: `bank_justifies`."""
-        order, ended = self._order(authorization_q), self._ended(abort)
-        if order is None or ended is None or order.body.transaction != ended:
-            return Verdict.NOTHING
-        named = token in {payment.token.id for payment in order.body.payments}
-        return Verdict.BANK_MUST_RELEASE if named else Verdict.NOTHING
+        """ "The consumer can use abort and q to demand that the token be unlocked." """
+        found = self._findings(Claim.RELEASE, authorization_q, abort)
+        return Verdict.BANK_MUST_RELEASE if _names(token, self._against_bank(found)) else Verdict.NOTHING
 
     def consumer_proves_goods(self, goods_m: Signed | None, commit: Signed | None, sealed: Sequence[bytes]) -> Verdict:
         """ "The consumer can use commit and goods_m to prove the contents of the delivered goods." """
-        offer, recorded = self._offer(goods_m), self._recorded(commit)
-        if offer is None or recorded is None or not sells(offer, recorded.transaction):
-            return Verdict.NOTHING
-        tree = Frontier()
-        for chunk in sealed:
-            tree.append(leaf_hash(chunk))
-        if len(sealed) != offer.body.contract.chunks or tree.root() != offer.body.root:
-            return Verdict.NOTHING  # these are not the goods that the merchant sent
-        sealer, opened = Sealer(recorded.key), []
-        for index, chunk in enumerate(sealed):
-            try:
-                opened.append(sealer.open(index, index == len(sealed) - 1, chunk))
-            except Malformed:
-                return Verdict.MERCHANT_CHEATED
-        goods, contract = b"".join(opened), offer.body.contract
-        described = (len(goods), sha256(goods).digest()) == (contract.size, contract.hash)
-        return Verdict.GOODS_AS_DESCRIBED if described else Verdict.MERCHANT_CHEATED
+        tree = Tree.from_leaves(b"".join(map(leaf_hash, sealed)))
+        paths = [tuple(tree.inclusion(index, tree.size)) for index in range(tree.size)]
+        chunks = [Chunk(index=i, sealed=each, path=paths[i]) for i, each in enumerate(sealed)]
+        shown = [Delivered(chunk=chunk, leaf=()) for chunk in chunks]
+        found = self._judged(goods_m, commit, shown=shown).of(Claim.DELIVERY)
+        return next((DELIVERED[each.ruling] for each in found if each.ruling in DELIVERED), Verdict.NOTHING)
 
     def anyone_accuses_log(self, commit: Signed | None, abort: Signed | None) -> Verdict:
         """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." """
-        recorded, ended = self._recorded(commit), self._ended(abort)
-        both = recorded is not None and recorded.transaction == ended
-        return Verdict.LOG_CHEATED if both else Verdict.NOTHING
+        return Verdict.LOG_CHEATED if self._findings(Claim.TWO_OUTCOMES, commit, abort) else Verdict.NOTHING
 
-    # Papers that do not hold are no papers.
+    def _papers(self, *papers: Signed | None) -> Papers:
+        there = [("a paper", paper) for paper in (*self.brands, *papers) if paper is not None]
+        return Papers.read(self.network, self.logs, there)
 
-    def _promise(self, paper: Signed | None) -> Checked[AuthorizationB] | None:
-        try:
-            promise = checked(self.network, paper, AuthorizationB) if paper else None
-        except Malformed:
-            return None
-        return promise if promise and promise.signer == self.bank else None
+    def _judged(self, *papers: Signed | None, shown: Sequence[Delivered] = ()) -> verdict.Verdict:
+        return judging.judge(self._papers(*papers), shown)
 
-    def _order(self, paper: Signed | None) -> Checked[AuthorizationQ] | None:
-        try:
-            order = checked(self.network, paper, AuthorizationQ) if paper else None
-            if order:
-                check_authorization_q(order)
-        except Malformed:
-            return None
-        return order if order and order.body.bank == self.bank else None
+    def _findings(self, claim: Claim, *papers: Signed | None) -> list[Finding]:
+        return self._judged(*papers).of(claim)
 
-    def _offer(self, paper: Signed | None) -> Checked[GoodsM] | None:
-        try:
-            return checked(self.network, paper, GoodsM) if paper else None
-        except Malformed:
-            return None
+    def _against_bank(self, findings: Sequence[Finding]) -> list[Finding]:
+        return [finding for finding in findings if finding.party.identity == self.bank]
 
-    def _recorded(self, paper: Signed | None) -> AuthorizationM | None:
-        for key in self.logs.values() if paper else ():
-            try:
-                return committed(self.network, key, paper)
-            except Malformed:
-                continue
-        return None
 
-    def _ended(self, paper: Signed | None) -> Transaction | None:
-        for key in self.logs.values() if paper else ():
-            try:
-                return aborted(self.network, key, paper)
-            except Malformed:
-                continue
-        return None
+def _names(token: bytes, findings: Sequence[Finding]) -> bool:
+    return any(token.hex() in finding.about["tokens"] for finding in findings)

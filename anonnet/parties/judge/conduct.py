@@ -1,0 +1,92 @@
+"""What no honest party signs: two papers that contradict each other.
+
+A split view of a log, once logs show checkpoints, is one more function here: two checkpoints and no consistency.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+from anonnet.limits import STATEMENT_MAX
+from anonnet.parties.judge.money import whole
+from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
+from anonnet.protocol.account import Statement
+from anonnet.protocol.papers import Paper, Papers
+
+
+def two_outcomes(papers: Papers) -> Iterator[Finding]:
+    """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." """
+    for abort in papers.aborts:
+        for commit in papers.of(papers.commits, abort.body)[:1]:
+            says = (
+                "{party} has said of one sale both that it committed and that it failed: what stands here against the"
+                " bank by either word, the bank may pass on to {party}."
+            )
+            about = {"number": abort.body.number, "expiration": abort.body.expiration}
+            log = Party(Role.LOG, abort.body.log)
+            yield Finding(Claim.TWO_OUTCOMES, Ruling.WRONG, log, None, says, (commit, abort), "", about)
+
+
+def two_promises(papers: Papers) -> Iterator[Finding]:
+    """The merchant takes one promise for one sale: a bank that signs two has locked, or lied, twice."""
+    for first, second in combinations(papers.promises, 2):
+        if (first.signer, first.body.transaction) == (second.signer, second.body.transaction):
+            says = "{party} has promised {towards} two different things for one sale: he may claim either."
+            bank, merchant = Party(Role.BANK, first.signer), Party(Role.MERCHANT, first.body.transaction.merchant)
+            about = {"number": first.body.transaction.number}
+            yield Finding(Claim.TWO_PROMISES, Ruling.WRONG, bank, merchant, says, (first, second), "", about)
+
+
+def two_contracts(papers: Papers) -> Iterator[Finding]:
+    """ "A transaction number ... should be different from any previously generated transaction number from the same
+    merchant. A duplicate number could be detrimental only to the merchant" (paper, Purchase)."""
+    for first, second in combinations(papers.offers, 2):
+        if (first.signer, first.body.number) == (second.signer, second.body.number):
+            prices = " and ".join(
+                f"{each.body.contract.price} {each.body.contract.currency}" for each in (first, second)
+            )
+            says = (
+                f"{{party}} has signed two contracts under one number ({prices}): whoever has paid may hold him to the"
+                " one she was shown."
+            )
+            about = {"number": first.body.number}
+            merchant = Party(Role.MERCHANT, first.signer)
+            yield Finding(Claim.TWO_CONTRACTS, Ruling.WRONG, merchant, None, says, (first, second), "", about)
+
+
+def statements(papers: Papers) -> Iterator[Finding]:
+    """A bank's statements of one account are one list that only grows, and its balance is their sum."""
+    for first, second in combinations(papers.statements, 2):
+        if (first.signer, first.body.account) == (second.signer, second.body.account):
+            if index := _differ(first.body, second.body):
+                yield _contradicted(first, (first, second), f"entry {index - 1} of it is two different ones")
+    for last in papers.statements:
+        pages = whole(papers, last) if len(last.body.entries) < STATEMENT_MAX else []
+        if pages and _sums(pages) != {each.currency: each.amount for each in last.body.balances if each.amount}:
+            yield _contradicted(last, tuple(pages), "its balance is not the sum of its entries")
+
+
+def _differ(first: Statement, second: Statement) -> int:
+    """1 + the first index at which two statements say different things; 0 if there is none."""
+    entries = dict(enumerate(first.entries, first.start))
+    for index, entry in enumerate(second.entries, second.start):
+        if entries.get(index, entry) != entry:
+            return index + 1
+    return 0
+
+
+def _sums(pages: list[Paper[Statement]]) -> dict[str, int]:
+    entries = {i: entry for page in pages for i, entry in enumerate(page.body.entries, page.body.start)}
+    sums: dict[str, int] = defaultdict(int)
+    for entry in entries.values():
+        sums[entry.currency] += entry.amount
+    return {currency: amount for currency, amount in sums.items() if amount}
+
+
+def _contradicted(paper: Paper[Statement], why: tuple[Paper[Any], ...], how: str) -> Finding:
+    says = f"{{party}} contradicts itself about the account of {{towards}}: {how}."
+    owner = Party(Role.MERCHANT, paper.body.account)
+    return Finding(Claim.STATEMENTS, Ruling.WRONG, Party(Role.BANK, paper.signer), owner, says, why, "", {})

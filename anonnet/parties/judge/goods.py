@@ -1,0 +1,91 @@
+"""What was delivered: "the consumer can use commit and goods_m to prove the contents of the delivered goods" (paper,
+"Correctness and Atomicity"). Two-sided delivery will be a second function here: goods_q shows who received them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
+from anonnet.protocol.delivery import Delivered, Deliveries, Delivery
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.papers import Paper, Papers
+from anonnet.protocol.purchase import AuthorizationM, sells
+
+REVIEW = "What the goods are worth, and whether the description fits them, is for a human reviewer: extract them."
+
+
+def sold(papers: Papers) -> list[tuple[Paper[GoodsM], Paper[AuthorizationM]]]:
+    """Each contract with the commit by which it was sold; one that n and M join, whatever log and expiration."""
+    pairs = []
+    for offer in papers.offers:
+        commits = [each for each in papers.commits if sells(offer.body, offer.signer, each.body.transaction)]
+        pairs += [(offer, commit) for commit in commits[:1]]
+    return pairs
+
+
+def deliveries(papers: Papers) -> Deliveries:
+    """The sales of these papers whose goods can be opened."""
+    return Deliveries([Delivery(offer.body, commit.body.key) for offer, commit in sold(papers)])
+
+
+def delivery(papers: Papers, shown: Iterable[Delivered]) -> Iterator[Finding]:
+    """Open what is shown with the key that the log published, and compare it with the contract. Raises Malformed where
+    the chunks do not stand in order."""
+    pairs, opened = sold(papers), deliveries(papers)
+    for _ in opened.open(shown):
+        pass
+    if opened.strange:
+        papers.set_aside.append(
+            f"{opened.strange} chunks: no merchant has signed for them in a sale that has committed"
+        )
+    for (offer, commit), found in zip(pairs, opened.sales, strict=True):
+        yield _delivery(papers, offer, commit, found)
+
+
+def _delivery(papers: Papers, offer: Paper[GoodsM], commit: Paper[AuthorizationM], found: Delivery) -> Finding:
+    ruling, says, changed = _decided(found)
+    orders = papers.of(papers.orders, commit.body.transaction)
+    buyer = Party(Role.CONSUMER, orders[0].body.payments[0].token.public_key) if orders else None
+    contract = offer.body.contract
+    about: dict[str, Any] = {
+        "number": offer.body.number,
+        "item": contract.item,
+        "price": contract.price,
+        "currency": contract.currency,
+        "key": commit.body.key,
+        "chunks_shown": found.shown,
+        "chunks": contract.chunks,
+    }
+    merchant = Party(Role.MERCHANT, offer.signer)
+    return Finding(Claim.DELIVERY, ruling, merchant, buyer, says, (commit, offer, *orders[:1]), changed, about)
+
+
+def _decided(found: Delivery) -> tuple[Ruling, str, str]:
+    """Ruling, sentence, and what would change it, for the goods of one sale."""
+    contract = found.contract
+    debt = f"he owes {{towards}} the goods that his contract names, or the price, {contract.price} {contract.currency}."
+    if found.unopened:
+        lame = f"chunk {found.unopened[0]} of what {{party}} delivered does not open with the key that he published:"
+        return Ruling.WRONG, f"{lame} {debt}", "the goods that the contract names, handed over now."
+    if found.other or (found.whole and not found.as_described):
+        what = f"chunk {found.other[0]} of what" if found.other else "What"
+        lame = f"{what} {{party}} delivered is not what the contract names (size, SHA-256 and Merkle root):"
+        return Ruling.WRONG, f"{lame} {debt}", "the goods that the contract names, handed over now."
+    if found.as_described:
+        says = f"{{party}} has delivered, whole, the goods that the contract names ({contract.item})."
+        return Ruling.RIGHT, says, REVIEW
+    if found.shown and found.named == found.shown:
+        says = (
+            f"The {found.shown} chunks shown, of {contract.chunks}, were delivered by {{party}} and are what the"
+            " contract names at their places."
+        )
+        return Ruling.RIGHT, says, f"other chunks. {REVIEW}"
+    if found.shown:
+        says = (
+            f"The {found.shown} chunks shown, of {contract.chunks}, were delivered by {{party}}; whether the contract"
+            " names the same ones, they do not tell."
+        )
+        return Ruling.OPEN, says, f"all the encrypted goods, or the contract's leaves at these places. {REVIEW}"
+    says = f"{{party}} has sold {contract.item} and its key is public; what he delivered is not among the papers."
+    return Ruling.OPEN, says, "the encrypted goods."

@@ -1,0 +1,33 @@
+"""All rules, one after the other. A rule is a function from papers to findings; what comes later is a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from anonnet.parties.judge.conduct import statements, two_contracts, two_outcomes, two_promises
+from anonnet.parties.judge.goods import delivery
+from anonnet.parties.judge.money import credit, double_spend, release, spent
+from anonnet.parties.judge.refusals import refusals
+from anonnet.parties.judge.verdict import Finding, Verdict
+from anonnet.protocol.delivery import Delivered
+from anonnet.protocol.papers import Papers
+
+RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
+    two_outcomes,
+    two_promises,
+    two_contracts,
+    statements,
+    refusals,
+    credit,
+    spent,
+    release,
+    double_spend,
+)
+
+
+def judge(papers: Papers, delivered: Iterable[Delivered] = ()) -> Verdict:
+    """Decide whatever these papers, and the encrypted goods shown with them, decide. Raises Malformed where the chunks
+    cannot be read, or do not stand in ascending order."""
+    findings = [finding for rule in RULES for finding in rule(papers)]
+    findings += delivery(papers, delivered)
+    return Verdict(papers.network, findings, papers.set_aside)

@@ -1,0 +1,265 @@
+"""Papers that hold: signed messages as evidence, each wholly checked, and what they show together.
+
+Nothing is believed here but signatures. A log's key and policy are believed because L, which the parties signed, is the
+hash of both; a brand because its bank signed it; a token because it verifies under its brand. A paper that does not
+hold, or that no judge reads, is set aside with the reason and counts for nothing. Whose keys these are the papers do
+not say: that is for whoever reads the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from anonnet.errors import Malformed, Refused, Why
+from anonnet.protocol.account import Claim, Credit, Statement
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
+from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.outcome import Logs, aborted_in, committed_in, is_commit
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, check_authorization_q
+from anonnet.protocol.recovery import StateOf
+from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.token import Payment
+from anonnet.protocol.transaction import Transaction
+from anonnet.wire.codec import STEPS, Message
+from anonnet.wire.signed import Checked, Signed, checked, unsigned
+
+B = TypeVar("B")
+
+NAMES: dict[type[Message], str] = {
+    GoodsM: "goods_m",
+    AuthorizationQ: "authorization_q",
+    AuthorizationB: "authorization_b",
+    Abort: "abort",
+    ExchangeQ: "exchange_q",
+    StateOf: "state",
+    Refusal: "refusal",
+    Credit: "credit",
+    Statement: "statement",
+    Brand: "brand",
+}
+"""What a judge reads, under the paper's names and ours; and commits, whatever their form."""
+
+
+@dataclass(frozen=True)
+class Paper(Generic[B]):
+    """A paper that holds: what it is called, where it stood, what it says, and who signed it."""
+
+    name: str
+    source: str
+    body: B
+    signed: Signed
+
+    @property
+    def signer(self) -> bytes:
+        """The one signer of a paper that has one."""
+        return self.signed.signatures[0].signer
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.source})"
+
+
+@dataclass(frozen=True)
+class Use:
+    """A token used for good: in a sale that has committed, or in an exchange (None); how much, and what shows it."""
+
+    transaction: Transaction | None
+    amount: int
+    shown_by: tuple[Paper[Any], ...]
+
+
+class Lacking(Malformed):
+    """What a paper is checked against is not there."""
+
+
+Sourced = tuple[str, Signed]
+"""Where a paper stood, and the paper."""
+
+
+@dataclass
+class Papers:
+    """What holds of the papers of one network. Made by `Papers.read`."""
+
+    network: str
+    logs: Logs
+    brands: dict[bytes, Paper[Brand]] = field(default_factory=dict)
+    offers: list[Paper[GoodsM]] = field(default_factory=list)
+    orders: list[Paper[AuthorizationQ]] = field(default_factory=list)
+    promises: list[Paper[AuthorizationB]] = field(default_factory=list)
+    commits: list[Paper[AuthorizationM]] = field(default_factory=list)
+    aborts: list[Paper[Transaction]] = field(default_factory=list)
+    exchanges: list[Paper[ExchangeQ]] = field(default_factory=list)
+    questions: list[Paper[StateOf]] = field(default_factory=list)
+    refusals: list[Paper[Refusal]] = field(default_factory=list)
+    credits: list[Paper[Credit]] = field(default_factory=list)
+    statements: list[Paper[Statement]] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
+    """Why a paper does not count, a sentence for each."""
+    lacking: bool = False
+    """True if one was set aside because its log or its brand is not among the papers: it may hold."""
+
+    @classmethod
+    def read(cls, network: str, logs: Logs, papers: Iterable[Sourced]) -> Papers:
+        """Check everything; a paper that stands there twice counts once, and what a refusal carries counts too."""
+        made = cls(network, logs)
+        made.add(papers)
+        made.add([(f"in the {each}", paper) for each in made.refusals for paper in each.body.evidence])
+        return made
+
+    def add(self, papers: Iterable[Sourced]) -> None:
+        """Check some more. Brands come first, since tokens are checked against them."""
+        known = {signed.body for kind in self._kinds() for signed in (paper.signed for paper in kind)}
+        for source, signed in sorted(papers, key=lambda each: not _is(each[1], Brand)):
+            if signed.body in known:
+                continue
+            try:
+                self._take(source, signed)
+                known.add(signed.body)
+            except (Malformed, Refused) as why:
+                self.lacking |= isinstance(why, Lacking | Refused)
+                self.set_aside.append(f"{_name(signed)} ({source}): {why}")
+
+    def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
+        yield self.brands.values()
+        yield from (self.offers, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
+        yield from (self.questions, self.refusals, self.credits, self.statements)
+
+    def _take(self, source: str, signed: Signed) -> None:
+        """Check one paper and keep it. Raises Malformed, Refused."""
+        if is_commit(signed):
+            self.commits.append(Paper("commit", source, committed_in(self.network, self.logs, signed), signed))
+            return
+        if _is(signed, Abort):
+            self.aborts.append(Paper("abort", source, aborted_in(self.network, self.logs, signed), signed))
+            return
+        kind = STEPS.get(signed.step)
+        if kind not in NAMES:
+            raise Malformed("not a paper that a judge reads")
+        said = checked(self.network, signed, kind)
+        self._check(said)
+        paper: Paper[Any] = Paper(NAMES[kind], source, said.body, signed)
+        if isinstance(said.body, Brand):
+            self.brands.setdefault(said.body.id, paper)
+        else:
+            self._lists[kind].append(paper)
+
+    @property
+    def _lists(self) -> dict[type[Message], list[Any]]:
+        return {
+            GoodsM: self.offers,
+            AuthorizationQ: self.orders,
+            AuthorizationB: self.promises,
+            ExchangeQ: self.exchanges,
+            StateOf: self.questions,
+            Refusal: self.refusals,
+            Credit: self.credits,
+            Statement: self.statements,
+        }
+
+    def _check(self, said: Checked[Any]) -> None:
+        """What is asked of one kind beside its signatures. Raises Malformed."""
+        body = said.body
+        if isinstance(body, AuthorizationQ):
+            check_authorization_q(said)
+            self._check_tokens(body.bank, body.payments)
+        elif isinstance(body, ExchangeQ):
+            check_exchange_q(said)
+            self._check_tokens(body.bank, body.payments)
+        elif isinstance(body, StateOf):
+            self._check_tokens(body.bank, (Payment(token=body.token, amount=1),))
+            if said.signer != body.token.public_key:
+                raise Malformed("a token's state is asked for by its key")
+        elif said.signer != getattr(body, "bank", said.signer):
+            raise Malformed("a brand that another than its bank has signed")
+
+    def _check_tokens(self, bank: bytes, payments: tuple[Payment, ...]) -> None:
+        """Each is a token of this bank, of no more worth than its brand says, and all are of one currency."""
+        currencies = set()
+        for payment in payments:
+            if payment.token.brand not in self.brands:
+                raise Lacking("a token of a brand that is not among the papers")
+            brand = self.brands[payment.token.brand].body
+            if brand.bank != bank or not payment.token.holds(brand):
+                raise Malformed("a token that this bank has not signed")
+            if payment.amount > brand.denomination:
+                raise Malformed("more of a token than it is worth")
+            currencies.add(brand.currency)
+        if len(currencies) > 1:
+            raise Malformed("one payment has one currency")
+
+    # What they show together.
+
+    def of(self, papers: Iterable[Paper[Any]], transaction: Transaction) -> list[Paper[Any]]:
+        """Those of one transaction."""
+        return [paper for paper in papers if _transaction(paper) == transaction]
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """All that are named, in the order of the papers."""
+        named: list[Paper[Any]] = [*self.commits, *self.aborts, *self.orders, *self.promises]
+        return list(dict.fromkeys(map(_transaction, named)))
+
+    @property
+    def tokens(self) -> dict[bytes, Payment]:
+        """Every token that is named, by its id, with some amount of it."""
+        papers: list[Paper[Any]] = [*self.orders, *self.exchanges]
+        return {payment.token.id: payment for paper in papers for payment in paper.body.payments}
+
+    def worth(self, token: bytes) -> int:
+        """What a named token is worth."""
+        return self.brands[self.tokens[token].token.brand].body.denomination
+
+    def turned_down(self, order: Paper[AuthorizationQ]) -> list[Paper[Refusal]]:
+        """Refusals by which the bank has said that another payment is taken for this sale: it cannot use this one."""
+        why = Why.SALE_AUTHORIZED.value, order.signed.hash, order.body.bank
+        return [each for each in self.refusals if (each.body.why, each.body.request, each.signer) == why]
+
+    def uses(self, token: bytes) -> list[Use]:
+        """How a token is used for good: "the bank can use commit and authorization_q to justify marking the token
+        spent" (paper, Correctness and Atomicity)."""
+        found = {}
+        for order in self.orders:
+            if self.turned_down(order):
+                continue
+            for commit in self.of(self.commits, order.body.transaction)[:1]:
+                for amount in amounts(order.body.payments, token):
+                    found[order.body.transaction] = Use(order.body.transaction, amount, (order, commit))
+        exchanged = [
+            Use(None, amount, (paper,)) for paper in self.exchanges for amount in amounts(paper.body.payments, token)
+        ]
+        return [*found.values(), *exchanged]
+
+
+def amounts(payments: Iterable[Payment], token: bytes) -> list[int]:
+    """How much of a token a payment takes: one amount, or none."""
+    return [payment.amount for payment in payments if payment.token.id == token]
+
+
+def claim_hash(bank: bytes, authorization_b: Signed, commit: Signed) -> bytes:
+    """What a refusal calls the claim that these two papers make up."""
+    return unsigned(Claim(bank=bank, authorization_b=authorization_b, commit=commit)).signed.hash
+
+
+def _transaction(paper: Paper[Any]) -> Transaction:
+    transaction = paper.body if isinstance(paper.body, Transaction) else paper.body.transaction
+    assert isinstance(transaction, Transaction)
+    return transaction
+
+
+def _is(signed: Signed, kind: type[Message]) -> bool:
+    try:
+        return signed.step == kind.step
+    except Malformed:
+        return False
+
+
+def _name(signed: Signed) -> str:
+    """What a paper claims to be."""
+    try:
+        if is_commit(signed):
+            return "commit"
+        return NAMES.get(STEPS[signed.step], STEPS[signed.step].__name__)
+    except (Malformed, KeyError):
+        return "bytes"
