@@ -11,7 +11,9 @@ from tests.judge import make_vectors
 
 
 def test_the_vectors_are_those_of_the_code() -> None:
-    assert make_vectors.FILE.read_text("utf-8") == make_vectors.text()
+    same = make_vectors.FILE.read_text("utf-8") == make_vectors.text()
+
+    assert same, "write them anew: .venv/bin/python -m tests.judge.make_vectors"
 
 
 def test_the_self_test_runs_all_of_them(tmp_path: Path) -> None:
