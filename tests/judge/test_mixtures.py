@@ -1,0 +1,73 @@
+"""No mixture of real messages convicts an honest party: everything that was said in a world, shuffled before the judge."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from anonnet.parties.judge.judging import judge
+from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.papers import NAMES, Papers
+from anonnet.protocol.refusal import Refusal
+from anonnet.wire.codec import STEPS
+from anonnet.wire.signed import Signed
+from tests.stage import NETWORK
+from tests.world.tape import Tape
+from tests.world.world import World, world_of
+
+MIXTURES = 150
+LARGEST = 60
+
+
+def everything_said(tape: Tape) -> list[Signed]:
+    """Every paper that a judge reads, each once: commits wherever they were shown, refusals with what they carry."""
+    said = [each.signed for each in tape.said if STEPS[each.signed.step] in NAMES]
+    said += [commit for shown in tape.commits().values() for commit, _ in shown]
+    said += [paper for each in tape.of(Refusal) for paper in each.body.evidence]  # type: ignore[attr-defined]
+    return list({paper.body: paper for paper in said}.values())
+
+
+def unfounded(tape: Tape, findings: list[Finding]) -> list[str]:
+    """What is found against a party and is not so: all who sign for a bank, a merchant or a log here are honest."""
+    paid = {(each.number, each.expiration) for each in set(tape.commits()) & set(tape.promises())}
+    failed = {(each.number, each.expiration) for each in tape.aborts()}
+    wrong = []
+    for finding in findings:
+        named = finding.about.get("number"), finding.about.get("expiration")
+        owes = finding.ruling is Ruling.OWES
+        if finding.ruling is Ruling.WRONG:
+            wrong.append(finding.says)
+        elif finding.claim is Claim.CREDIT and owes and named not in paid:
+            wrong.append("a credit for a sale that has not committed")
+        elif finding.claim is Claim.RELEASE and owes and named not in failed and not _turned_down(finding):
+            wrong.append("tokens of a sale that has not failed")
+    return wrong
+
+
+def _turned_down(finding: Finding) -> bool:
+    return any(isinstance(paper.body, Refusal) for paper in finding.proved_by)
+
+
+def mixture(world: World, papers: list[Signed]) -> Papers:
+    brands = [each.brand for each in world.directory.brands]
+    sourced = [(f"paper {at}", each) for at, each in enumerate([*brands, *papers])]
+    return Papers.read(NETWORK, world.directory.logs, sourced)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 5])
+def test_no_mixture_of_what_was_said_convicts_an_honest_party(seed: int) -> None:
+    with world_of(seed) as world:
+        world.run()
+        tape, chance = Tape(NETWORK).read(world.network.tape), Random(seed)
+    said = everything_said(tape)
+    assert len(tape.aborts()) > 2
+    assert len(tape.commits()) > 2
+
+    whole = judge(mixture(world, said))
+    mixtures = [chance.sample(said, chance.randint(2, LARGEST)) for _ in range(MIXTURES)]
+    found = [finding for papers in mixtures for finding in judge(mixture(world, papers)).findings]
+
+    assert unfounded(tape, [*whole.findings, *found]) == [], f"seed {seed}"
+    assert {each.claim for each in whole.findings} >= {Claim.CREDIT, Claim.SPENT, Claim.RELEASE, Claim.REFUSAL}
