@@ -261,6 +261,9 @@ REPLY_SECONDS = 60
 FOLLOW_SECONDS = 20
 """How long a log holds a follow that has nothing new to tell; below REPLY_SECONDS."""
 
+FOLLOW_REPLY_SECONDS = FOLLOW_SECONDS + 10
+"""For the answer to a follow on a connection that is held: without one by then, the connection is dead."""
+
 RETRY_SECONDS_MIN = 0.2
 """First pause before an errand is tried again; it doubles up to RETRY_SECONDS_MAX."""
 

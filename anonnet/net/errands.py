@@ -2,7 +2,8 @@
 
 Errands are rows: what is lost here, on a stop or a crash, is sent again after the next start. Only pauses are kept in
 memory: after the world has failed, or a peer has babbled, they double from RETRY_SECONDS_MIN to RETRY_SECONDS_MAX, for
-the receiver as a whole where it could not be reached.
+the receiver as a whole where it could not be reached. Logs are followed on connections that are held: a follow that
+waits for news takes no room, and stands in nobody's way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from anonnet.errors import Malformed, Refused
 from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
+from anonnet.net.following import Following
 from anonnet.net.incidents import Incidents
 from anonnet.net.pauses import Pauses
 from anonnet.net.trace import Tracer
@@ -49,7 +51,8 @@ class Runner:
         self._dialer = dialer
         self._incidents = incidents
         self._tracer = tracer
-        self._under_way: dict[bytes, bytes] = {}  # receivers by errand
+        self._following = Following(dialer)
+        self._under_way: dict[bytes, Errand] = {}
         self._errand_pauses = Pauses[bytes]()
         self._receiver_pauses = Pauses[bytes]()
         self._answered: list[bytes] = []  # since the store was last looked at
@@ -66,15 +69,23 @@ class Runner:
                 await trio.sleep_forever()
             finally:
                 self._queue.looks.remove(self._look)
+                with trio.CancelScope(shield=True):
+                    await self._following.aclose()
 
     def _look(self, now: int) -> float:
-        """Between batches: start what is due, say in how many seconds to look again."""
+        """Between batches: start what is due, say in how many seconds to look again.
+
+        One reading of the clock for all: a pause that ended between two would be over for neither.
+        """
         assert self._nursery is not None
-        self._end_pauses()
-        for errand in self._startable(now):
-            self._under_way[errand.hash] = errand.receiver
-            self._nursery.start_soon(self._one, errand)
         clock = trio.current_time()
+        self._end_pauses()
+        for errand in self._startable(now, clock):
+            self._under_way[errand.hash] = errand
+            self._nursery.start_soon(self._one, errand)
+        for log in self._following.logs:
+            if not self._errands.about(log):
+                self._nursery.start_soon(self._following.release(log).aclose)
         again = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock)) - clock
         due = self._errands.next_due_after(now)
         return min(again, math.inf if due is None else seconds_until(due, now))
@@ -86,24 +97,23 @@ class Runner:
                 self._errand_pauses.end(hash)
         self._answered.clear()
 
-    def _startable(self, now: int) -> list[Errand]:
+    def _startable(self, now: int, clock: float) -> list[Errand]:
         """Due, not under way, not paused, and with room for it."""
-        room = ERRANDS_AT_ONCE_MAX - len(self._under_way)
+        busy = Counter(each.receiver for each in self._under_way.values() if not _is_follow(each))
+        room = ERRANDS_AT_ONCE_MAX - busy.total()
         if room <= 0:
             return []
-        busy = Counter(self._under_way.values())
-        found = [each for receiver in self._peers for each in self._due_for(receiver, now, busy[receiver])]
+        found = [each for receiver in self._peers for each in self._due_for(receiver, now, clock, busy[receiver])]
         errands = [self._errands.get(hash) for _, hash in sorted(found)[:room]]
         return [errand for errand in errands if errand is not None]
 
-    def _due_for(self, receiver: bytes, now: int, busy: int) -> list[tuple[int, bytes]]:
+    def _due_for(self, receiver: bytes, now: int, clock: float, busy: int) -> list[tuple[int, bytes]]:
         """(due, hash) of what may go to one receiver. Asked for each by itself: errands that one receiver does not
         take, or that go to nobody in the network file, never stand before those of the others."""
-        clock = trio.current_time()
         at_once = 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
         if busy >= at_once or not self._receiver_pauses.over(receiver, clock):
             return []
-        most = at_once + busy + len(self._errand_pauses)
+        most = at_once + len(self._under_way) + len(self._errand_pauses)
         free = (
             (due, hash)
             for due, hash in self._errands.waiting_for(receiver, now, most=most)
@@ -113,7 +123,7 @@ class Runner:
 
     async def _one(self, errand: Errand) -> None:
         """One try of one errand, confined: a failure of any kind leads to a pause and another try."""
-        settled = False
+        settled, began = False, trio.current_time()
 
         async def run() -> None:
             nonlocal settled
@@ -124,10 +134,10 @@ class Runner:
         finally:
             del self._under_way[errand.hash]
             if settled:
-                self._errand_pauses.shortest(errand.hash)
+                self._errand_pauses.shortest(errand.hash, began)
                 self._answered.append(errand.hash)
             else:
-                self._errand_pauses.lengthen(errand.hash)
+                self._errand_pauses.lengthen(errand.hash, began)
             self._queue.ring()
 
     async def _tried(self, errand: Errand) -> bool:
@@ -135,14 +145,20 @@ class Runner:
         peer = self._peers[errand.receiver]
         began = trio.current_time()
         try:
-            reply = await self._dialer.ask(peer, errand.said)
+            asked, reply = await self._reply(peer, errand)
         except OSError:
-            self._receiver_pauses.lengthen(errand.receiver)
+            self._receiver_pauses.lengthen(errand.receiver, began)
             return False
         self._receiver_pauses.end(errand.receiver)
-        taken = await self._taken_in(errand, reply)
-        self._trace(peer, errand, reply, began)
+        taken = await self._taken_in(asked, reply)
+        self._trace(peer, asked, reply, began)
         return taken
+
+    async def _reply(self, peer: Peer, errand: Errand) -> tuple[Errand, Reply]:
+        """The errand as it was asked, and its reply. Raises OSError."""
+        if _is_follow(errand):
+            return await self._following.ask(peer, errand)
+        return errand, await self._dialer.ask(peer, errand.said)
 
     async def _taken_in(self, errand: Errand, reply: Reply) -> bool:
         party = self._queue.party
@@ -162,6 +178,11 @@ class Runner:
         asked = (errand.request.step, HEADER.size + len(payload(errand.said)))
         replied = (reply.step, HEADER.size + len(reply.payload))
         self._tracer.exchanged(self._tracer.name, peer.name, asked=asked, replied=replied, began=began)
+
+
+def _is_follow(errand: Errand) -> bool:
+    """It may be held for long at the other end."""
+    return errand.request.step == Step.FOLLOW
 
 
 def _is_refusal(outcome: Answer) -> bool:

@@ -117,10 +117,11 @@ class Jobs:
             elif bought is not None:
                 await (self._fetch(bought) if isinstance(job, FetchGoods) else self._open(bought))
 
+        began = trio.current_time()
         try:
             await self._incidents.confine(run)
         finally:
-            self._pauses.lengthen(job)
+            self._pauses.lengthen(job, began)
             self._under_way.discard(job)
             self._queue.ring()
 

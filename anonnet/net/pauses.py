@@ -19,8 +19,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class _Pause:
-    """Nothing is tried before `until` (trio's clock); the next pause after a failure is longer."""
+    """Since then nothing is tried before `until` (trio's clock); the next pause after a failure is longer."""
 
+    since: float
     seconds: float
     until: float
 
@@ -35,15 +36,18 @@ class Pauses(Generic[K]):
         """True if this may be tried now."""
         return key not in self._pauses or self._pauses[key].until <= now
 
-    def lengthen(self, key: K) -> None:
-        """It has failed."""
-        last = self._pauses.get(key)
-        seconds = min(2 * last.seconds, RETRY_SECONDS_MAX) if last else RETRY_SECONDS_MIN
-        self._pauses[key] = _Pause(seconds, trio.current_time() + seconds)
+    def lengthen(self, key: K, began: float) -> None:
+        """A try that began then has failed. Of several that failed together only the first makes the pause longer."""
+        last, now = self._pauses.get(key), trio.current_time()
+        if last is None:
+            self._pauses[key] = _Pause(now, RETRY_SECONDS_MIN, now + RETRY_SECONDS_MIN)
+        elif began > last.since:
+            seconds = min(2 * last.seconds, RETRY_SECONDS_MAX)
+            self._pauses[key] = _Pause(now, seconds, now + seconds)
 
-    def shortest(self, key: K) -> None:
-        """It has worked, and will be tried again all the same."""
-        self._pauses[key] = _Pause(RETRY_SECONDS_MIN / 2, trio.current_time() + RETRY_SECONDS_MIN)
+    def shortest(self, key: K, began: float) -> None:
+        """A try that began then has worked, and will be made again all the same: at once, if it took long."""
+        self._pauses[key] = _Pause(trio.current_time(), RETRY_SECONDS_MIN / 2, began + RETRY_SECONDS_MIN)
 
     def end(self, key: K) -> None:
         """It need not pause, or will not be tried any more."""

@@ -15,7 +15,6 @@ from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     CARRY_SECONDS,
     CLAIM_SECONDS,
-    ENTRIES_MAX,
     LEAD_SECONDS_MAX,
     LOG_CLOCK_SECONDS_MAX,
     RETRY_SECONDS_MAX,
@@ -23,7 +22,7 @@ from anonnet.limits import (
 )
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
-from anonnet.parties.following import check_range, commits_among
+from anonnet.parties.following import bundle_start, check_range, commits_among
 from anonnet.parties.purse import Purse
 from anonnet.parties.recovery import Recovery
 from anonnet.parties.tokens import Tokens, ask_time
@@ -176,16 +175,17 @@ class Consumer(Party):
             log=wish.log,
         )
         signed = self.purse.authorization_q(wish.bank, transaction, chosen)
+        shard = shard_of(transaction.expiration)
+        follows = bool(turn.store.awaited(wish.log, shard))  # for another purchase: nobody is shown when this one began
         turn.store.bind(chosen, wallet.LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
         turn.store.move(bought.id, wallet.AUTHORIZING)
         errands, settled = turn.store.errands, transaction.expiration + SETTLE_SECONDS + 1
         errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
         errands.add(wish.log, OutcomeOf(transaction=transaction), subject=bought.id, due=settled)
-        shard = shard_of(transaction.expiration)
-        size = time.size(shard)
-        start = size - size % ENTRIES_MAX  # a whole bundle, so that the start is no cookie
-        errands.add(wish.log, Follow(log=wish.log, shard=shard, start=start), subject=wish.log, due=turn.now)
+        if not follows:
+            follow = Follow(log=wish.log, shard=shard, start=bundle_start(time.size(shard)))
+            errands.add(wish.log, follow, subject=wish.log, due=turn.now)
 
     # Purchase: P3 and the outcome.
 
@@ -222,10 +222,11 @@ class Consumer(Party):
         waits = bool(turn.store.awaited(follow.log, follow.shard))
         if not asked.body.entries and waits:
             return Answer()
+        answer = done(turn, asked)
         if waits:
             further = replace(follow, start=follow.start + len(asked.body.entries))
             turn.store.errands.add(follow.log, further, subject=follow.log, due=turn.now)
-        return done(turn, asked)
+        return answer
 
     @on(Commit, by=From.ERRAND)  # P5a
     def commit(self, turn: WalletTurn, asked: Asked[Commit]) -> Answer:

@@ -6,12 +6,28 @@ A party finds its own transactions among the entries by their outcome keys; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from anonnet.errors import Malformed
+from anonnet.limits import ENTRIES_MAX
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
+from anonnet.store.errands import Errand
 from anonnet.wire.codec import decode_record, encode
-from anonnet.wire.signed import Signature, Signed
+from anonnet.wire.signed import Signature, Signed, unsigned
+
+
+def bundle_start(index: int) -> int:
+    """Where the bundle begins that this entry stands in: an index that many start from, and so no cookie."""
+    return index - index % ENTRIES_MAX
+
+
+def afresh(errand: Errand) -> Errand:
+    """A follow as it is asked on a new connection: from where a bundle begins. Its own start, which only this follower
+    may have reached just there, would join the connection with the one before."""
+    follow = errand.message
+    assert isinstance(follow, Follow)
+    return replace(errand, request=unsigned(replace(follow, start=bundle_start(follow.start))).signed)
 
 
 def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Signed]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -14,7 +16,9 @@ from anonnet.net.connection import Connection, Reply
 from anonnet.net.errands import Runner
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
+from anonnet.protocol.logbook import Follow
 from anonnet.protocol.network import Peer, Role
+from anonnet.store.errands import Errands
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, payload, unsigned
 
@@ -30,13 +34,18 @@ class World:
     def __init__(self) -> None:
         self.tries: list[tuple[float, str]] = []
         self.failures = 0
+        self.together = trio.Event()
+        """Failures wait for it."""
+        self.together.set()
         self.hanging = False
         self.babbling = False
         self.asked = 0
         self.asked_max = 0
 
     async def connect(self, peer: Peer) -> Connection:
-        raise AssertionError("errands ask, each on its own connection")
+        """What is connected to is a log that has nothing to tell."""
+        ours, self.log_side = trio.testing.memory_stream_pair()
+        return Connection(ours, reply_seconds=1e9)
 
     def session(self, peer: Peer) -> AbstractAsyncContextManager[Connection]:
         raise AssertionError("errands ask, each on its own connection")
@@ -52,6 +61,7 @@ class World:
             await trio.lowlevel.checkpoint()
             if self.failures:
                 self.failures -= 1
+                await self.together.wait()
                 raise ConnectionRefusedError("nobody there")
         finally:
             self.asked -= 1
@@ -154,6 +164,74 @@ async def test_an_errand_that_has_ended_is_made_anew_without_a_pause(
         await trio.sleep(10)
     assert len(world.tries) == 3
     assert world.tries[-1][0] - world.tries[0][0] < RETRY_SECONDS_MIN
+
+
+class Slow:
+    """The clock moves while the store is read, as on a machine with much to do."""
+
+    def __init__(self, errands: Errands, clock: trio.testing.MockClock, seconds: float) -> None:
+        self._errands, self._clock, self._seconds = errands, clock, seconds
+
+    def waiting_for(self, receiver: bytes, now: int, *, most: int) -> list[tuple[int, bytes]]:
+        found = self._errands.waiting_for(receiver, now, most=most)
+        self._clock.jump(self._seconds)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._errands, name)
+
+
+@pytest.mark.parametrize("part", [step / 8 for step in range(9)])
+async def test_a_pause_that_ends_while_the_store_is_read_is_not_forgotten(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, part: float
+) -> None:
+    """Whoever looks just before its end, and sees it as over just behind it, would wait for the next thing to happen:
+    where a log holds a follow, for FOLLOW_SECONDS."""
+    store, world, reading = NoteStore(), World(), RETRY_SECONDS_MIN / 4
+    world.failures = 1
+    store.errands = Slow(store.errands, autojump_clock, reading)  # type: ignore[assignment]
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "hello")
+        while world.failures:
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep_until(world.tries[0][0] + RETRY_SECONDS_MIN - 2 * reading * part)
+        queue.ring()
+        await trio.sleep(2)
+    assert len(world.tries) == 2
+    assert store.count() == 1
+
+
+async def test_failures_at_the_same_time_lengthen_the_pause_once(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    world.failures, world.together = ERRANDS_PER_RECEIVER_MAX, trio.Event()
+    async with visiting(store, world, tmp_path) as queue:
+        for number in range(ERRANDS_PER_RECEIVER_MAX):
+            await send(queue, f"hello {number}")
+        while world.failures:
+            await trio.testing.wait_all_tasks_blocked()
+        world.together.set()
+        await trio.sleep(2)
+    assert store.count() == ERRANDS_PER_RECEIVER_MAX
+
+
+async def test_a_follow_that_is_held_stands_in_nobody_s_way(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """After a failure a receiver is tried by one errand at a time: not by the one that waits there for news."""
+    store, world = NoteStore(), World()
+    store.begin()
+    follow = Follow(log=TALLY.identity, shard=1, start=0)
+    store.errands.add(TALLY.identity, follow, subject=TALLY.identity, due=0)
+    store.commit()
+    async with visiting(store, world, tmp_path) as queue:
+        await trio.testing.wait_all_tasks_blocked()
+        world.failures = 1
+        await send(queue, "hello")
+        await trio.sleep(2)
+    assert len(world.tries) == 2
+    assert store.count() == 1
 
 
 async def test_a_receiver_that_hangs_leaves_room_for_the_others(

@@ -432,9 +432,31 @@ def test_where_she_begins_to_follow_is_where_many_begin(scene: Scene) -> None:
     for entries in (3, ENTRIES_MAX):
         author.writes(entries, scene.now + LEAD)
         stopped(scene, Entries)
-        starts += [line.body.start for line in scene.said(Follow) if line.sender == "consumer"]  # type: ignore[attr-defined]
+        starts.append(started(scene)[-1])
+        scene.lost = lambda line: False
+        scene.settle()  # what is bought ends, and with it her following
 
-    assert set(starts) == {0, ENTRIES_MAX}
+    assert starts == [0, ENTRIES_MAX]
+
+
+def test_two_purchases_that_wait_at_once_follow_once(scene: Scene) -> None:
+    stopped(scene, Entries)
+    Author(scene).writes(3, scene.now + LEAD)
+    scene.buy()
+    scene.settle()
+
+    assert set(started(scene)) == {0}
+    assert len(follows(scene)) == 1
+
+
+def started(scene: Scene) -> list[int]:
+    """From where the consumer has asked for entries."""
+    return [line.body.start for line in scene.said(Follow) if line.sender == "consumer"]  # type: ignore[attr-defined]
+
+
+def follows(scene: Scene) -> list[Errand]:
+    """Her errands that follow a log."""
+    return [each for each in scene.consumer.store.errands.due(scene.now, most=100) if isinstance(each.message, Follow)]
 
 
 def test_a_refusal_that_is_padded_does_not_hide_the_purchase(scene: Scene) -> None:

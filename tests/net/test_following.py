@@ -1,0 +1,296 @@
+"""Following a log through the relay: one circuit as long as an outcome is awaited; where it breaks, nothing is missed.
+
+A real consumer, log and relay on real sockets. The sale was begun without a network and waits for its commit; strangers
+commit theirs meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from anonnet.crypto.keys import SigningKey
+from anonnet.limits import ENTRIES_MAX, FOLLOW_REPLY_SECONDS, FOLLOW_SECONDS
+from anonnet.net.answering import Say
+from anonnet.net.connection import Connection
+from anonnet.net.dialing import Direct, ThroughRelay
+from anonnet.net.errands import Runner
+from anonnet.net.following import Following
+from anonnet.net.front import Front
+from anonnet.net.incidents import Incidents
+from anonnet.net.relay import Relay
+from anonnet.net.serving import Server, channel_handler, listen
+from anonnet.net.trace import Tracer
+from anonnet.net.turns import Placement, TurnQueue
+from anonnet.protocol.logbook import Follow
+from anonnet.protocol.network import Network, Peer, Role
+from anonnet.protocol.purchase import AuthorizationM, Commit
+from anonnet.protocol.transaction import Transaction, number_of
+from anonnet.store.errands import Errand
+from anonnet.wire.codec import decode
+from anonnet.wire.frames import Frame
+from anonnet.wire.signed import Signed, Signer, unsigned
+from tests.paper.scenes import LEAD, Scene
+from tests.stage import NETWORK, Actor
+
+from .parties import STATIC_SECRETS, Counting, new_peer, queue_of
+
+SECONDS = FOLLOW_SECONDS - 5
+"""Whoever hears of an entry only when a held follow ends is too late for any test here."""
+COMMITS = 20
+
+
+@dataclass
+class Heard:
+    """One connection to the log: the steps that were asked on it, and where it followed from."""
+
+    steps: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Ear:
+    """Answers one connection, and remembers what it was asked."""
+
+    front: Front
+    heard: Heard
+
+    async def admit(self) -> None:
+        await self.front.admit()
+
+    async def answer(self, request: Frame, say: Say) -> None:
+        self.heard.steps.append(request.step)
+        if request.step == Follow.step:
+            follow = decode(request.payload)
+            assert isinstance(follow, Follow)
+            self.heard.starts.append(follow.start)
+        await self.front.answer(request, say)
+
+
+@dataclass
+class Street:
+    """A scene whose log, relay and consumer stand on sockets; each can be stopped and started again."""
+
+    scene: Scene
+    folder: Path
+    nursery: trio.Nursery
+    network: Network
+    log: Peer
+    relay: Peer
+    relaying: Relay | None = None
+    connections: list[Heard] = field(default_factory=list)
+    scopes: dict[str, trio.CancelScope] = field(default_factory=dict)
+    strangers: int = 0
+
+    async def start(self, name: str) -> None:
+        serve = {"log": self._serve_log, "relay": self._serve_relay, "wallet": self._run_wallet}[name]
+        self.scopes[name] = await self.nursery.start(self._scoped, serve)
+
+    async def _scoped(
+        self, work: Callable[[trio.Nursery], object], *, task_status: trio.TaskStatus[trio.CancelScope]
+    ) -> None:
+        async with trio.open_nursery() as nursery:
+            await work(nursery)  # type: ignore[misc]
+            task_status.started(nursery.cancel_scope)
+
+    def stop(self, name: str) -> None:
+        """As if it had been killed: every connection of it is cut."""
+        self.scopes[name].cancel()
+
+    def queue(self, actor: Actor) -> TurnQueue:
+        placement = Placement.INLINE  # so that a test may look into the store
+        return queue_of(actor.party, actor.store, self.folder, clock=lambda: self.scene.now, placement=placement)
+
+    async def _serve_log(self, nursery: trio.Nursery) -> None:
+        queue, server = self.queue(self.scene.log), Server(Incidents(self.folder, Counting()))
+
+        def front(channel: bytes) -> Ear:
+            self.connections.append(Heard())
+            return Ear(Front(queue, Tracer("log"), channel), self.connections[-1])
+
+        handle = channel_handler(
+            *(server, self.log),
+            network=self.network.name,
+            static_secret=STATIC_SECRETS[self.log.identity],
+            front=front,  # type: ignore[arg-type]
+        )
+        await nursery.start(queue.run)
+        nursery.start_soon(server.serve, await listen(self.log.host, self.log.port), handle)
+
+    async def _serve_relay(self, nursery: trio.Nursery) -> None:
+        incidents = Incidents(self.folder, Counting())
+        self.relaying = Relay(self.network, self.relay, STATIC_SECRETS[self.relay.identity], incidents=incidents)
+        nursery.start_soon(self.relaying.serve, await listen(self.relay.host, self.relay.port))
+
+    async def _run_wallet(self, nursery: trio.Nursery) -> None:
+        queue = self.queue(self.scene.consumer)
+        runner = Runner(
+            queue,
+            self.scene.consumer.store.errands,
+            network=self.network,
+            dialer=ThroughRelay(self.network, None, self.relay),
+            incidents=queue.incidents,
+            tracer=Tracer("wallet"),
+        )
+        await nursery.start(queue.run)
+        await nursery.start(runner.run)
+
+    # What happens and what can be seen.
+
+    async def commit(self, authorization_m: Signed) -> None:
+        """Bring a P4 to the log, as its merchant does."""
+        async with await Direct(self.network).connect(self.log) as connection:
+            assert (await connection.ask(authorization_m)).step == Commit.step
+
+    async def stranger_commits(self) -> None:
+        """Some other merchant's sale commits."""
+        self.strangers += 1
+        key = SigningKey(hashlib.sha256(b"stranger").digest())
+        k = hashlib.sha256(b"%d" % self.strangers).digest()
+        transaction = Transaction(
+            number=number_of(key.public, k),
+            expiration=self.scene.now + LEAD,
+            merchant=key.public,
+            log=self.log.identity,
+        )
+        await self.commit(Signer(NETWORK, key).sign(AuthorizationM(transaction=transaction, key=k)))
+
+    @property
+    def cursor(self) -> int:
+        """How far the wallet has read."""
+        store = self.scene.consumer.store
+        errands = [errand.message for errand in store.errands.due(self.scene.now, most=store.errands.count())]
+        return max((each.start for each in errands if isinstance(each, Follow)), default=-1)
+
+    async def hears_strangers(self, times: int) -> None:
+        """Strangers commit, and the wallet reads each of it before the next."""
+        for _ in range(times):
+            before = self.cursor
+            await self.stranger_commits()
+            await self.so(lambda before=before: self.cursor > before)  # type: ignore[misc]
+
+    async def so(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so; the test's deadline ends it."""
+        while not condition():
+            await trio.testing.wait_all_tasks_blocked(0.001)
+
+    @property
+    def state(self) -> str:
+        (id,) = self.scene.consumer.store.purchases(most=9)
+        bought = self.scene.consumer.store.purchase(id)
+        assert bought is not None
+        state: str = bought.state
+        return state
+
+    @property
+    def followed_on(self) -> list[Heard]:
+        """The connections on which the log was followed."""
+        return [each for each in self.connections if each.starts]
+
+
+def free_port(role: Role, name: str) -> Peer:
+    """A peer with a port of this machine that is free now, and will be its own after a restart too."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return new_peer(role, name, port=probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def street(folder: Path) -> AsyncIterator[Street]:
+    """The consumer waits for a commit, and her merchant is silent. Log, relay and wallet run."""
+    scene = Scene(folder)
+    scene.prepare()
+    scene.lost = lambda line: line.kind in (AuthorizationM, Follow)
+    scene.buy()
+    scene.settle()
+    relay, log = free_port(Role.RELAY, "relay"), free_port(Role.LOG, "log")
+    real = next(peer for peer in scene.network.peers if peer.role is Role.LOG)
+    STATIC_SECRETS[real.identity] = STATIC_SECRETS[log.identity]
+    real = replace(real, channel_key=log.channel_key, port=log.port)
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            made = Street(scene, folder, nursery, Network(NETWORK, (real, relay)), real, relay)
+            for name in ("log", "relay", "wallet"):
+                await made.start(name)
+            yield made
+            nursery.cancel_scope.cancel()
+
+
+async def test_an_outcome_is_followed_on_one_circuit_and_heard_of_at_once(tmp_path: Path) -> None:
+    async with street(tmp_path) as made:
+        await made.hears_strangers(COMMITS)  # each in much less time than a follow is held
+        await made.commit(mine(made))
+        await made.so(lambda: made.state == "committed")
+
+        (heard,) = made.followed_on
+        assert set(heard.steps) == {Follow.step}, "nothing else is asked on this circuit"
+        assert len(heard.starts) == COMMITS + 1
+        assert heard.starts == sorted(set(heard.starts)), "each is asked from where the last one ended"
+
+
+async def test_the_circuit_ends_when_nothing_is_awaited_any_more(tmp_path: Path) -> None:
+    async with street(tmp_path) as made:
+        await made.hears_strangers(1)
+        await made.commit(mine(made))
+        await made.so(lambda: made.state == "committed")
+        await made.so(lambda: made.relaying is not None and not made.relaying.door.inside)
+
+        assert len(made.followed_on) == 1
+
+
+@pytest.mark.parametrize("broken", ["relay", "log", "wallet"])
+async def test_what_breaks_is_followed_on_from_where_a_bundle_begins_and_nothing_is_missed(
+    tmp_path: Path, broken: str
+) -> None:
+    async with street(tmp_path) as made:
+        await made.hears_strangers(3)
+        made.stop(broken)
+        if broken != "log":
+            await made.commit(mine(made))  # while she does not hear
+        await made.start(broken)
+        if broken == "log":
+            await made.commit(mine(made))
+        await made.so(lambda: made.state == "committed")
+
+        assert made.cursor == -1
+        assert len(made.followed_on) == 2
+        assert [heard.starts[0] % ENTRIES_MAX for heard in made.followed_on] == [0, 0], "a start is no cookie"
+
+
+def mine(made: Street) -> Signed:
+    """P4 of the sale that the consumer waits for, which her merchant has kept back."""
+    (errand,) = [
+        each
+        for each in made.scene.merchant.store.errands.due(made.scene.now, most=9)
+        if isinstance(each.message, AuthorizationM)
+    ]
+    return errand.request
+
+
+async def test_a_connection_that_has_silently_died_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    dialed: list[object] = []
+
+    class Deaf:
+        async def connect(self, peer: Peer) -> Connection:
+            ours, theirs = trio.testing.memory_stream_pair()
+            dialed.append(theirs)
+            return Connection(ours, reply_seconds=1e9)
+
+    log = new_peer(Role.LOG, "log")
+    following = Following(Deaf())  # type: ignore[arg-type]
+    asked = unsigned(Follow(log=log.identity, shard=1, start=3)).signed
+    errand = Errand(hash=asked.hash, receiver=log.identity, subject=log.identity, request=asked)
+    for tries in (1, 2):
+        began = trio.current_time()
+        with pytest.raises(TimeoutError):
+            await following.ask(log, errand)
+        assert trio.current_time() - began == FOLLOW_REPLY_SECONDS
+        assert (len(dialed), following.logs) == (tries, [])
