@@ -48,6 +48,7 @@ class Why(enum.StrEnum):
     TOKEN_USED = "token-used"  # evidence: the earlier authorization_q, and the commit where there is one
     SALE_AUTHORIZED = "sale-authorized"  # evidence: the promise over another payment; or the commit
     SALE_ABORTED = "sale-aborted"  # evidence: the abort
+    NOT_PLEDGED = "not-pledged"  # the key of a sale whose pledge does not stand here yet
     NUMBER_USED = "number-used"
     BAD_KEY = "bad-key"  # the merchandise key is not the one that the transaction number promised
     BAD_GOODS = "bad-goods"

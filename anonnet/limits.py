@@ -76,6 +76,9 @@ SHARDS_MAX = 16
 """Open shards of a log: expirations lead by LEAD_SECONDS_MAX at most, so that three are open and a few await their
 closing."""
 
+FORK_BYTES_MAX = 2 * CHECKPOINT_BYTES_MAX + 4 * KIB
+"""A fork proof: two checkpoints and the nodes between them."""
+
 USED_MAX = 4096
 """Names of used tokens in one page: 16 bytes each, so that a page fits in a frame."""
 
@@ -150,6 +153,9 @@ can be lost between an index that was taken and a request that never left."""
 
 RESTORE_SPREAD_SECONDS = 3600
 """Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
+
+BEHIND_SECONDS = 1
+"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log."""
 
 CARRY_SECONDS = 3
 """How long a consumer waits for a commit before she carries P3 to the merchant herself."""

@@ -29,7 +29,7 @@ class Label(enum.StrEnum):
     USED = "anonnet used"  # published name of a used token: protocol.recovery
     LOG = "anonnet log"  # the log's identity L: protocol.transaction
     DOWNLOAD = "anonnet download"  # an order's name, from its download secret: protocol.goods
-    REQUEST = "anonnet request"  # what a refusal names: wire.signed
+    REQUEST = "anonnet request"  # what a refusal names: wire.signed; with a receiver, one of several: store.errands
     GOODS = "anonnet goods"  # key that seals the goods, from k: crypto.sealing
     CHALLENGE = "anonnet challenge"  # challenges of the key proof: crypto.blind
     TOKEN_KEY = "anonnet token key"  # q of a token, from the wallet's seed: protocol.seed

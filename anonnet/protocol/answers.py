@@ -24,7 +24,7 @@ from anonnet.protocol.logbook import (
     Undecided,
 )
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
-from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt
+from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined
@@ -57,6 +57,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     Follow: (Entries,),
     CheckpointOf: (CheckpointIs,),
     TimeOf: (Time,),
+    Alert: (Noted,),
     Join: (Joined,),
 }
 """Every request between parties, and what may be said to it; a signed refusal may be said to each but `Join`."""

@@ -19,7 +19,7 @@ from anonnet.limits import (
     ENTRY_BYTES_MAX,
     FRAME_MAX,
     KIB,
-    NOTE_SIGNATURES_MAX,
+    POLICY_WITNESSES_MAX,
     SHARDS_MAX,
 )
 from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
@@ -119,13 +119,14 @@ class Entries(Message):
 
 @message(Step.CHECKPOINT_OF, signed=False, frame_max=KIB)
 class CheckpointOf(Message):
-    """Anyone -> L or a mirror: checkpoints of a shard from this size on, with their cosignatures. The asker has so many
-    cosignatures of the one of this size; where there is nothing more to tell, the answer waits a while."""
+    """Anyone -> L or a mirror: checkpoints of a shard from this size on, with their cosignatures. The asker has those
+    cosignatures of the one of this size whose bits are set (bit i: the i-th mirror's, by ascending key); where there is
+    nothing more to tell, the answer waits a while."""
 
     log: Hash
     shard: Shard
     size: Index
-    cosignatures: Annotated[int, Between(0, NOTE_SIGNATURES_MAX)]
+    cosigned: Annotated[int, Between(0, 2**POLICY_WITNESSES_MAX - 1)]
 
 
 @message(Step.CHECKPOINT_IS, signed=False, frame_max=CHECKPOINTS_MAX * CHECKPOINT_BYTES_MAX + KIB)

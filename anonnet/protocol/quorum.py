@@ -12,17 +12,19 @@ honest mirror ever signs the abort unless he withholds the key.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from anonnet.errors import Malformed
-from anonnet.limits import CERTIFICATE_BYTES_MAX, ENTRY_BYTES_MAX, KIB, SMALL_FRAME_MAX
-from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds
+from anonnet.limits import CERTIFICATE_BYTES_MAX, ENTRY_BYTES_MAX, FORK_BYTES_MAX, KIB, SMALL_FRAME_MAX
+from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import Entry, EntryKind
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction, check_key_or_none
 from anonnet.tlog.merkle import leaf_hash
+from anonnet.tlog.note import Note, Signature
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Between, Message, decode, decode_record, message
 from anonnet.wire.signed import Checked, Signed
@@ -66,6 +68,15 @@ class Receipt(Message):
     authorization_m: Hash
     outcome_key: Hash
     time: Seconds
+
+
+@message(Step.ALERT, signed=False, frame_max=FORK_BYTES_MAX + KIB)
+class Alert(Message):
+    """Anyone -> mirror: a fork proof (anonnet.tlog.fork) against this shard of the log. It stands for itself."""
+
+    log: Hash
+    shard: Shard
+    fork: Annotated[bytes, Between(1, FORK_BYTES_MAX)]
 
 
 @message(Step.CERTIFICATE_OF, signed=False, frame_max=KIB)
@@ -120,3 +131,22 @@ def pledge_certified(known: KnownLog, said: Checked[Certificate], transaction: T
     """Raise Malformed unless this certificate is that of the transaction's pledge."""
     if transaction_of(certified(known, said.body, EntryKind.PLEDGE)) != transaction:
         raise Malformed("a certificate of another transaction's pledge")
+
+
+def places(known: KnownLog, mirrors: Collection[bytes]) -> int:
+    """Which of the log's mirrors these are: bit i stands for the i-th key in ascending order."""
+    return sum(1 << place for place, key in enumerate(sorted(known.mirrors)) if key in mirrors)
+
+
+def cosignatures(known: KnownLog, note: Note) -> dict[bytes, Signature]:
+    """The cosignatures of the log's mirrors on a checkpoint, by mirror. Raises Malformed where one does not hold."""
+    if known.decides_alone:
+        return {}
+    witnesses = {(each.key.name, each.key.id): each.key for each in known.quorum.witnesses}
+    found: dict[bytes, Signature] = {}
+    for signature in note.signatures:
+        key = witnesses.get((signature.name, signature.id))
+        if key is not None and key.public in known.mirrors:
+            key.time_of(note.text, signature.value)
+            found.setdefault(key.public, signature)
+    return found

@@ -63,6 +63,7 @@ class Step(enum.IntEnum):
     CERTIFICATE = 90
     CHECKPOINT_OF = 91
     CHECKPOINT_IS = 92
+    ALERT = 93
 
     # Relay.
     JOIN = 96

@@ -7,15 +7,17 @@ them, in the turn that makes them necessary or unnecessary.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from anonnet.crypto.hashing import H, Label
 from anonnet.store.database import Database
 from anonnet.wire.codec import Message, decode, decode_record, encode
 from anonnet.wire.signed import Signed, unsigned
 
 SCHEMA = """
 create table if not exists errand(
-    hash blob primary key,      -- of the request's body
+    hash blob primary key,      -- of the request's body; where several are asked the same, of the receiver too
     receiver blob not null,     -- the party's identity
     subject blob not null,      -- what it is about, so that all errands of a sale can be ended together
     request blob not null,      -- Signed, as it will be sent (no signatures: the message alone)
@@ -58,13 +60,26 @@ class Errands:
 
         Already there: only `due` may become earlier.
         """
-        signed = request if isinstance(request, Signed) else unsigned(request).signed
+        signed = _signed(request)
+        self._add(signed.hash, receiver, signed, subject, due)
+        return signed.hash
+
+    def add_for_each(
+        self, receivers: Iterable[bytes], request: Signed | Message, *, subject: bytes, due: int
+    ) -> list[bytes]:
+        """The same for several receivers: one errand for each of them."""
+        signed, hashes = _signed(request), []
+        for receiver in receivers:
+            hashes.append(H(Label.REQUEST, receiver, signed.body))
+            self._add(hashes[-1], receiver, signed, subject, due)
+        return hashes
+
+    def _add(self, hash: bytes, receiver: bytes, request: Signed, subject: bytes, due: int) -> None:
         self._db.run(
             "insert into errand(hash, receiver, subject, request, due) values(?, ?, ?, ?, ?)"
             " on conflict(hash) do update set due = min(due, excluded.due)",
-            *(signed.hash, receiver, subject, encode(signed), due),
+            *(hash, receiver, subject, encode(request), due),
         )
-        return signed.hash
 
     def end(self, hash: bytes) -> None:
         """This request needs no sending any more."""
@@ -77,6 +92,10 @@ class Errands:
     def about(self, subject: bytes) -> bool:
         """True while something about this subject has no answer yet."""
         return self._db.one("select 1 from errand where subject = ?", subject) is not None
+
+    def waits_for(self, receiver: bytes, subject: bytes) -> bool:
+        """True while this receiver has been asked something about this subject and has not answered yet."""
+        return self._db.one("select 1 from errand where subject = ? and receiver = ?", subject, receiver) is not None
 
     def postpone(self, hash: bytes, due: int) -> None:
         """Send it again, but not before `due`."""
@@ -121,3 +140,7 @@ class Errands:
         """When the next of those errands is due that are not due at `now`, or None."""
         (due,) = self._db.one("select min(due) from errand where due > ?", now)
         return None if due is None else int(due)
+
+
+def _signed(request: Signed | Message) -> Signed:
+    return request if isinstance(request, Signed) else unsigned(request).signed

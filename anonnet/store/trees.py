@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from anonnet.store.database import Database
-from anonnet.tlog.merkle import consistency_path, inclusion_path, node_hash, range_root
+from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, node_hash, range_root
 
 SCHEMA = """
 create table if not exists node(
@@ -44,6 +44,15 @@ class Trees:
     def root(self, tree: int, size: int) -> bytes:
         """The root of the first `size` leaves."""
         return range_root(lambda level, position: self._node(tree, level, position), 0, size)
+
+    def frontier(self, tree: int, size: int) -> Frontier:
+        """The right edge of the first `size` leaves, to grow from without writing."""
+        subtrees, start = [], 0
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                subtrees.append(self._node(tree, level, start >> level))
+                start += 1 << level
+        return Frontier(size, subtrees)
 
     def inclusion(self, tree: int, index: int, size: int) -> list[bytes]:
         """PATH(index, D[size]) of RFC 6962, for index < size."""

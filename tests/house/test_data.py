@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from anonnet import limits
-from anonnet.store import bank, log, merchant, wallet
+from anonnet.store import bank, log, merchant, mirror, wallet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
-SCHEMAS = {"Bank": bank.SCHEMA, "Merchant": merchant.SCHEMA, "Log": log.SCHEMA, "Wallet": wallet.SCHEMA}
+SCHEMAS = {
+    "Bank": bank.SCHEMA,
+    "Merchant": merchant.SCHEMA,
+    "Log": log.SCHEMA,
+    "Mirror": mirror.SCHEMA,
+    "Wallet": wallet.SCHEMA,
+}
 ROW = re.compile(r"^\| `(\w+)`(.*)$", re.MULTILINE)
 WORD = re.compile(r"`([A-Z_]{4,})`")
 STEPS = {"RESTORE", "STATE"}

@@ -26,6 +26,7 @@ def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
 
     for new in range(1, size + 1):
         assert rows.root(7, new) == whole.root(new), f"seed {seed}"
+        assert rows.frontier(7, new).root() == whole.root(new), f"seed {seed}"
         index, old = chance.randrange(new), chance.randrange(new)
         assert rows.inclusion(7, index, new) == whole.inclusion(index, new), f"seed {seed}"
         if old:

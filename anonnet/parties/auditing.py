@@ -1,0 +1,215 @@
+"""What a mirror says yes to: it takes in a log's entries, checks them, cosigns, and compares with what others saw.
+
+A cosignature of ours means: I hold every entry below this checkpoint, all keep the rules, and none is later than my
+clock. It is made in the turn that keeps the entries, and never for a tree that is not larger than the last. A fork, or
+an entry that breaks a rule, is kept as evidence for ever and freezes the shard: nothing more of it is taken in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anonnet.crypto.keys import SigningKey
+from anonnet.errors import Malformed
+from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS
+from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.protocol.known_log import CHAIN, KnownLog
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Follow, Recorded
+from anonnet.protocol.outcome import Logs
+from anonnet.protocol.quorum import Alert, Certificate, cosignatures, places
+from anonnet.protocol.refusal import Noted
+from anonnet.protocol.rules import Broken, decided_by, follows, sound
+from anonnet.protocol.transaction import expired
+from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.fork import Fork
+from anonnet.tlog.merkle import leaf_hash
+from anonnet.tlog.note import Note, Signer
+from anonnet.tlog.proof import LogProof
+from anonnet.wire.codec import encode
+
+AuditTurn = Turn[MirrorStore]
+
+
+class Auditing:
+    """The desk of a mirror that reads."""
+
+    def __init__(self, network: str, key: SigningKey, logs: Logs) -> None:
+        self._network = network
+        self._key = key
+        self._logs = logs
+
+    def watch(self, turn: AuditTurn, copy: Copy) -> None:
+        """Follow this shard as long as a sale of it may be decided or claimed; compare it once there is something."""
+        over = copy.shard != CHAIN and expired(decided_by(copy.shard) + CLAIM_SECONDS, turn.now)
+        if copy.closed or copy.frozen or over:
+            return
+        follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
+        turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now)
+        if copy.size:
+            self.compare(turn, copy)
+
+    def compare(self, turn: AuditTurn, copy: Copy, wait: int = 0) -> None:
+        """Have one question at each other mirror: what is there beyond what I have?"""
+        known = self._logs[copy.log]
+        about = known.origin(copy.shard).encode()
+        newest = turn.store.mark(copy.tree, copy.size)
+        cosigned = places(known, newest.cosignatures) if newest else 0
+        question = CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
+        for peer in self._peers(known):
+            if not turn.store.errands.waits_for(peer, about):
+                turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + wait)
+
+    def _peers(self, known: KnownLog) -> list[bytes]:
+        return [key for key in known.mirrors if key != self._key.public]
+
+    # Entries.
+
+    @on(Entries, by=From.ERRAND)
+    def entries(self, turn: AuditTurn, asked: Asked[Entries]) -> Answer:
+        """Take in what leads to a checkpoint of the log and keeps its rules."""
+        follow, said = request(asked), asked.body
+        assert isinstance(follow, Follow)
+        if (said.shard, said.start) != (follow.shard, follow.start):
+            raise Malformed("entries from another place than was asked for")
+        copy = turn.store.open_copy(follow.log, follow.shard)
+        if said.start == copy.size and not copy.frozen:
+            taken = self._taken(turn, copy, said)
+            if taken == copy and answered(asked).receiver == copy.log:
+                return later(turn, asked, BEHIND_SECONDS) if said.entries else Answer()
+            copy = taken
+        done(turn, asked)
+        self.watch(turn, copy)
+        return Answer()
+
+    def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:
+        """The copy with what these entries add to it, up to the last checkpoint that they lead to."""
+        frontier = turn.store.trees.frontier(copy.tree, copy.size)
+        for note in said.checkpoints:
+            signed = self._opened(copy, note)
+            end = signed.body.size - said.start
+            if end > len(said.entries):
+                raise Malformed("a checkpoint beyond the entries that come with it")
+            piece = said.entries[copy.size - said.start : end]
+            for each in piece:
+                frontier.append(leaf_hash(each.entry))
+            if frontier.size != signed.body.size or frontier.root() != signed.body.root:
+                break  # whoever hands these out is wrong, or the log has forked: checkpoints will tell
+            audited = self._audited(turn, copy, signed, piece)
+            if audited.size != signed.body.size:
+                return audited
+            self._keep(turn, audited, signed)
+            copy = audited
+        return copy
+
+    def _audited(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint, piece: Sequence[Recorded]) -> Copy:
+        """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful."""
+        known, grown = self._logs[copy.log], copy
+        turn.store.begin_range(copy, [each.entry for each in piece])
+        for each in piece:
+            try:
+                entry = sound(self._network, known, copy.shard, each.entry)
+                follows(grown, entry)
+            except Broken:
+                path = turn.store.trees.inclusion(copy.tree, grown.size, signed.body.size)
+                proof = LogProof(grown.size, tuple(path), SignedCheckpoint.parse(self._by_log(known, copy, signed)))
+                turn.store.drop_range()
+                evidence = encode(Certificate(entry=each.entry, proof=proof.encoded()))
+                turn.store.freeze(copy.log, copy.shard, evidence, turn.now)
+                return turn.store.open_copy(copy.log, copy.shard)
+            if expired(turn.now + CLOCK_TOLERANCE_SECONDS, entry.time):
+                turn.store.drop_range()  # a log that runs ahead would end sales before their time
+                return copy
+            grown = turn.store.append(grown, entry, each)
+        turn.store.keep_range(grown)
+        return grown
+
+    # Checkpoints.
+
+    def _opened(self, copy: Copy, data: bytes) -> SignedCheckpoint:
+        """A checkpoint of this shard that the log has signed. Raises Malformed."""
+        signed = SignedCheckpoint.parse(data)
+        if signed.body.origin != self._logs[copy.log].origin(copy.shard):
+            raise Malformed("a checkpoint of another shard")
+        signed.note.opened([self._logs[copy.log].verifier(copy.shard)])
+        return signed
+
+    def _by_log(self, known: KnownLog, copy: Copy, signed: SignedCheckpoint) -> bytes:
+        """The note with the log's signature alone."""
+        verifier = known.verifier(copy.shard)
+        lines = [each for each in signed.note.signatures if (each.name, each.id) == (verifier.name, verifier.id)]
+        return Note(signed.note.text, (lines[0],)).encoded()
+
+    def _keep(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> None:
+        """Keep a checkpoint that the copy leads to, with the cosignatures that hold; cosign it where it is the newest.
+
+        Raises Malformed for a cosignature of a mirror that does not hold."""
+        known, size, text = self._logs[copy.log], signed.body.size, signed.note.text
+        turn.store.keep_checkpoint(copy.tree, size, self._by_log(known, copy, signed))
+        for mirror, signature in cosignatures(known, signed.note).items():
+            turn.store.keep_cosignature(copy.tree, size, mirror, signature.line)
+        name = known.mirrors.get(self._key.public)
+        if name is not None and size == copy.size and turn.store.raise_mark(copy.tree, size):
+            own = Signer(name.decode(), self._key).cosign(text, turn.now)
+            turn.store.keep_cosignature(copy.tree, size, self._key.public, own.line)
+        mark = turn.store.mark(copy.tree, size)
+        assert mark is not None
+        if not known.decides_alone and known.agreed(mark.cosignatures):
+            turn.store.call_met(copy.tree, size)
+
+    @on(CheckpointIs, by=From.ERRAND)
+    def checkpoints(self, turn: AuditTurn, asked: Asked[CheckpointIs]) -> Answer:
+        """Compare what another has seen with our copy: take its cosignatures, or convict the log."""
+        question, said = request(asked), asked.body
+        assert isinstance(question, CheckpointOf)
+        if (said.log, said.shard) != (question.log, question.shard):
+            raise Malformed("checkpoints of another shard than was asked for")
+        copy, wait = turn.store.open_copy(said.log, said.shard), 0
+        if not said.checkpoints and question.size == copy.size:
+            return Answer()  # nothing new on either side: the question stands
+        done(turn, asked)
+        for note in said.checkpoints:
+            signed = self._opened(copy, note)
+            if signed.body.size > copy.size:
+                wait = BEHIND_SECONDS
+            elif signed.body.root != turn.store.trees.root(copy.tree, signed.body.size):
+                self._forked(turn, copy, signed)
+                return Answer()
+            elif signed.body.size:
+                self._keep(turn, copy, signed)
+        if wait:  # the log may be slower to tell us than to tell others; or it does not tell us
+            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
+            turn.store.errands.add_for_each(
+                [answered(asked).receiver], follow, subject=copy.log, due=turn.now + BEHIND_SECONDS
+            )
+        if not copy.frozen:
+            self.compare(turn, copy, wait)
+        return Answer()
+
+    # Evidence.
+
+    def _forked(self, turn: AuditTurn, copy: Copy, other: SignedCheckpoint) -> None:
+        """The log has signed this checkpoint, and one that our copy leads to: no tree extends both."""
+        known, newest = self._logs[copy.log], turn.store.mark(copy.tree, copy.size)
+        assert newest is not None, "a copy leads to a checkpoint"
+        nodes: tuple[bytes, ...] = ()
+        if 0 < other.body.size < copy.size:
+            nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
+        lower = SignedCheckpoint.parse(self._by_log(known, copy, other))
+        self._convict(turn, copy.log, copy.shard, Fork(lower, SignedCheckpoint.parse(newest.note), nodes))
+
+    def _convict(self, turn: AuditTurn, log: bytes, shard: int, fork: Fork) -> None:
+        """Keep it, freeze the shard, tell the other mirrors. Raises Malformed where it convicts nobody."""
+        known, evidence = self._logs[log], fork.encoded()
+        if not fork.convicts(known.origin(shard), [known.verifier(shard)]):
+            raise Malformed("a fork proof that proves nothing")
+        if turn.store.freeze(log, shard, evidence, turn.now):
+            alert = Alert(log=log, shard=shard, fork=evidence)
+            turn.store.errands.add_for_each(self._peers(known), alert, subject=log, due=turn.now)
+
+    @on(Alert)
+    def alert(self, turn: AuditTurn, asked: Asked[Alert]) -> Answer:
+        """Whoever brings it: a fork proof stands for itself."""
+        self._convict(turn, asked.body.log, asked.body.shard, Fork.parse(asked.body.fork))
+        return Answer(Noted(request=asked.signed.hash))

@@ -1,0 +1,195 @@
+"""The mirror: one of those who make a log's word count (docs/decisions.md: a quorum of mirrors).
+
+It answers for its own copy of a log: what stands there, what a quorum has certified, and, once its prefix has freed a
+transaction, its own signature under the abort. It takes keys that merchants hand over after their pledges, so that no
+log can suppress them unseen. It learns what the log publishes, and those keys; never who bought.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anonnet.crypto.keys import SigningKey
+from anonnet.errors import Refused, Why
+from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETRY_SECONDS_MAX, SHARD_SECONDS
+from anonnet.parties.auditing import Auditing
+from anonnet.parties.errands import done, later, request
+from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
+from anonnet.protocol.known_log import CHAIN, shard_of
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.outcome import Logs
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
+from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
+from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.rules import Decision, decision
+from anonnet.protocol.transaction import Transaction, expired
+from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.proof import LogProof
+from anonnet.wire.codec import encode
+from anonnet.wire.signed import Checked, Signer
+
+MirrorTurn = Turn[MirrorStore]
+
+
+class Mirror(Party):
+    """Cosigns for the logs whose policy names it, and keeps copies of all these logs."""
+
+    def __init__(self, signer: Signer, key: SigningKey, logs: Logs) -> None:
+        self.logs = dict(sorted(logs.items()))
+        self.auditing = Auditing(signer.network, key, self.logs)
+        super().__init__(signer, self.auditing)
+
+    def check(self, said: Checked[Any]) -> None:
+        body = said.body
+        log = body.transaction.log if hasattr(body, "transaction") else getattr(body, "log", None)
+        if log is not None and log not in self.logs:
+            raise Refused(Why.WRONG_LOG, "this mirror does not follow that log")
+        if isinstance(body, AuthorizationM):
+            check_authorization_m(said)
+
+    @on(Due)
+    def look(self, turn: MirrorTurn, asked: Asked[Due]) -> Answer:
+        """Follow the chain, and each shard in which a sale may still be decided, or claimed."""
+        newest = shard_of(turn.now + LEAD_SECONDS_MAX)
+        for log in self.logs:
+            for shard in (CHAIN, *range(shard_of(max(0, turn.now - CLAIM_SECONDS)), newest + 1)):
+                self.auditing.watch(turn, turn.store.open_copy(log, shard))
+        turn.store.look_again(newest * SHARD_SECONDS - LEAD_SECONDS_MAX)
+        return Answer()
+
+    @on(Forget, by=From.OWNER)
+    def forget(self, turn: MirrorTurn, asked: Asked[Forget]) -> Answer:
+        """As the log forgets."""
+        return Answer(more=turn.store.forget(turn.now) > 0)
+
+    # What stands in a copy.
+
+    @on(Follow)
+    def follow(self, turn: MirrorTurn, asked: Asked[Follow]) -> Answer:
+        """As a log answers it, without a word of its own."""
+        copy, start = self._copy(turn, asked.body.log, asked.body.shard), asked.body.start
+        entries = turn.store.entries(copy.tree, start, copy.size)
+        marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
+        checkpoints = tuple(mark.cosigned for mark in marks)
+        said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
+        return Answer(said, hold=not entries)
+
+    @on(CheckpointOf)
+    def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:
+        """What is here beyond what the asker has."""
+        question, copy = asked.body, self._copy(turn, asked.body.log, asked.body.shard)
+        known, news = self.logs[copy.log], []
+        for mark in turn.store.marks(copy.tree, question.size, copy.size):
+            if mark.size > question.size or places(known, mark.cosignatures) & ~question.cosigned:
+                news.append(mark.cosigned)
+        return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news)), hold=not news)
+
+    def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
+        copy = turn.store.copy(log, shard)
+        if copy is None:
+            raise Refused(Why.FORGOTTEN, "this shard is not followed here, or not any more")
+        return copy
+
+    # What it says of a transaction.
+
+    @on(CertificateOf)
+    def certificate(self, turn: MirrorTurn, asked: Asked[CertificateOf]) -> Answer:
+        transaction = asked.body.transaction
+        copy = self._about(turn, transaction)
+        found = self._certificate(turn, copy, transaction, asked.body.kind)
+        return Answer(found) if found else self._undecided(copy, transaction)
+
+    @on(OutcomeOf)
+    def outcome(self, turn: MirrorTurn, asked: Asked[OutcomeOf]) -> Answer:
+        """ "The transaction log will eventually produce exactly one of commit or abort" (paper): what the prefix here
+        has decided. Undecided, though it has expired: the log is asked, so that its time passes."""
+        transaction = asked.body.transaction
+        copy = self._about(turn, transaction)
+        decided = decision(copy, transaction)
+        if decided is Decision.FREES:
+            return Answer(self.sign(Abort(transaction=transaction)))
+        found = self._certificate(turn, copy, transaction, EntryKind.KEY)
+        if found:
+            return Answer(found)
+        if decided is Decision.UNDECIDED and expired(transaction.expiration, turn.now):
+            subject = transaction.outcome_key
+            turn.store.errands.add(transaction.log, OutcomeOf(transaction=transaction), subject=subject, due=turn.now)
+        return self._undecided(copy, transaction)
+
+    def _about(self, turn: MirrorTurn, transaction: Transaction) -> Copy:
+        """The copy of the transaction's shard, which somebody waits for: others may have more of it."""
+        copy = self._copy(turn, transaction.log, shard_of(transaction.expiration))
+        self.auditing.compare(turn, copy)
+        return copy
+
+    def _undecided(self, copy: Copy, transaction: Transaction) -> Answer:
+        return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=True)
+
+    def _certificate(self, turn: MirrorTurn, copy: Copy, transaction: Transaction, kind: int) -> Certificate | None:
+        """That of the transaction's entry of this kind, if it stands here under a checkpoint with a quorum."""
+        standing = turn.store.standing(copy.tree, transaction.outcome_key)
+        found = next(((index, entry) for index, entry in standing if entry.kind == kind), None)
+        mark = turn.store.certifying(copy.tree, found[0]) if found else None
+        if found is None or mark is None:
+            return None
+        index, entry = found
+        path = tuple(turn.store.trees.inclusion(copy.tree, index, mark.size))
+        proof = LogProof(index, path, SignedCheckpoint.parse(mark.cosigned))
+        return Certificate(entry=encode(entry), proof=proof.encoded())
+
+    # Keys that merchants hand over.
+
+    @on(AuthorizationM)
+    def authorization_m(self, turn: MirrorTurn, asked: Asked[AuthorizationM]) -> Answer:
+        """Keep the key of a pledge, take it to the log, and say when it came."""
+        transaction = asked.body.transaction
+        copy, key = self._about(turn, transaction), transaction.outcome_key
+        kinds = [entry.kind for entry in copy.standing(key)]
+        if EntryKind.PLEDGE not in kinds:
+            raise Refused(Why.NOT_PLEDGED, "no pledge of this sale stands here yet")
+        time = turn.store.keep_released(copy.tree, key, asked.signed, asked.arrival)
+        if EntryKind.KEY not in kinds:
+            turn.store.errands.add(transaction.log, asked.signed, subject=key, due=turn.now)
+        return Answer(self.sign(Receipt(authorization_m=asked.signed.hash, outcome_key=key, time=time)))
+
+    # Answers of the log, which count for nothing here: its entries do.
+
+    @on(Commit, by=From.ERRAND)
+    def commit(self, turn: MirrorTurn, asked: Asked[Commit]) -> Answer:
+        return self._ask_on(turn, asked)
+
+    @on(Certificate, by=From.ERRAND)
+    def certified(self, turn: MirrorTurn, asked: Asked[Certificate]) -> Answer:
+        return self._ask_on(turn, asked)
+
+    @on(Abort, by=From.ERRAND)
+    def aborted(self, turn: MirrorTurn, asked: Asked[Abort]) -> Answer:
+        return self._ask_on(turn, asked)
+
+    @on(Undecided, by=From.ERRAND)
+    def undecided(self, turn: MirrorTurn, asked: Asked[Undecided]) -> Answer:
+        return self._ask_on(turn, asked)
+
+    @on(Refusal, by=From.ERRAND, to=(OutcomeOf, AuthorizationM))
+    def not_taken(self, turn: MirrorTurn, asked: Asked[Refusal]) -> Answer:
+        return self._ask_on(turn, asked)
+
+    @on(Refusal, by=From.ERRAND)
+    def refused(self, turn: MirrorTurn, asked: Asked[Refusal]) -> Answer:
+        """A shard that is not kept there any more is not asked for again."""
+        return done(turn, asked) if asked.body.why == Why.FORGOTTEN else later(turn, asked, RETRY_SECONDS_MAX)
+
+    @on(Noted, by=From.ERRAND)
+    def noted(self, turn: MirrorTurn, asked: Asked[Noted]) -> Answer:
+        return done(turn, asked)
+
+    def _ask_on(self, turn: MirrorTurn, asked: Asked[Any]) -> Answer:
+        """Until the prefix here has decided: soon where the log's time has to pass, seldom where a key has to come."""
+        about = request(asked)
+        assert isinstance(about, OutcomeOf | AuthorizationM)
+        copy = turn.store.copy(about.transaction.log, shard_of(about.transaction.expiration))
+        if copy is None or copy.frozen or decision(copy, about.transaction) is not Decision.UNDECIDED:
+            return done(turn, asked)
+        passed = expired(about.transaction.expiration, copy.last_time)
+        return later(turn, asked, RETRY_SECONDS_MAX if passed else BEHIND_SECONDS)

@@ -1,0 +1,316 @@
+"""What a mirror remembers of the logs that it follows: every entry, each checkpoint that it cosigned, what others did.
+
+A shard's copy grows by whole ranges that lead to a checkpoint of the log; `cosigned` is the mark below which this
+mirror never cosigns again, kept in the transaction that makes the cosignature. What goes when: docs/data.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.known_log import CHAIN, shard_of
+from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
+from anonnet.protocol.rules import recorded
+from anonnet.store import errands, trees
+from anonnet.store.base import Store
+from anonnet.store.database import MEMORY, Database
+from anonnet.store.trees import Trees
+from anonnet.tlog.merkle import leaf_hash
+from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.signed import Signed
+
+VERSION = 1
+
+SCHEMA = (
+    errands.SCHEMA
+    + trees.SCHEMA
+    + """
+create table if not exists copy(
+    tree integer primary key,       -- what names this shard's rows in the other tables
+    log blob not null,
+    shard integer not null,
+    size integer not null,          -- verified: all of it leads to a checkpoint of the log
+    last_time integer not null,     -- of the newest entry; 0 without any
+    closed integer not null,
+    frozen integer not null,        -- the log has forked it or broken a rule: nothing more is taken in
+    cosigned integer not null,      -- the size of the largest checkpoint that was cosigned
+    unique(log, shard)
+);
+create table if not exists entry(
+    tree integer not null,
+    position integer not null,
+    kind integer not null,
+    body blob not null,
+    signature blob not null,        -- of the log's P5a, where it gives one
+    primary key(tree, position)
+) without rowid;
+create index if not exists entry_kind on entry(tree, kind, position);
+create table if not exists outcome(
+    tree integer not null,
+    outcome_key blob not null,
+    position integer not null,
+    kind integer not null,
+    primary key(tree, outcome_key, position)
+) without rowid;
+create table if not exists checkpoint(
+    tree integer not null,
+    size integer not null,
+    note blob not null,             -- with the log's signature alone
+    met integer not null,           -- a quorum has cosigned it
+    primary key(tree, size)
+) without rowid;
+create index if not exists checkpoint_met on checkpoint(tree, met, size);
+create table if not exists cosignature(
+    tree integer not null,
+    size integer not null,
+    mirror blob not null,
+    line text not null,             -- as it stands in the note
+    primary key(tree, size, mirror)
+) without rowid;
+create table if not exists released(
+    outcome_key blob primary key,
+    tree integer not null,
+    authorization_m blob not null,
+    time integer not null           -- when it came: what the receipt says
+) without rowid;
+create table if not exists evidence(
+    log blob not null,
+    shard integer not null,
+    body blob not null,             -- a fork proof, or the tlog-proof of an entry that breaks a rule, and the entry
+    time integer not null,
+    primary key(log, shard, body)
+) without rowid;
+create table if not exists watch(
+    only integer primary key check(only = 0),
+    until integer not null          -- then other shards are to be followed
+);
+insert or ignore into watch values(0, 0);
+"""
+)
+
+NAMES = "tree, log, shard, size, last_time, closed, frozen, cosigned"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A mirror's copy of a shard, verified up to `size`: a prefix in the sense of the rules."""
+
+    store: MirrorStore
+    tree: int
+    log: bytes
+    shard: int
+    size: int
+    last_time: int
+    closed: bool
+    frozen: bool
+    cosigned: int
+
+    def standing(self, outcome_key: bytes) -> Sequence[Entry]:
+        return [entry for _, entry in self.store.standing(self.tree, outcome_key)]
+
+    def brands(self) -> Iterable[Brand]:
+        return self.store.brands(self.tree)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A checkpoint that this copy leads to, with the cosignatures known of it: mirror -> line."""
+
+    size: int
+    note: bytes
+    cosignatures: dict[bytes, str]
+
+    @property
+    def cosigned(self) -> bytes:
+        """The note with all its cosignatures."""
+        return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
+
+
+class MirrorStore(Store):
+    """Copies of shards, checkpoints with their cosignatures, keys that merchants handed over, evidence."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+        self.trees = Trees(self._db)
+
+    # Copies.
+
+    def copy(self, log: bytes, shard: int) -> Copy | None:
+        """The copy of a shard, unless it was never followed or has been forgotten."""
+        row = self._db.one(f"select {NAMES} from copy where log = ? and shard = ?", log, shard)
+        return self._copy(row) if row else None
+
+    def open_copy(self, log: bytes, shard: int) -> Copy:
+        """The same; an empty one where there is none."""
+        self._db.run("insert or ignore into copy values(null, ?, ?, 0, 0, 0, 0, 0)", log, shard)
+        copy = self.copy(log, shard)
+        assert copy is not None
+        return copy
+
+    def copies(self) -> list[Copy]:
+        """All of them."""
+        return [self._copy(row) for row in self._db.all(f"select {NAMES} from copy order by log, shard")]
+
+    def _copy(self, row: tuple[int, bytes, int, int, int, int, int, int]) -> Copy:
+        tree, log, shard, size, last_time, closed, frozen, cosigned = row
+        return Copy(self, tree, log, shard, size, last_time, bool(closed), bool(frozen), cosigned)
+
+    def append(self, copy: Copy, entry: Entry, taken: Recorded) -> Copy:
+        """Put one entry behind a copy; it counts once `keep_range` was called."""
+        self._db.run(
+            "insert into entry values(?, ?, ?, ?, ?)", copy.tree, copy.size, entry.kind, taken.entry, taken.signature
+        )
+        if entry.kind in OUTCOME_KINDS:
+            self._db.run("insert into outcome values(?, ?, ?, ?)", copy.tree, entry.outcome_key, copy.size, entry.kind)
+        closed = entry.kind == EntryKind.CLOSE
+        return replace(copy, size=copy.size + 1, last_time=entry.time, closed=closed)
+
+    def begin_range(self, copy: Copy, entries: Iterable[bytes]) -> None:
+        """These entries come next: they are appended one by one, and either kept or dropped as a whole."""
+        self._db.savepoint()
+        self.trees.append(copy.tree, copy.size, map(leaf_hash, entries))
+
+    def keep_range(self, copy: Copy) -> None:
+        """They lead to what the log signed, and they keep the rules: the copy is now this one."""
+        self._db.run(
+            "update copy set size = ?, last_time = ?, closed = ? where tree = ?",
+            *(copy.size, copy.last_time, int(copy.closed), copy.tree),
+        )
+        self._db.release()
+
+    def drop_range(self) -> None:
+        """Nothing of them stays."""
+        self._db.take_back()
+
+    def freeze(self, log: bytes, shard: int, evidence: bytes, now: int) -> bool:
+        """Keep what convicts a log, and take nothing more of this shard in; false if it was known."""
+        self._db.run("update copy set frozen = 1 where tree = ?", self.open_copy(log, shard).tree)
+        return self._db.run("insert or ignore into evidence values(?, ?, ?, ?)", log, shard, evidence, now) == 1
+
+    def evidence(self) -> list[tuple[bytes, int, bytes]]:
+        """(log, shard, evidence), all that there is."""
+        return self._db.all("select log, shard, body from evidence order by time, log, shard")
+
+    # Entries.
+
+    def entries(self, tree: int, start: int, size: int) -> tuple[Recorded, ...]:
+        """Verified entries from an index on, as many as one answer holds."""
+        rows = self._db.all(
+            "select body, signature from entry where tree = ? and position >= ? and position < ?"
+            " order by position limit ?",
+            *(tree, start, size, ENTRIES_MAX),
+        )
+        room, fitting = FOLLOW_BYTES_MAX, []
+        for body, signature in rows:
+            room -= len(body)
+            if room < 0:
+                break
+            fitting.append(Recorded(entry=body, signature=signature))
+        return tuple(fitting)
+
+    def standing(self, tree: int, outcome_key: bytes) -> list[tuple[int, Entry]]:
+        """(index, entry) of what stands under an outcome key, in order."""
+        rows = self._db.all(
+            "select position, body from outcome join entry using(tree, position) where tree = ? and outcome_key = ?"
+            " order by position",
+            *(tree, outcome_key),
+        )
+        return [(position, decode_record(Entry, body)) for position, body in rows]
+
+    def brands(self, tree: int) -> list[Brand]:
+        """The brands that a chain records."""
+        rows = self._db.all("select body from entry where tree = ? and kind = ?", tree, int(EntryKind.BRAND))
+        said = [recorded(decode_record(Entry, body)) for (body,) in rows]
+        return [brand for brand in said if isinstance(brand, Brand)]
+
+    # Checkpoints.
+
+    def keep_checkpoint(self, tree: int, size: int, note: bytes) -> None:
+        """A checkpoint that the copy leads to, with the log's signature alone."""
+        self._db.run("insert or ignore into checkpoint values(?, ?, ?, 0)", tree, size, note)
+
+    def raise_mark(self, tree: int, size: int) -> bool:
+        """Take the right to cosign at this size; false where something as large was cosigned before."""
+        return self._db.run("update copy set cosigned = ? where tree = ? and cosigned < ?", size, tree, size) == 1
+
+    def keep_cosignature(self, tree: int, size: int, mirror: bytes, line: str) -> None:
+        """A cosignature that holds; of each mirror the first that came."""
+        self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", tree, size, mirror, line)
+
+    def call_met(self, tree: int, size: int) -> None:
+        """A quorum has cosigned this checkpoint."""
+        self._db.run("update checkpoint set met = 1 where tree = ? and size = ?", tree, size)
+
+    def marks(self, tree: int, start: int, end: int) -> list[Mark]:
+        """Some of the checkpoints with start <= size <= end: at most CHECKPOINTS_MAX, the newest among them."""
+        sizes = self._db.all(
+            "select size from checkpoint where tree = ? and size >= ? and size <= ? order by size desc limit ?",
+            *(tree, start, end, CHECKPOINTS_MAX),
+        )
+        marks = (self.mark(tree, size) for (size,) in reversed(sizes))
+        return [mark for mark in marks if mark]
+
+    def mark(self, tree: int, size: int) -> Mark | None:
+        """The checkpoint of this size."""
+        row = self._db.one("select note from checkpoint where tree = ? and size = ?", tree, size)
+        if row is None:
+            return None
+        lines = self._db.all("select mirror, line from cosignature where tree = ? and size = ?", tree, size)
+        return Mark(size, row[0], dict(lines))
+
+    def certifying(self, tree: int, index: int) -> Mark | None:
+        """The smallest checkpoint with a quorum that covers the entry at this index."""
+        row = self._db.one(
+            "select size from checkpoint where tree = ? and met = 1 and size > ? order by size limit 1", tree, index
+        )
+        return self.mark(tree, row[0]) if row else None
+
+    # Keys that merchants handed over.
+
+    def keep_released(self, tree: int, outcome_key: bytes, authorization_m: Signed, now: int) -> int:
+        """Keep P4; return when it came first."""
+        self._db.run(
+            "insert or ignore into released values(?, ?, ?, ?)", outcome_key, tree, encode(authorization_m), now
+        )
+        (time,) = self._db.one("select time from released where outcome_key = ?", outcome_key)
+        return int(time)
+
+    # Time.
+
+    def next_deadline(self) -> int | None:
+        (until,) = self._db.one("select until from watch")
+        return int(until)
+
+    def look_again(self, until: int) -> None:
+        """The shards that are to be followed are the same until then."""
+        self._db.run("update watch set until = ?", until)
+
+    def forget(self, now: int) -> int:
+        """Drop some rows of shards past the retention delay; return how many."""
+        oldest = shard_of(max(0, now - RETENTION_SECONDS))
+        row = self._db.one("select tree from copy where shard > ? and shard < ? order by shard limit 1", CHAIN, oldest)
+        if row is None:
+            return 0
+        gone = 0
+        for table, key in DROPPED:
+            piece = f"select {key} from {table} where tree = ?1 limit ?2"
+            gone += self._db.run(
+                f"delete from {table} where tree = ?1 and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX
+            )
+        if not gone:
+            gone = self._db.run("delete from copy where tree = ?", row[0])
+        return gone
+
+
+DROPPED = (
+    ("entry", "position"),
+    ("outcome", "outcome_key, position"),
+    ("node", "level, position"),
+    ("cosignature", "size, mirror"),
+    ("checkpoint", "size"),
+    ("released", "outcome_key"),
+)
+"""The tables of a shard's rows, each with the rest of its key."""

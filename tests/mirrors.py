@@ -1,0 +1,167 @@
+"""Mirrors on a stage of their own, and a log whose every entry and checkpoint the test writes: so that it may lie.
+
+`Pen` holds the log's key and writes one shard; `Wall` is a group of mirrors that read it and each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from anonnet.limits import CHECKPOINTS_MAX
+from anonnet.parties.mirror import Mirror
+from anonnet.protocol.known_log import KnownLog, mirror_policy, shard_of
+from anonnet.protocol.logbook import ENTRY_VERSION, Entries, Entry, EntryKind, Follow, Recorded
+from anonnet.protocol.purchase import AuthorizationM
+from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.transaction import Transaction, number_of
+from anonnet.store.errands import Errand
+from anonnet.store.mirror import MirrorStore
+from anonnet.tlog.checkpoint import Checkpoint
+from anonnet.tlog.merkle import Tree, leaf_hash
+from anonnet.tlog.note import Note
+from anonnet.tlog.note import Signer as NoteSigner
+from anonnet.wire.codec import Message, encode
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signed, Signer
+from tests.stage import NETWORK, NOON, Actor, Said, key_of
+
+MIRRORS = tuple(f"mirror-{i}" for i in range(4))
+KNOWN = KnownLog(key_of("log").public, mirror_policy({name: key_of(name).public for name in MIRRORS}, 3))
+EXPIRATION = NOON + 60
+SHARD = shard_of(EXPIRATION)
+KEY = hashlib.sha256(b"merchandise key").digest()
+
+
+def signed_by(name: str, said: Message) -> Signed:
+    return Signer(NETWORK, key_of(name)).sign(said)
+
+
+def sale(expiration: int = EXPIRATION) -> Transaction:
+    merchant = key_of("merchant").public
+    return Transaction(number=number_of(merchant, KEY), expiration=expiration, merchant=merchant, log=KNOWN.identity)
+
+
+def entry(kind: EntryKind, time: int = NOON, body: bytes = b"", outcome_key: bytes = b"") -> Entry:
+    return Entry(version=ENTRY_VERSION, kind=int(kind), time=time, outcome_key=outcome_key, body=body)
+
+
+def pledge(transaction: Transaction, time: int = NOON) -> Entry:
+    said = signed_by("merchant", Pledge(transaction=transaction))
+    return entry(EntryKind.PLEDGE, time, encode(said), transaction.outcome_key)
+
+
+def p4(transaction: Transaction) -> Signed:
+    return signed_by("merchant", AuthorizationM(transaction=transaction, key=KEY))
+
+
+def released(transaction: Transaction, time: int = NOON) -> Entry:
+    return entry(EntryKind.KEY, time, encode(p4(transaction)), transaction.outcome_key)
+
+
+def tick(time: int) -> Entry:
+    return entry(EntryKind.TICK, time)
+
+
+@dataclass
+class Pen:
+    """A log's one shard, written by hand: `write` adds entries and a checkpoint behind them."""
+
+    known: KnownLog = KNOWN
+    name: str = "log"
+    shard: int = SHARD
+    entries: list[Entry] = field(default_factory=list)
+    notes: dict[int, bytes] = field(default_factory=dict)
+    tree: Tree = field(default_factory=Tree)
+
+    def __post_init__(self) -> None:
+        self.write(entry(EntryKind.GENESIS, body=self.known.origin(self.shard).encode()))
+
+    def write(self, *entries: Entry) -> None:
+        for each in entries:
+            self.entries.append(each)
+            self.tree.append(leaf_hash(encode(each)))
+        self.notes[self.tree.size] = self.note(self.tree.size, self.tree.root())
+
+    def note(self, size: int, root: bytes) -> bytes:
+        checkpoint = Checkpoint(self.known.origin(self.shard), size, root)
+        signature = NoteSigner(checkpoint.origin, key_of(self.name)).sign(checkpoint.text)
+        return Note(checkpoint.text, (signature,)).encoded()
+
+    def copy(self) -> Pen:
+        """Another branch of the same log, so far the same."""
+        branch = Pen(self.known, self.name, self.shard)
+        for each in self.entries[1:]:
+            branch.write(each)
+        return branch
+
+    def answer(self, asked: Follow) -> Entries:
+        entries = self.entries[asked.start :] if asked.shard == self.shard else []
+        sizes = [size for size in sorted(self.notes) if asked.start < size <= asked.start + len(entries)]
+        return Entries(
+            shard=asked.shard,
+            start=asked.start,
+            entries=tuple(Recorded(entry=encode(each), signature=b"") for each in entries),
+            checkpoints=tuple(self.notes[size] for size in sizes[-CHECKPOINTS_MAX:]),
+        )
+
+
+class Wall:
+    """Mirrors, the log that each of them is shown, and who cannot reach whom."""
+
+    def __init__(self, shown: Pen | Sequence[Pen], names: Sequence[str] = MIRRORS, known: KnownLog = KNOWN) -> None:
+        self.now = NOON
+        self.known = known
+        pens = [shown] * len(names) if isinstance(shown, Pen) else shown
+        self.pens = dict(zip(names, pens, strict=True))
+        self.mirrors = {name: self._actor(name) for name in names}
+        self.cut: set[frozenset[str]] = set()
+        """Pairs of names that cannot reach each other; the log is called "log"."""
+        self.heard: list[tuple[str, str, Said]] = []
+        self._names = {key_of(name).public: name for name in names} | {known.identity: "log"}
+
+    def _actor(self, name: str) -> Actor:
+        key = key_of(name)
+        party = Mirror(Signer(NETWORK, key), key, {self.known.identity: self.known})
+        return Actor(name, party, MirrorStore(), lambda: self.now, lambda: bytes(32))
+
+    def settle(self, rounds: int = 12) -> None:
+        """Let errands run until nothing new comes of them."""
+        for _ in range(rounds):
+            before = [actor.store.changes for actor in self.mirrors.values()]
+            for actor in self.mirrors.values():
+                actor.remind()
+                for errand in actor.store.errands.due(self.now, most=100):
+                    self._run(actor, errand)
+            if before == [actor.store.changes for actor in self.mirrors.values()]:
+                return
+
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds
+        self.settle()
+
+    def _run(self, actor: Actor, errand: Errand) -> None:
+        name = self._names.get(errand.receiver)
+        if name is None or frozenset({name, actor.name}) in self.cut or not actor.store.errands.stands(errand.hash):
+            return
+        reply: Said | None
+        if name == "log":
+            if not isinstance(errand.message, Follow):
+                self.heard.append((actor.name, name, errand.said))
+                return
+            reply = self.pens[actor.name].answer(errand.message)
+        else:
+            reply = self.mirrors[name].takes(frame(errand.said, 1))
+            self.heard.append((actor.name, name, errand.said))
+        if reply is not None:
+            actor.takes(frame(reply, 1), answers=errand)
+
+    def ask(self, name: str, said: Said) -> Said | None:
+        """What this mirror answers to a stranger."""
+        return self.mirrors[name].takes(frame(said, 1))
+
+    def size(self, name: str, shard: int = SHARD) -> int:
+        """How many entries of the shard this mirror has verified."""
+        copy = self.mirrors[name].store.copy(self.known.identity, shard)
+        return copy.size if copy else 0

@@ -1,0 +1,347 @@
+"""What a mirror cosigns and what it never does, and what it says of a sale."""
+
+from __future__ import annotations
+
+import pytest
+
+from anonnet.errors import Why
+from anonnet.limits import (
+    BEHIND_SECONDS,
+    CLOCK_TOLERANCE_SECONDS,
+    RELEASE_SECONDS,
+    RETENTION_SECONDS,
+    SHARD_SECONDS,
+)
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.purchase import Abort
+from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Receipt, certified, cosignatures
+from anonnet.protocol.refusal import Refusal
+from anonnet.store.mirror import Copy
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.fork import Fork
+from anonnet.tlog.note import Kind, Note, Signature
+from anonnet.tlog.note import Signer as NoteSigner
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signed, unsigned
+from tests.dump import dump
+from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, Wall, entry, p4, pledge, released, sale, tick
+from tests.stage import NETWORK, NOON, Said, key_of
+
+SALE = sale()
+LATE = EXPIRATION + RELEASE_SECONDS + 1
+ONE = MIRRORS[0]
+
+
+def checkpoints(wall: Wall, name: str) -> list[SignedCheckpoint]:
+    """What a mirror hands out to who has nothing, the newest last."""
+    said = wall.ask(name, CheckpointOf(log=KNOWN.identity, shard=SHARD, size=0, cosigned=0))
+    assert isinstance(said, CheckpointIs)
+    return [SignedCheckpoint.parse(note) for note in said.checkpoints]
+
+
+def copy_of(wall: Wall) -> Copy:
+    copy = wall.mirrors[ONE].store.copy(KNOWN.identity, SHARD)
+    assert isinstance(copy, Copy)
+    return copy
+
+
+def signers(wall: Wall, name: str) -> set[str]:
+    """Whose cosignatures this mirror knows of the newest checkpoint."""
+    newest = checkpoints(wall, name)[-1]
+    return {each for each in MIRRORS if key_of(each).public in cosignatures(KNOWN, newest.note)}
+
+
+def certificate(wall: Wall, name: str, kind: EntryKind) -> object:
+    said = wall.ask(name, CertificateOf(transaction=SALE, kind=int(kind)))
+    return decode(said.body) if isinstance(said, Signed) else said
+
+
+def tell(wall: Wall, *notes: bytes) -> None:
+    """Answer what the first mirror asks another one."""
+    actor = wall.mirrors[ONE]
+    asked = [each for each in actor.store.errands.due(wall.now, most=100) if isinstance(each.message, CheckpointOf)]
+    said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=notes)
+    actor.takes(frame(said, 1), answers=asked[0])
+
+
+def outcome(wall: Wall, name: str) -> Said | None:
+    return wall.ask(name, OutcomeOf(transaction=SALE))
+
+
+def read(pen: Pen, *names: str) -> Wall:
+    wall = Wall(pen, names or MIRRORS)
+    wall.settle()
+    return wall
+
+
+def test_mirrors_cosign_what_they_have_read_and_collect_what_others_cosigned() -> None:
+    pen = Pen()
+    wall = read(pen)
+    pen.write(pledge(SALE))
+
+    wall.pass_time(BEHIND_SECONDS)
+
+    for name in MIRRORS:
+        assert wall.size(name) == 2
+        assert signers(wall, name) == set(MIRRORS)
+        found = certificate(wall, name, EntryKind.PLEDGE)
+        assert isinstance(found, Certificate)
+        assert certified(KNOWN, found, EntryKind.PLEDGE).outcome_key == SALE.outcome_key
+
+
+def test_a_key_s_certificate_is_a_commit() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE), released(SALE))
+
+    wall = read(pen)
+
+    found = certificate(wall, ONE, EntryKind.KEY)
+    assert isinstance(found, Certificate)
+    assert committed(NETWORK, KNOWN, unsigned(found).signed).transaction == SALE
+    assert outcome(wall, ONE) == found
+
+
+def test_without_a_quorum_nothing_is_certified() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE), released(SALE))
+
+    wall = read(pen, *MIRRORS[:2], "stranger-1", "stranger-2")
+
+    assert isinstance(certificate(wall, ONE, EntryKind.KEY), Undecided)
+
+
+def test_a_mirror_that_the_log_does_not_answer_reads_from_the_others() -> None:
+    pen = Pen()
+    wall = Wall(pen)
+    wall.cut.add(frozenset({"log", ONE}))
+    pen.write(pledge(SALE))
+    wall.settle()
+    assert wall.size(ONE) == 0
+    assert isinstance(certificate(wall, ONE, EntryKind.PLEDGE), Undecided)  # somebody waits, so it looks around
+
+    for _ in range(4):
+        wall.pass_time(BEHIND_SECONDS)
+
+    assert signers(wall, ONE) == set(MIRRORS)
+
+
+def test_a_mirror_never_cosigns_below_what_it_cosigned() -> None:
+    pen = Pen()
+    pen.write(tick(NOON), tick(NOON + 1))
+    wall = read(pen, ONE)
+    assert [each.body.size for each in checkpoints(wall, ONE)] == [1, 3]
+
+    tell(wall, pen.note(2, pen.tree.root(2)))
+
+    by_size = {each.body.size: set(cosignatures(KNOWN, each.note)) for each in checkpoints(wall, ONE)}
+    assert by_size == {1: {key_of(ONE).public}, 2: set(), 3: {key_of(ONE).public}}
+
+
+def test_nothing_is_cosigned_that_the_entries_do_not_lead_to() -> None:
+    pen = Pen()
+    wall = read(pen, ONE)
+    pen.write(pledge(SALE))
+    pen.notes[2] = pen.note(2, bytes(32))
+
+    wall.pass_time(BEHIND_SECONDS)
+
+    assert wall.size(ONE) == 1
+    assert checkpoints(wall, ONE)[-1].body.size == 1
+
+
+@pytest.mark.parametrize(
+    "lie", [pledge(SALE, EXPIRATION + 1), pledge(SALE), tick(NOON - 1), released(SALE, LATE), entry(EntryKind.GENESIS)]
+)
+def test_a_broken_rule_freezes_the_shard_and_is_kept(lie: object) -> None:
+    pen = Pen()
+    pen.write(pledge(SALE))
+    wall = read(pen, ONE)
+    wall.now = LATE + 10
+    pen.write(lie)  # type: ignore[arg-type]
+
+    wall.settle()
+    pen.write(tick(wall.now))
+    wall.settle()
+
+    store = wall.mirrors[ONE].store
+    ((_, shard, evidence),) = store.evidence()
+    found = decode(evidence)
+    assert isinstance(found, Certificate)
+    assert (shard, found.recorded) == (SHARD, lie)
+    assert wall.size(ONE) == 2  # and everything before it is served as it was
+    assert checkpoints(wall, ONE)[-1].body.size == 2
+
+
+def test_entries_from_the_future_wait() -> None:
+    pen = Pen()
+    wall = read(pen, ONE)
+    pen.write(tick(NOON + 100))
+
+    wall.settle()
+    assert wall.size(ONE) == 1
+    wall.pass_time(100 - CLOCK_TOLERANCE_SECONDS - 1)
+    assert wall.size(ONE) == 1
+    wall.pass_time(1)
+    assert wall.size(ONE) == 2
+    assert not wall.mirrors[ONE].store.evidence()
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_a_fork_is_proved_told_and_cosigned_no_further(more: int) -> None:
+    pen = Pen()
+    pen.write(tick(NOON))
+    branch = pen.copy()
+    wall = Wall([pen, pen, branch, branch])
+    wall.settle()
+    pen.write(pledge(SALE))
+    branch.write(tick(NOON + 1), *[tick(NOON + 1)] * more)
+
+    wall.pass_time(BEHIND_SECONDS)
+    for each in (pen, branch):
+        each.write(tick(NOON + 1))
+    wall.pass_time(BEHIND_SECONDS)
+
+    for name in MIRRORS:
+        store = wall.mirrors[name].store
+        assert store.evidence(), name
+        for log, shard, evidence in store.evidence():
+            fork = Fork.parse(evidence)
+            assert (log, fork.convicts(KNOWN.origin(shard), [KNOWN.verifier(shard)])) == (KNOWN.identity, True)
+        assert store.copy(KNOWN.identity, SHARD).frozen
+        assert len(cosignatures(KNOWN, checkpoints(wall, name)[-1].note)) < 3
+
+
+def test_an_alert_that_proves_nothing_closes_the_connection() -> None:
+    pen = Pen()
+    wall = read(pen, ONE)
+    one = SignedCheckpoint.parse(pen.notes[1])
+    pen.write(tick(NOON))
+    lie = Fork(one, SignedCheckpoint.parse(pen.notes[2]), (one.body.root,))
+
+    said = wall.ask(ONE, Alert(log=KNOWN.identity, shard=SHARD, fork=lie.encoded()))
+
+    assert said is None
+    assert wall.mirrors[ONE].closed
+    assert not wall.mirrors[ONE].store.evidence()
+
+
+def test_a_cosignature_that_does_not_hold_is_not_taken() -> None:
+    pen = Pen()
+    wall = read(pen, ONE, MIRRORS[1])
+    before = checkpoints(wall, ONE)
+    note = before[-1].note
+    (other,) = [each for each in note.signatures if each.name == MIRRORS[1]]
+    later = NoteSigner(MIRRORS[1], key_of(MIRRORS[1])).cosign(note.text, NOON + 1)
+    value = later.value[:8] + other.value[8:]  # another time under the same signature
+    key = NoteSigner(MIRRORS[1], key_of(MIRRORS[1])).verifier(Kind.COSIGNATURE)
+
+    tell(wall, Note(note.text, (note.signatures[0], Signature.of(key, value))).encoded())
+
+    assert wall.mirrors[ONE].closed
+    assert checkpoints(wall, ONE) == before
+
+
+def test_an_abort_counts_when_enough_mirrors_sign_it() -> None:
+    pen = Pen()
+    wall = read(pen)
+    wall.now = EXPIRATION + 1
+    assert all(isinstance(decode(outcome(wall, name).body), Undecided) for name in MIRRORS)  # type: ignore[union-attr]
+    pen.write(tick(EXPIRATION + 1))
+
+    wall.pass_time(BEHIND_SECONDS)
+
+    said = [outcome(wall, name) for name in MIRRORS[:3]]
+    assert all(isinstance(each, Signed) and isinstance(decode(each.body), Abort) for each in said)
+    signatures = sorted((s for each in said for s in each.signatures), key=lambda s: s.signer)  # type: ignore[union-attr]
+    whole = Signed(body=said[0].body, signatures=tuple(signatures))  # type: ignore[union-attr]
+    assert aborted(NETWORK, KNOWN, whole) == SALE
+
+
+def test_an_expired_sale_makes_a_mirror_ask_the_log_so_that_time_passes() -> None:
+    wall = read(Pen(), ONE)
+    wall.now = EXPIRATION + 1
+
+    outcome(wall, ONE)
+    wall.settle()
+
+    assert (ONE, "log", OutcomeOf(transaction=SALE)) in wall.heard
+
+
+def test_no_abort_is_signed_for_a_pledged_sale_until_its_key_can_come_no_more() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE))
+    wall = read(pen, ONE)
+    wall.now = LATE
+    pen.write(tick(LATE - 1))
+    wall.settle()
+    assert isinstance(decode(outcome(wall, ONE).body), Undecided)  # type: ignore[union-attr]
+
+    pen.write(tick(LATE))
+    wall.settle()
+
+    assert isinstance(decode(outcome(wall, ONE).body), Abort)  # type: ignore[union-attr]
+
+
+def test_a_key_is_kept_acknowledged_and_taken_to_the_log() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE))
+    wall = read(pen, ONE)
+
+    first = wall.ask(ONE, p4(SALE))
+    wall.now += 5
+    again = wall.ask(ONE, p4(SALE))
+    wall.settle()
+
+    assert first == again
+    receipt = decode(first.body)  # type: ignore[union-attr]
+    assert isinstance(receipt, Receipt)
+    assert (receipt.authorization_m, receipt.time) == (p4(SALE).hash, NOON)
+    assert (ONE, "log", p4(SALE)) in wall.heard
+    pen.write(released(SALE, wall.now))
+    wall.pass_time(BEHIND_SECONDS)
+    assert EntryKind.KEY in [each.kind for each in copy_of(wall).standing(SALE.outcome_key)]
+
+
+def test_a_key_without_its_pledge_is_not_taken() -> None:
+    wall = read(Pen(), ONE)
+
+    refusal = decode(wall.ask(ONE, p4(SALE)).body)  # type: ignore[union-attr]
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == Why.NOT_PLEDGED
+
+
+def test_what_a_mirror_hands_out_is_what_the_log_wrote() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE))
+    pen.write(released(SALE))
+    wall = read(pen)
+
+    said = wall.ask(ONE, Follow(log=KNOWN.identity, shard=SHARD, start=1))
+
+    assert isinstance(said, Entries)
+    assert [each.entry for each in said.entries] == [encode(each) for each in pen.entries[1:]]
+    assert SignedCheckpoint.parse(said.checkpoints[-1]).body.root == pen.tree.root()
+    assert decode_record(type(pen.entries[0]), said.entries[0].entry) == pen.entries[1]
+
+
+def test_a_shard_is_forgotten_whole_after_the_retention_delay() -> None:
+    pen = Pen()
+    pen.write(pledge(SALE), released(SALE))
+    wall = read(pen)
+    actor = wall.mirrors[ONE]
+    assert wall.ask(ONE, p4(SALE)) is not None
+    last = SHARD * SHARD_SECONDS - 1 + RETENTION_SECONDS
+
+    wall.now = last
+    actor.forget()
+    assert wall.size(ONE) == 3
+    wall.now += 1
+    actor.forget()
+
+    assert actor.store.copy(KNOWN.identity, SHARD) is None
+    assert isinstance(decode(outcome(wall, ONE).body), Refusal)  # type: ignore[union-attr]
+    rows = dump(actor.store)
+    assert not any(rows[name] for name in ("entry", "outcome", "node", "checkpoint", "cosignature", "released"))
