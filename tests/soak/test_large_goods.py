@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -100,3 +101,4 @@ async def test_large_goods_survive_kills_in_little_memory(tmp_path: Path, reache
         assert served < SERVED_MAX
         assert max(costs.memory.values()) < MEMORY_MAX, memory
         await check_all(shop)
+    shutil.rmtree(tmp_path / "n")  # three times the goods, which pytest would keep
