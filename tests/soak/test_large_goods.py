@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from anonnet_daemons.benches.measuring import cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.shopping import DONE
 
@@ -43,6 +44,8 @@ class Costs:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.memory: Counter[Kind] = Counter()
+        self.cpu: Counter[Kind] = Counter()
+        """Milliseconds."""
         self.before = 0
         """Turns of the merchants that were killed: most of them are chunks."""
 
@@ -57,8 +60,9 @@ class Costs:
             await trio.sleep(LOOK_SECONDS)
 
     def weigh(self, kind: Kind) -> None:
-        """Note how much memory a process has taken in its life."""
+        """Note what a process has taken in its life, which is about to end."""
         self.memory[kind] = max(self.memory[kind], peak_memory(self.shop.local[kind].pid))
+        self.cpu[kind] += round(1000 * cpu_seconds(self.shop.local)[kind.value])
 
     async def kill(self, victim: Kind) -> None:
         """Kill one and start it again."""
@@ -94,9 +98,11 @@ async def test_large_goods_survive_kills_in_little_memory(tmp_path: Path, reache
         for kind in Kind:
             costs.weigh(kind)
         memory = {kind.value: size // MIB for kind, size in costs.memory.items()}
+        cpu = {kind.value: time * MIB // SIZE for kind, time in costs.cpu.items()}
         rate = SIZE / MIB / took
         reached(f"{SIZE // MIB} MiB on sale after {sealed - began:.0f} s, bought in {took:.0f} s: {rate:.0f} MiB/s")
         reached(f"{served / CHUNKS:.3f} requests for each chunk; MiB of memory at most: {memory}")
+        reached(f"CPU ms for each MiB: {cpu}; load average {load()}")
         assert ended.state == DONE
         assert served < SERVED_MAX
         assert max(costs.memory.values()) < MEMORY_MAX, memory
