@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 import trio
@@ -20,6 +21,8 @@ from anonnet_daemons.shopping import DISPUTED, buy, ended
 
 CHEAT: dict[str, tuple[str, ...]] = {Kind.MERCHANT.value: (sys.executable, "-P", "-m", "anonnet_daemons.dishonest")}
 """Who keeps the shop."""
+COLUMNS = 80
+"""A verdict is prose, and is wrapped."""
 
 
 class Dispute(Play):
@@ -35,7 +38,7 @@ class Dispute(Play):
             await self._his_side()
 
     async def _garbage(self) -> bytes:
-        self._title("5. The merchant puts noise in the place of the bells, under the contract for the bells")
+        self._title("5. The merchant seals noise, under the contract for the bells")
         path = self.home / ITEM
         path.write_bytes(os.urandom(path.stat().st_size))
         purchase = await buy(self.consumer, self._wish(LEAD_SECONDS))
@@ -46,7 +49,7 @@ class Dispute(Play):
         return purchase
 
     async def _judgement(self, purchase: bytes) -> None:
-        self._title("6. The consumer writes down what she can prove; a judge reads it, without any network")
+        self._title("6. The consumer's evidence in one file, before a judge without any network")
         file, review = self.home / "song.evidence", self.home / "review"
         folder = self.local[Kind.CONSUMER].folder
         exported = await trio.to_thread.run_sync(
@@ -62,7 +65,7 @@ class Dispute(Play):
         self.demo.check("a reviewer can listen to what was delivered: noise", same)
 
     async def _his_side(self) -> None:
-        self._title("7. The merchant shows what he has: it proves that he was paid, and takes nothing back")
+        self._title("7. The merchant's own evidence: it proves that he was paid")
         file = self.home / "sale.evidence"
         folder = self.local[Kind.MERCHANT].folder
         await trio.to_thread.run_sync(lambda: of_sale(folder, "", file))
@@ -75,5 +78,6 @@ class Dispute(Play):
         network = read_network(self.home / NETWORK_FILE)
         judgement = await trio.to_thread.run_sync(judged, [file], network, review)
         for line in judgement.verdict.words(judgement.names):
-            self.demo.say(f"  {line}", "step")
+            for part in textwrap.wrap(line, COLUMNS, initial_indent="  ", subsequent_indent="     "):
+                self.demo.say(part, "step")
         return judgement

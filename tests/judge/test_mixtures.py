@@ -1,4 +1,4 @@
-"""No mixture of real messages convicts an honest party: everything that was said in a world, shuffled before the judge."""
+"""No mixture of real messages convicts an honest party: what was said in a world, shuffled before the judge."""
 
 from __future__ import annotations
 

@@ -69,6 +69,18 @@ async def test_the_demo_shows_every_step_and_everything_was_so(tmp_path: Path) -
     assert not os.listdir(tmp_path)
 
 
+async def test_a_dispute_is_decided_from_the_consumer_s_file_alone(tmp_path: Path) -> None:
+    with trio.fail_after(SECONDS):
+        ran = await anonnet(tmp_path, "demo", "dispute")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert not [line for line in ran.out.splitlines() if len(line) > COLUMNS]
+    assert "is not what the contract names" in " ".join(ran.out.split())
+    assert "ok  the judge finds against the merchant, and against nobody else" in ran.out
+    assert "NOT SO" not in ran.out
+    assert not os.listdir(tmp_path)
+
+
 def commands() -> Iterator[bytes]:
     """The command lines of all processes; none where the system does not tell."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
