@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +26,7 @@ from anonnet.wire.signed import Signed, unsigned
 from .parties import More, Note, Noted, NoteStore, Tally, queue_of, signer
 
 SECONDS = 20
+ROUNDS = 150
 
 
 class Gated(NoteStore):
@@ -37,6 +41,18 @@ class Gated(NoteStore):
     def commit(self) -> None:
         self.committing.set()
         assert self.gate.wait(SECONDS)
+        super().commit()
+
+
+class Slow(NoteStore):
+    """A store whose commits take one time or another."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    def commit(self) -> None:
+        time.sleep(self._chance.choice([0.0, 0.0001, 0.001]))
         super().commit()
 
 
@@ -293,6 +309,33 @@ class Forgetful(Party):
     def forget(self, turn: Turn[NoteStore], asked: Asked[Forget]) -> Answer:
         self.forgot.append(trio.current_time())
         return Answer(more=len(self.forgot) % 3 != 0)
+
+
+@pytest.mark.parametrize("placement", list(Placement), ids=lambda placement: placement.value)
+async def test_whoever_waits_hears_of_a_commit_however_the_two_interleave(tmp_path: Path, placement: Placement) -> None:
+    """One note and several who wait for it begin at any distance: before, within and behind each other's commits."""
+    seed = int(os.environ.get("ANONNET_TURNS_SEED", random.randrange(2**32)))
+    print(f"ANONNET_TURNS_SEED={seed}")
+    chance, heard = random.Random(seed), list[int]()
+
+    async def wait(queue: TurnQueue, count: int, checkpoints: int) -> None:
+        for _ in range(checkpoints):
+            await trio.lowlevel.checkpoint()
+        answer = said(await queue.ask(asking(queue, More(than=count))))
+        assert isinstance(answer, Noted)
+        heard.append(answer.count)
+
+    async with turning(Slow(chance), tmp_path, placement=placement) as queue:
+        for count in range(ROUNDS):
+            heard.clear()
+            with trio.fail_after(FOLLOW_SECONDS / 2):  # who has missed it is told that there is nothing new, but later
+                async with trio.open_nursery() as nursery:
+                    for _ in range(3):
+                        nursery.start_soon(wait, queue, count, chance.randrange(30))
+                    for _ in range(chance.randrange(30)):
+                        await trio.lowlevel.checkpoint()
+                    await ask(queue, f"note {count}")
+            assert heard == [count + 1] * 3
 
 
 async def test_it_forgets_at_its_start_and_once_a_day(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
