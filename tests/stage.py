@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.outcome import committed
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
+from anonnet.store.database import MEMORY
 from anonnet.store.errands import Errand
 from anonnet.store.goods import Download, open_goods, sealed_root
 from anonnet.store.jobs import FetchGoods, OpenGoods, RemoveFiles
@@ -51,6 +53,12 @@ Said = Message | Signed
 def key_of(name: str) -> SigningKey:
     """The signing key of a party of the stage."""
     return SigningKey(hashlib.sha256(name.encode()).digest())
+
+
+def log_store(name: str = "log", path: str = MEMORY, known: KnownLog | None = None) -> LogStore:
+    """The store of the log of this name, which decides alone unless it is known otherwise."""
+    key = key_of(name)
+    return LogStore(path, seal=partial((known or KnownLog(key.public)).sealed, key))
 
 
 def mint(
@@ -205,7 +213,7 @@ class Stage:
         self.merchant = self._actor(
             "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs), MerchantStore()
         )
-        self.log = self._actor("log", Log(signer["log"], KnownLog(log_key)), LogStore())
+        self.log = self._actor("log", Log(signer["log"], KnownLog(log_key)), log_store())
         self.consumers: list[Actor] = []
         self.consumer = self.add_consumer("consumer")
 

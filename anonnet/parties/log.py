@@ -13,7 +13,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.following import commit_of
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
-from anonnet.protocol.known_log import KnownLog, shard_of
+from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import (
     ENTRY_VERSION,
     Entries,
@@ -27,6 +27,7 @@ from anonnet.protocol.logbook import (
     Undecided,
 )
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
+from anonnet.protocol.rules import decided_by
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.log import LogStore
 from anonnet.wire.codec import decode_record, encode
@@ -118,20 +119,27 @@ class Log(Party):
         if turn.store.is_dropped(shard):
             raise Refused(Why.FORGOTTEN, "this shard is not kept any more")
         entries = turn.store.entries(shard, start)
-        return Answer(Entries(shard=shard, start=start, entries=entries, checkpoints=()), hold=not entries)
+        marks = turn.store.heads.marks(shard, start + 1, start + len(entries))
+        checkpoints = tuple(mark.cosigned for mark in marks)
+        said = Entries(shard=shard, start=start, entries=entries, checkpoints=checkpoints)
+        return Answer(said, hold=not entries)
 
     @on(TimeOf)
     def time(self, turn: LogTurn, asked: Asked[TimeOf]) -> Answer:
         time = turn.store.advance(asked.arrival)
-        sizes = tuple(ShardSize(shard=shard, size=size) for shard, size in turn.store.sizes(time))
+        sizes = tuple(ShardSize(shard=shard, size=size) for shard, size in turn.store.sizes())
         return Answer(self.sign(Time(log=self.identity, time=time, shards=sizes)))
 
     @on(Forget, by=From.OWNER)
     def forget(self, turn: LogTurn, asked: Asked[Forget]) -> Answer:
         """ "This information may be discarded after some delay following the transaction expiration" (paper)."""
-        turn.store.advance(turn.now)  # durable with what is dropped by it: no abort is ever made of what is gone
-        return Answer(more=turn.store.forget() > 0)
+        time = turn.store.advance(turn.now)  # durable with what is dropped by it: no abort is ever made of what is gone
+        decided = [shard for shard, _ in turn.store.sizes() if shard != CHAIN and expired(decided_by(shard), time)]
+        closing = [shard for shard in decided if not turn.store.is_closed(shard)]
+        for shard in closing:
+            turn.store.append(shard, turn.store.size(shard), _entry(EntryKind.CLOSE, time))
+        return Answer(more=bool(closing) or turn.store.forget() > 0)
 
 
-def _entry(kind: EntryKind, time: int, body: bytes, outcome_key: bytes = b"") -> Entry:
+def _entry(kind: EntryKind, time: int, body: bytes = b"", outcome_key: bytes = b"") -> Entry:
     return Entry(version=ENTRY_VERSION, kind=int(kind), time=time, outcome_key=outcome_key, body=body)

@@ -11,10 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
 from anonnet.limits import SHARD_SECONDS
 from anonnet.protocol.transaction import NO_POLICY, log_id
-from anonnet.tlog.note import Kind, Verifier
+from anonnet.tlog.checkpoint import Checkpoint
+from anonnet.tlog.note import Kind, Note, Signer, Verifier
 from anonnet.tlog.policy import Group, Policy, Witness
 
 CHAIN = 0
@@ -87,6 +89,11 @@ class KnownLog:
     def origin(self, shard: int) -> str:
         """The origin of a shard's checkpoints: it follows from L, so no directory of names needs to be believed."""
         return f"anonnet/{self.identity.hex()}/{'chain' if shard == CHAIN else shard}"
+
+    def sealed(self, key: SigningKey, shard: int, size: int, root: bytes) -> bytes:
+        """The checkpoint of a shard with so many leaves and this root, as a note signed with the log's key."""
+        text = Checkpoint(self.origin(shard), size, root).text
+        return Note(text, (Signer(self.origin(shard), key).sign(text),)).encoded()
 
     def verifier(self, shard: int) -> Verifier:
         """Verifies the log's signature on the checkpoints of a shard."""

@@ -8,18 +8,27 @@ when: docs/data.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+from anonnet.errors import BadStart
 from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS, SHARDS_MAX
-from anonnet.protocol.known_log import CHAIN, expirations_of, shard_of
-from anonnet.protocol.logbook import Entry, Recorded
-from anonnet.store import errands
+from anonnet.protocol.known_log import CHAIN, expirations_of
+from anonnet.protocol.logbook import Entry, EntryKind, Recorded
+from anonnet.store import errands, heads, lock
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
-from anonnet.wire.codec import encode
+from anonnet.store.heads import Head, Heads, Seal
+from anonnet.store.lock import Lock
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.merkle import leaf_hash
+from anonnet.wire.codec import decode_record, encode
 
 VERSION = 2
 
 SCHEMA = (
     errands.SCHEMA
+    + heads.SCHEMA
     + """
 create table if not exists entry(
     shard integer not null,
@@ -49,10 +58,42 @@ insert or ignore into clock values(0, 0);
 
 
 class LogStore(Store):
-    """Entries, their outcome keys, and how late it is."""
+    """Entries, their outcome keys, and how late it is.
 
-    def __init__(self, path: str = MEMORY) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+    A batch that adds entries is one transaction with the signed heads that they lead to; then the lock moves on to
+    these heads; only then is anything said. What fails between ends the process, and the next start goes on from there.
+    """
+
+    def __init__(self, path: str = MEMORY, *, seal: Seal, database: Callable[..., Database] = Database) -> None:
+        """Open `path`, and the lock beside it. Raises BadStart where the log must not go on from what is there."""
+        super().__init__(database(path, schema=SCHEMA, version=VERSION))
+        self.heads = Heads(self._db, seal)
+        self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
+        self._grown: set[int] = set()
+        recover(self.heads, self._lock)
+
+    def commit(self) -> None:
+        """Sign what each shard has grown to, make it durable, and move the lock. Raises Fatal."""
+        sealed = [self._seal(shard) for shard in sorted(self._grown)]
+        super().commit()
+        self._grown.clear()
+        if moved := [head for head in sealed if head]:
+            self._lock.swap(moved)
+
+    def _seal(self, shard: int) -> Head | None:
+        """The head over all entries of a shard; None where it is the one that stands."""
+        rows = self._db.all(
+            "select body from entry where shard = ? and position >= ? order by position", shard, self.heads.size(shard)
+        )
+        return self.heads.grow(shard, [leaf_hash(body) for (body,) in rows]) if rows else None
+
+    def rollback(self) -> None:
+        self._grown.clear()
+        super().rollback()
+
+    def close(self) -> None:
+        self._lock.close()
+        super().close()
 
     def advance(self, now: int) -> int:
         """The log's time at a frame that arrived at `now`: it never falls, and what was said of it is durable."""
@@ -76,26 +117,31 @@ class LogStore(Store):
         last = self._last(shard)
         return last[1] if last else 0
 
+    def is_closed(self, shard: int) -> bool:
+        """True if nothing is ever added to this shard again."""
+        row = self._db.one("select body from entry where shard = ? order by position desc limit 1", shard)
+        return row is not None and decode_record(Entry, row[0]).kind == EntryKind.CLOSE
+
     def _last(self, shard: int) -> tuple[int, int] | None:
         row = self._db.one("select position, time from entry where shard = ? order by position desc limit 1", shard)
         return (int(row[0]), int(row[1])) if row else None
 
-    def sizes(self, time: int) -> list[tuple[int, int]]:
-        """(shard, size) of those that have entries, among the newest SHARDS_MAX."""
-        shards = self._db.all(
-            "select distinct shard from entry where shard = ? or shard >= ? order by shard", CHAIN, shard_of(time) - 1
-        )
-        return [(int(shard), self.size(shard)) for (shard,) in shards[:SHARDS_MAX]]
+    def sizes(self) -> list[tuple[int, int]]:
+        """(shard, size) of the newest shards."""
+        rows = self._db.all("select shard, size from head order by shard desc limit ?", SHARDS_MAX)
+        return sorted((int(shard), int(size)) for shard, size in rows)
 
     def append(self, shard: int, index: int, entry: Entry, signature: bytes = b"") -> None:
         """Add the entry at the next index of a shard."""
+        self._grown.add(shard)
         self._db.run("insert into entry values(?, ?, ?, ?, ?)", shard, index, entry.time, encode(entry), signature)
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
-        """Entries of a shard from an index on, as many as one answer holds."""
+        """Entries of a shard from an index on that stand under a checkpoint, as many as one answer holds."""
         rows = self._db.all(
-            "select body, signature from entry where shard = ? and position >= ? order by position limit ?",
-            *(shard, start, ENTRIES_MAX),
+            "select body, signature from entry where shard = ? and position >= ? and position < ?"
+            " order by position limit ?",
+            *(shard, start, self.heads.size(shard), ENTRIES_MAX),
         )
         room, fitting = FOLLOW_BYTES_MAX, []
         for body, signature in rows:
@@ -141,7 +187,7 @@ class LogStore(Store):
         return shard != CHAIN and self.time() >= expirations_of(shard).stop + RETENTION_SECONDS
 
     def forget(self) -> int:
-        """Drop some of what stands in dropped shards; return how many entries.
+        """Drop some of what stands in dropped shards; return how many rows.
 
         By the log's own time, which never falls, and which is durable with what it lets go.
         """
@@ -149,7 +195,70 @@ class LogStore(Store):
         row = self._db.one("select shard from entry where shard > ? order by shard limit 1", CHAIN)
         if row is None or not self.is_dropped(row[0]):
             return 0
-        for table, key in (("outcome", "outcome_key"), ("entry", "position")):
-            piece = f"select {key} from {table} where shard = ?1 order by {key} limit ?2"
-            gone = self._db.run(f"delete from {table} where shard = ?1 and {key} in ({piece})", row[0], FORGET_ROWS_MAX)
-        return gone
+        if self.heads.head(row[0]):
+            self.heads.end(row[0])
+        for table, whose, key in DROPPED:
+            piece = f"select {key} from {table} where {whose} = ?1 limit ?2"
+            gone = self._db.run(
+                f"delete from {table} where {whose} = ?1 and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX
+            )
+            if gone:
+                return gone
+        return 0
+
+
+DROPPED = (
+    ("outcome", "shard", "outcome_key"),
+    ("node", "tree", "level, position"),
+    ("cosignature", "shard", "size, mirror"),
+    ("checkpoint", "shard", "size"),
+    ("entry", "shard", "position"),
+)
+"""The tables of a shard's rows, what names the shard in them, and the rest of their key. `entry` goes last."""
+
+
+def recover(heads: Heads, lock: Lock) -> None:
+    """Compare what is here with what may have been shown, and go on where a crash came between. Raises BadStart."""
+    began, notes, found = lock.began(), lock.notes(), heads.all()
+    if found and not began:
+        raise BadStart(
+            "log.db has entries, but there is no lock.db beside it: is it a backup, or a copy? Start the log where its"
+            " lock.db is; if that is lost, this log cannot go on, since it could sign a second history"
+        )
+    for head in found:
+        if head.note != heads.sealed(head.shard, head.size, head.root):
+            raise BadStart(f"log.db is that of another log: {head.origin} was not signed with this log's key")
+        if heads.trees.root(head.shard, head.size) != head.root:
+            raise BadStart(f"the tree of {head.origin} is damaged: run `anonnet log fsck` to see where")
+        _check(heads, head, notes.pop(head.origin, None), lock)
+    for origin, note in notes.items():
+        if heads.final(_shard(origin)) is None:
+            raise _behind(origin, SignedCheckpoint.parse(note).body.size, 0)
+
+
+def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
+    """Move the lock to a head that it is behind of. Raises BadStart where it is not on the way to that head."""
+    if locked == head.note:
+        return
+    seen = SignedCheckpoint.parse(locked).body if locked else None
+    if seen and seen.size > head.size:
+        raise _behind(head.origin, seen.size, head.size)
+    if seen and heads.trees.root(head.shard, seen.size) != seen.root:
+        raise BadStart(
+            f"log.db and lock.db show two histories of {head.origin} at {seen.size} entries: this is a copy that went"
+            " on by itself. Never start it; start the log that others follow"
+        )
+    lock.swap([replace(head, before=locked)])
+
+
+def _behind(origin: str, seen: int, here: int) -> BadStart:
+    return BadStart(
+        f"log.db is older than lock.db: {origin} had {seen} entries when the log last ran, and has {here} here. Was a"
+        " backup put back? Put the newest log.db there; from an older one this log would sign a second history"
+    )
+
+
+def _shard(origin: str) -> int:
+    """The number in an origin of ours."""
+    name = origin.rpartition("/")[2]
+    return CHAIN if name == "chain" else int(name)

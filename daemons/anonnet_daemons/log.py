@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from anonnet.net.clock import BoundedClock, check_start, keep_mark, read_mark
@@ -22,14 +23,15 @@ async def run(path: Path, *, trust_clock: bool = False) -> None:
     found = reachable(path, Kind.LOG)
     clock = BoundedClock()
     with Folder(path) as folder:
-        store = LogStore(str(folder / STORE))
+        known = KnownLog(found.peer.key, found.peer.policy)
+        store = LogStore(str(folder / STORE), seal=partial(known.sealed, found.setup.identity(found.peer)))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
 
         async def mark(_: Running) -> None:
             await keep_mark(clock, folder)
 
         await run_party(
-            *(Log(found.signer, KnownLog(found.peer.key, found.peer.policy)), store),
+            *(Log(found.signer, known), store),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

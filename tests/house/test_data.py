@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from anonnet import limits
-from anonnet.store import bank, log, merchant, mirror, wallet
+from anonnet.store import bank, lock, log, merchant, mirror, wallet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
 SCHEMAS = {
     "Bank": bank.SCHEMA,
     "Merchant": merchant.SCHEMA,
-    "Log": log.SCHEMA,
+    "Log": log.SCHEMA + lock.SCHEMA,
     "Mirror": mirror.SCHEMA,
     "Wallet": wallet.SCHEMA,
 }

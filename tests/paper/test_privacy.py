@@ -18,14 +18,13 @@ from anonnet.crypto.integers import inverse, power, product
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.bank import BankStore
-from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.wire.codec import encode
 from tests.paper.scenes import ITEM, PRICE, Hand, Scene
 from tests.reading import commits
-from tests.stage import Actor
+from tests.stage import Actor, log_store
 
-STORES = {"bank": BankStore, "merchant": MerchantStore, "log": LogStore}
+STORES = {"bank": BankStore, "merchant": MerchantStore, "log": partial(log_store, "log")}
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_the_log_knows_neither_consumer_nor_amount_nor_item(bought: Scene) -> No
 def test_the_log_knows_the_merchant_and_publishes_him(bought: Scene) -> None:
     """Section "Privacy": "the transaction log is publicly readable, and thus an observer can also obtain full
     information about the merchant's identity"."""
-    bought.log.store = LogStore(str(bought.folder / "log.db"))
+    bought.log.store = log_store("log", str(bought.folder / "log.db"))
     bought.log = Actor("log", bought.log.party, bought.log.store, bought.log.clock, bought.log.entropy)
 
     (entry,) = commits(partial(bought.ask, bought.log), bought.log_name)

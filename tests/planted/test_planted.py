@@ -37,6 +37,7 @@ class Planted:
 
 
 PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
+SEQUENCER = "tests/unit/stores/test_sequencer.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -156,6 +157,16 @@ TABLE = [
         "23-chunks-said-to-be-durable",
         ("tests/unit/stores/test_goods.py::test_a_chunk_that_comes_while_the_disk_syncs_is_not_said_to_be_there",),
         "Nobody knows whether it went with that sync",
+    ),
+    Planted(
+        "26-answer-before-the-lock-moves",
+        (f"{SEQUENCER}::test_a_backup_that_was_put_back_does_not_start",),
+        "DID NOT RAISE",
+    ),
+    Planted(
+        "27-one-outcome-by-what-is-sealed",
+        (f"{SEQUENCER}::test_a_sale_asked_twice_in_one_batch_stands_once",),
+        "also within the batch that takes it",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

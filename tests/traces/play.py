@@ -7,7 +7,9 @@ A follow that the log has nothing for is not told; in a daemon it waits.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anonnet.parties.bank import Bank
@@ -21,19 +23,18 @@ from anonnet.protocol.recovery import Restore
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
-from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
 from tests.paper.scenes import NOON, Line, Scene
-from tests.stage import NETWORK, Actor, Said, key_of
+from tests.stage import NETWORK, Actor, Said, key_of, log_store
 from tests.traces.script import Cast, counted, spoken
 
-STORES: dict[str, type[Any]] = {
+STORES: dict[str, Callable[[str], Any]] = {
     "bank": BankStore,
     "merchant": MerchantStore,
-    "log": LogStore,
+    "log": partial(log_store, "log"),
     "consumer": WalletStore,
 }
 GOODS = b"la la la " * 100
@@ -133,7 +134,7 @@ class Play(Scene):
             books = self.books()
             return ", ".join(f"{books.get(book, 0)} in {book}" for book in ("account", "tokens", "locked"))
         if name == "log":
-            return counted(sum(size for _, size in self.log.store.sizes(self.now)), "entry", "entries")
+            return counted(sum(size for _, size in self.log.store.sizes()), "entry", "entries")
         if name == "merchant":
             states = self.merchant.store.states()
             return ", ".join(f"{counted(count, 'sale', 'sales')} {state}" for state, count in states) or "no sale"

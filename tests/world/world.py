@@ -31,12 +31,11 @@ from anonnet.protocol.local import Buy, Fund, OpenAt, Sell, Withdraw
 from anonnet.protocol.network import Network as Directory
 from anonnet.protocol.network import Peer, Role
 from anonnet.store.bank import BankStore
-from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import Signer
-from tests.stage import CURRENCY, NETWORK, NOON, key_of, mint
+from tests.stage import CURRENCY, NETWORK, NOON, key_of, log_store, mint
 from tests.world.adversary import Greedy, Mood, Stranger
 from tests.world.network import Events, Heard, Network, Weather
 from tests.world.node import Node
@@ -116,7 +115,7 @@ class World:
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
             key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key)), LogStore())
+            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key)), log_store(name))
         for name, owner in CONSUMERS.items():
             self._add(name, lambda owner=owner: self._consumer(owner), WalletStore())
 

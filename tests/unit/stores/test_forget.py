@@ -449,9 +449,9 @@ def test_a_shard_goes_when_all_that_can_stand_in_it_are_past_the_delay(scene: Sc
 
     at(scene, scene.log, scene.now + 1)
 
-    assert kept == (FORGET_ROWS_MAX + 4, FORGET_ROWS_MAX + 2)
+    assert kept == (FORGET_ROWS_MAX + 2 + 4, FORGET_ROWS_MAX + 2)  # and each shard's genesis and close
     assert isinstance(commit, Commit)
-    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (2, 1)
+    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (3, 1)
     dropped = Follow(log=scene.log_name, shard=shard_of(last), start=0)
     assert scene.refused(scene.log, dropped).why == Why.FORGOTTEN
     assert isinstance(scene.ask(scene.log, OutcomeOf(transaction=transaction_of(other))), Commit)

@@ -1,0 +1,183 @@
+"""A log's heads: for each shard the tree, every checkpoint that counts still, and what mirrors have put under it.
+
+A head is made in the transaction that adds its entries, once for all of a batch. Checkpoints between two that everyone
+is handed (CHECKPOINT_STEP) go when they are ENTRIES_MAX entries old, unless a quorum has cosigned them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.store import trees
+from anonnet.store.database import Database
+from anonnet.store.trees import Trees
+from anonnet.tlog.checkpoint import SignedCheckpoint
+
+SCHEMA = (
+    trees.SCHEMA
+    + """
+create table if not exists head(
+    shard integer primary key,      -- also the number of its tree
+    size integer not null,
+    root blob not null,
+    note blob not null              -- the checkpoint, with the log's signature alone
+);
+create table if not exists checkpoint(
+    shard integer not null,
+    size integer not null,
+    note blob not null,             -- with the log's signature alone
+    everyones integer not null,     -- it is the first to cover a multiple of CHECKPOINT_STEP
+    met integer not null,           -- a quorum has cosigned it
+    primary key(shard, size)
+) without rowid;
+create index if not exists checkpoint_met on checkpoint(shard, met, size);
+create table if not exists cosignature(
+    shard integer not null,
+    size integer not null,
+    mirror blob not null,
+    line text not null,             -- as it stands in the note
+    primary key(shard, size, mirror)
+) without rowid;
+create table if not exists final(
+    shard integer primary key,      -- its entries are gone
+    note blob not null              -- its last checkpoint, with all cosignatures
+);
+"""
+)
+
+Seal = Callable[[int, int, bytes], bytes]
+"""Signs the checkpoint of a shard with so many leaves and this root; the same bytes whenever it is done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest checkpoint of a shard, and the note of the one before it, if any."""
+
+    shard: int
+    size: int
+    root: bytes
+    note: bytes
+    before: bytes | None = None
+
+    @property
+    def origin(self) -> str:
+        return SignedCheckpoint.parse(self.note).body.origin
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A checkpoint with the cosignatures that are known of it: mirror -> line."""
+
+    size: int
+    note: bytes
+    cosignatures: dict[bytes, str]
+
+    @property
+    def cosigned(self) -> bytes:
+        """The note with all its cosignatures."""
+        return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
+
+
+class Heads:
+    """The heads of one log."""
+
+    def __init__(self, db: Database, seal: Seal) -> None:
+        self._db = db
+        self._seal = seal
+        self.trees = Trees(db)
+
+    def head(self, shard: int) -> Head | None:
+        """The newest checkpoint of a shard that is not dropped."""
+        row = self._db.one("select shard, size, root, note from head where shard = ?", shard)
+        return Head(*row) if row else None
+
+    def all(self) -> list[Head]:
+        """Those of all shards that are not dropped, in ascending order."""
+        return [Head(*row) for row in self._db.all("select shard, size, root, note from head order by shard")]
+
+    def size(self, shard: int) -> int:
+        """How many entries of a shard stand under a checkpoint."""
+        row = self._db.one("select size from head where shard = ?", shard)
+        return int(row[0]) if row else 0
+
+    def sealed(self, shard: int, size: int, root: bytes) -> bytes:
+        """The checkpoint with the log's signature."""
+        return self._seal(shard, size, root)
+
+    def grow(self, shard: int, leaves: Sequence[bytes]) -> Head:
+        """Put leaf hashes behind those of a shard, and sign the head that they lead to."""
+        before = self.head(shard)
+        old = before.size if before else 0
+        self.trees.append(shard, old, leaves)
+        size = old + len(leaves)
+        root = self.trees.root(shard, size)
+        note = self._seal(shard, size, root)
+        self._db.run(
+            "insert into head values(?, ?, ?, ?) on conflict do update set"
+            " size = excluded.size, root = excluded.root, note = excluded.note",
+            *(shard, size, root, note),
+        )
+        everyones = old // CHECKPOINT_STEP < size // CHECKPOINT_STEP
+        self._db.run("insert into checkpoint values(?, ?, ?, ?, 0)", shard, size, note, int(everyones))
+        self._db.run(
+            "delete from checkpoint where shard = ? and size > ? and size <= ? and not everyones and not met",
+            *(shard, old - ENTRIES_MAX, size - ENTRIES_MAX),
+        )
+        return Head(shard, size, root, note, before.note if before else None)
+
+    # Checkpoints.
+
+    def marks(self, shard: int, start: int, end: int) -> list[Mark]:
+        """Some of the checkpoints with start <= size <= end, none older than ENTRIES_MAX entries before the end.
+
+        At most CHECKPOINTS_MAX: the newest, those that everyone is handed, and then the others.
+        """
+        end = min(end, self.size(shard))
+        rows = self._db.all(
+            "select size from checkpoint where shard = ?1 and size >= ?2 and size <= ?3 order by size = (select"
+            " max(size) from checkpoint where shard = ?1 and size <= ?3) desc, everyones desc, size desc limit ?4",
+            *(shard, max(start, end - ENTRIES_MAX), end, CHECKPOINTS_MAX),
+        )
+        marks = (self.mark(shard, size) for (size,) in sorted(rows))
+        return [mark for mark in marks if mark]
+
+    def mark(self, shard: int, size: int) -> Mark | None:
+        """The checkpoint of this size."""
+        row = self._db.one("select note from checkpoint where shard = ? and size = ?", shard, size)
+        if row is None:
+            return None
+        lines = self._db.all("select mirror, line from cosignature where shard = ? and size = ?", shard, size)
+        return Mark(size, row[0], dict(lines))
+
+    def certifying(self, shard: int, index: int) -> Mark | None:
+        """The smallest checkpoint with a quorum that covers the entry at this index."""
+        row = self._db.one(
+            "select size from checkpoint where shard = ? and met = 1 and size > ? order by size limit 1", shard, index
+        )
+        return self.mark(shard, row[0]) if row else None
+
+    def keep_cosignature(self, shard: int, size: int, mirror: bytes, line: str) -> None:
+        """A cosignature that holds; of each mirror the first that came."""
+        self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", shard, size, mirror, line)
+
+    def call_met(self, shard: int, size: int) -> None:
+        """A quorum has cosigned this checkpoint."""
+        self._db.run("update checkpoint set met = 1 where shard = ? and size = ?", shard, size)
+
+    # The end of a shard.
+
+    def end(self, shard: int) -> None:
+        """From now on nothing is kept of this shard but its last checkpoint."""
+        head = self.head(shard)
+        assert head is not None, "a shard without entries has no end"
+        last = self.mark(shard, head.size)
+        assert last is not None, "the newest checkpoint is never dropped"
+        self._db.run("insert into final values(?, ?)", shard, last.cosigned)
+        self._db.run("delete from head where shard = ?", shard)
+
+    def final(self, shard: int) -> bytes | None:
+        """The last checkpoint of a shard whose entries are gone."""
+        row = self._db.one("select note from final where shard = ?", shard)
+        return bytes(row[0]) if row else None

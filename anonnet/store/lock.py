@@ -1,0 +1,67 @@
+"""The lock of a log's heads: the latest checkpoint that it may have shown, by origin, in a small database of its own.
+
+A log that has signed two trees for one origin has forked, and nobody can take that back. So the lock is no part of a
+backup, and is moved from one checkpoint to the next by compare-and-swap, after the entries are durable and before any
+answer leaves: an older log.db that was put back, or a second daemon on a copy, finds the lock ahead of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from anonnet.errors import Fatal
+from anonnet.store.database import MEMORY, Database
+from anonnet.store.heads import Head
+
+FILE = "lock.db"
+VERSION = 1
+
+SCHEMA = """
+create table if not exists lock(
+    origin text primary key,
+    note blob not null          -- with the log's signature alone
+) without rowid;
+create table if not exists began(only integer primary key check(only = 0));
+"""
+
+
+def beside(path: str) -> str:
+    """Where the lock of this log.db is."""
+    return MEMORY if path == MEMORY else str(Path(path).with_name(FILE))
+
+
+class Lock:
+    """The latest notes."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def began(self) -> bool:
+        """Whether this lock was begun before; from now on it has been. Raises Fatal."""
+        self._db.begin()
+        new = self._db.run("insert or ignore into began values(0)")
+        self._db.commit()
+        return not new
+
+    def notes(self) -> dict[str, bytes]:
+        """The latest note of each origin."""
+        return dict(self._db.all("select origin, note from lock"))
+
+    def swap(self, heads: Iterable[Head]) -> None:
+        """Move the lock from what was before each head to the head, durably. Raises Fatal where it stood elsewhere."""
+        self._db.begin()
+        for head in heads:
+            if head.before is None:
+                moved = self._db.run("insert or ignore into lock values(?, ?)", head.origin, head.note)
+            else:
+                moved = self._db.run(
+                    "update lock set note = ? where origin = ? and note = ?", head.note, head.origin, head.before
+                )
+            if not moved:
+                self._db.rollback()
+                raise Fatal(f"another checkpoint of {head.origin} stands in {FILE}: does a second log write here?")
+        self._db.commit()
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,259 @@
+"""The log's sequencer: what it signs is its tree, and no failure between two writes loses or doubles anything.
+
+Every write of a story is broken in two ways, failed and lost, and failed but kept; then the log is opened again, as its
+daemon would be, and looked at from outside: through its answers, and through the checkpoints that it has handed out.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonnet.errors import BadStart, Fatal
+from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX, RETENTION_SECONDS
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
+from anonnet.protocol.rules import decided_by
+from anonnet.store.database import Database
+from anonnet.store.log import LogStore
+from anonnet.wire.codec import decode_record
+from tests.dump import dump
+from tests.machine import KNOWN, LAST, SHARDS, Machine, Observer, between, p4, size_of
+from tests.stage import key_of
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_one_checkpoint_for_a_batch_and_a_shard(log: Machine) -> None:
+    log.batch([p4(number, between(number)) for number in range(10)])
+    log.batch([p4(number, LAST) for number in range(10, 13)])
+
+    sizes = [[size_of(note) for note in log.page(shard).checkpoints] for shard in SHARDS]
+
+    assert sizes == [[6, 9], [6]]
+    log.observer.reads(log)
+
+
+def test_a_sale_asked_twice_in_one_batch_stands_once(log: Machine) -> None:
+    """One place for each transaction, also within the batch that takes it."""
+    first, again = log.batch([p4(1), p4(1)])
+
+    assert first == again
+    log.observer.reads(log)
+    assert log.store.size(SHARDS[0]) == 2
+
+
+def test_who_reads_a_busy_log_slowly_is_handed_the_checkpoints_that_all_are(log: Machine) -> None:
+    for number in range(3 * CHECKPOINT_STEP // 10):  # nineteen batches of ten, after the genesis
+        log.batch([p4(10 * number + each) for each in range(10)])
+
+    everyones = {71, 131}  # the first ones from 64 and from 128 on
+    for start in range(0, 131, 7):
+        handed = {size_of(note) for note in log.page(SHARDS[0], start).checkpoints}
+        assert {size for size in everyones if size > start} <= handed
+    log.observer.reads(log)
+
+
+def test_checkpoints_that_nobody_will_cosign_any_more_go(log: Machine) -> None:
+    for number in range(ENTRIES_MAX + CHECKPOINT_STEP + 30):
+        log.batch([p4(number)])
+
+    kept = sorted(row[1] for row in dump(log.store)["checkpoint"])
+
+    size = log.store.size(SHARDS[0])
+    recent = range(size - ENTRIES_MAX + 1, size + 1)
+    assert kept == [CHECKPOINT_STEP, *recent]
+    log.observer.reads(log)
+
+
+# Broken writes.
+
+
+WRITES = ("insert", "update", "delete", "commit")
+
+
+class Breaking:
+    """Makes databases; the write of one number fails, before or after it is done."""
+
+    def __init__(self, number: int, kept: bool) -> None:
+        self.number, self.kept, self.count = number, kept, 0
+        self.made: list[Database] = []
+
+    def __call__(self, *args: Any, **more: Any) -> Database:
+        written = self.written
+
+        class Broken(Database):
+            def run(self, sql: str, *values: Any) -> int:
+                with written() if sql.startswith(WRITES) else nullcontext():
+                    done = super().run(sql, *values)
+                return done
+
+            def run_many(self, sql: str, rows: Any) -> None:
+                with written():
+                    super().run_many(sql, rows)
+
+        self.made.append(Broken(*args, **more))
+        return self.made[-1]
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        self.count += 1
+        strikes = self.count == self.number
+        if strikes and not self.kept:
+            raise Fatal("storage failed, and what was written is lost")
+        yield
+        if strikes:
+            raise Fatal("storage failed, and what was written is kept")
+
+
+STORY = [
+    [p4(1, between(1)), p4(2, between(2))],
+    [p4(1, between(1)), p4(3, between(3)), p4(4, between(4))],
+    [p4(5, LAST)],
+]
+
+
+def told(path: Path, breaking: Breaking, observer: Observer) -> bool:
+    """Play the story until a write breaks; false if none did."""
+    try:
+        machine = Machine(path, observer, breaking)
+        for batch in STORY:
+            machine.batch(batch)
+            observer.reads(machine)
+    except Fatal:
+        return True
+    finally:
+        for database in breaking.made:  # as a process that ends: what was not committed is lost
+            database.close()
+    return False
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, kept: bool) -> None:
+    number, broke = 0, True
+    while broke:
+        number += 1
+        path, observer = tmp_path / str(number), Observer()
+        path.mkdir()
+        broke = told(path, Breaking(number, kept), observer)
+
+        again = Machine(path, observer)
+        observer.reads(again)
+        for batch in STORY:
+            again.batch(batch)
+        observer.reads(again)
+        assert len(observer.commits) == 5
+        again.store.close()
+    assert number > 40, "the story writes more than that"
+
+
+# What must not be started.
+
+
+def test_a_backup_that_was_put_back_does_not_start(log: Machine, tmp_path: Path) -> None:
+    log.batch([p4(1)])
+    log.store.close()
+    shutil.copytree(tmp_path, tmp_path / "backup")
+    log = Machine(tmp_path, log.observer)
+    log.batch([p4(2)])
+    log.store.close()
+    for name in ("log.db", "log.db-wal"):
+        (tmp_path / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup" / "log.db", tmp_path / "log.db")
+
+    with pytest.raises(BadStart, match="had 3 entries when the log last ran, and has 2 here"):
+        Machine(tmp_path)
+
+
+def test_a_backup_from_before_a_shard_began_does_not_start(log: Machine, tmp_path: Path) -> None:
+    log.store.close()
+    shutil.copy(tmp_path / "log.db", tmp_path / "backup.db")
+    log = Machine(tmp_path, log.observer)
+    log.batch([p4(2)])
+    log.store.close()
+    (tmp_path / "log.db").unlink()
+    shutil.copy(tmp_path / "backup.db", tmp_path / "log.db")
+
+    with pytest.raises(BadStart, match="had 2 entries when the log last ran, and has 0 here"):
+        Machine(tmp_path)
+
+
+def test_a_copy_that_went_on_by_itself_does_not_start(log: Machine, tmp_path: Path) -> None:
+    log.batch([p4(1)])
+    log.store.close()
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    own, copy = Machine(tmp_path), Machine(tmp_path / "copy")
+    own.batch([p4(2)])
+    copy.batch([p4(3)])
+    own.store.close()
+    copy.store.close()
+    shutil.copy(tmp_path / "copy" / "log.db", tmp_path / "log.db")
+
+    with pytest.raises(BadStart, match="two histories"):
+        Machine(tmp_path)
+
+
+def test_a_log_without_its_lock_or_of_another_key_does_not_start(log: Machine, tmp_path: Path) -> None:
+    log.batch([p4(1)])
+    log.store.close()
+    other = partial(KnownLog(key_of("other").public).sealed, key_of("other"))
+    with pytest.raises(BadStart, match="another log"):
+        LogStore(str(tmp_path / "log.db"), seal=other)
+    (tmp_path / "lock.db").unlink()
+
+    with pytest.raises(BadStart, match=r"no lock\.db"):
+        Machine(tmp_path)
+
+
+def test_a_second_log_on_the_same_files_ends_before_it_answers(log: Machine, tmp_path: Path) -> None:
+    """Its log.db is a copy, so that only the lock can tell."""
+    log.batch([p4(1)])
+    shutil.copytree(tmp_path, tmp_path / "copy")
+
+    def sharing(path: str, **more: Any) -> Database:
+        return Database(str(tmp_path / "lock.db") if path.endswith("lock.db") else path, **more)
+
+    second = Machine(tmp_path / "copy", database=sharing)
+    log.batch([p4(2)])
+
+    with pytest.raises(Fatal, match="does a second log write here"):
+        second.batch([p4(3)])
+
+
+# The end of a shard.
+
+
+def test_a_shard_is_closed_when_all_is_decided_and_dropped_when_its_delay_is_over(log: Machine, tmp_path: Path) -> None:
+    log.batch([p4(1, LAST), p4(2, LAST + 1)])
+    closing = decided_by(SHARDS[0])
+
+    kinds = {}
+    for log.now in (closing, closing + 1, closing + 2):
+        log.forget()
+        kinds[log.now] = [decode_record(Entry, each).kind for each in log.read(SHARDS[0])[0]]
+    log.observer.reads(log)
+    last = log.page(SHARDS[0]).checkpoints[-1]
+    log.now = LAST + 1 + RETENTION_SECONDS
+    while log.forget():
+        pass
+    log.store.close()
+    log = Machine(tmp_path, log.observer)
+
+    assert kinds[closing] == [EntryKind.GENESIS, EntryKind.COMMIT]
+    assert kinds[closing + 1] == kinds[closing + 2] == [EntryKind.GENESIS, EntryKind.COMMIT, EntryKind.CLOSE]
+    assert log.store.heads.final(SHARDS[0]) == last
+    time = log.ask(TimeOf(log=KNOWN.identity))
+    assert isinstance(time, Time)
+    assert [each.shard for each in time.shards] == [SHARDS[1]]
+    left = dump(log.store)
+    of_a_shard = ("entry", "outcome", "node", "checkpoint", "head")
+    assert not [row for table in of_a_shard for row in left[table] if row[0] == SHARDS[0]]
