@@ -129,21 +129,6 @@ def test_the_bank_justifies_that_a_token_is_spent(scene: Scene, judge: Judge) ->
         assert judge.bank_justifies(coin.token.id, *refusal.evidence) is Verdict.TOKEN_IS_SPENT
 
 
-def test_the_bank_justifies_that_a_token_is_locked(scene: Scene, judge: Judge) -> None:
-    """Section "Data Management": authorization_q is kept "so that attempts at token reuse can be detected"."""
-    deal = Deal.authorized(scene)
-    again = Deal.offered(scene, deal.hand, deal.coins)
-
-    refusal = scene.refused(scene.bank, again.authorization_q)
-    (earlier,) = refusal.evidence
-    token, other = deal.coins[0].token.id, bytes(32)
-
-    assert judge.bank_defers(token, again.authorization_q, earlier) is Verdict.TOKEN_IS_LOCKED
-    assert judge.bank_defers(token, deal.authorization_q, earlier) is Verdict.NOTHING
-    assert judge.bank_defers(other, again.authorization_q, earlier) is Verdict.NOTHING
-    assert judge.bank_justifies(token, earlier, None) is Verdict.NOTHING
-
-
 def test_the_proof_of_spending_gives_the_consumer_the_goods(scene: Scene) -> None:
     """Section "Correctness": the consumer can demand the proof, "which contains the merchandise encryption key"."""
     deal = Deal.committed(scene)

@@ -102,7 +102,7 @@ class Scene:
             found.append(Spend(key, q.sign(body), body))
         return found
 
-    async def race(self, spends: Sequence[Spend]) -> tuple[Spend, Checked[Any], dict[Spend, Refusal]]:
+    async def race(self, spends: Sequence[Spend]) -> tuple[Spend, Checked[Any], dict[Spend, Checked[Refusal]]]:
         """Ask for all at once; who has won, the promise, and the refusals of the others."""
         answers: dict[Spend, Checked[Any]] = {}
 
@@ -112,14 +112,14 @@ class Scene:
         async with trio.open_nursery() as nursery:
             for connection, each in zip(self.banks, spends, strict=True):
                 nursery.start_soon(spend, connection, each)
-        losers = {each: said.body for each, said in answers.items() if isinstance(said.body, Refusal)}
+        losers = {each: said for each, said in answers.items() if isinstance(said.body, Refusal)}
         (winner,) = answers.keys() - losers.keys()
         promise = answers[winner]
         assert promise.signer == self.wallet.peer.key
         assert promise.body == AuthorizationB.answering(winner.body, CURRENCY)
         for each, refusal in losers.items():
-            assert answers[each].signer == self.wallet.peer.key
-            assert (refusal.why, refusal.request) == (Why.TOKEN_USED, each.authorization_q.hash)
+            assert refusal.signer == self.wallet.peer.key
+            assert (refusal.body.why, refusal.body.request) == (Why.TOKEN_USED, each.authorization_q.hash)
         return winner, promise, losers
 
     async def commit(self, winner: Spend) -> Signed:
@@ -162,16 +162,16 @@ async def test_of_simultaneous_spends_one_wins_and_the_others_hold_proof(
             winner, promise, losers = await scene.race(spends)
             scene.wins[spends.index(winner)] += 1
             for each, refusal in losers.items():
-                (earlier,) = refusal.evidence
-                assert earlier == winner.authorization_q
-                assert scene.judge.bank_defers(token.id, each.authorization_q, earlier) is Verdict.TOKEN_IS_LOCKED
+                assert refusal.body.evidence == (winner.authorization_q,)
+                assert scene.judge.bank_refuses(each.authorization_q, refusal.signed) is Verdict.REFUSED_RIGHTLY
 
             commit = await scene.commit(winner)
             again, same, losers = await scene.race([*spends[1:], spends[0]])  # on other connections
             assert (again, same.signed) == (winner, promise.signed)
-            for refusal in losers.values():
-                assert refusal.evidence == (winner.authorization_q, commit)
-                assert scene.judge.bank_justifies(token.id, *refusal.evidence) is Verdict.TOKEN_IS_SPENT
+            for each, refusal in losers.items():
+                assert refusal.body.evidence == (winner.authorization_q, commit)
+                assert scene.judge.bank_refuses(each.authorization_q, refusal.signed) is Verdict.REFUSED_RIGHTLY
+                assert scene.judge.bank_justifies(token.id, *refusal.body.evidence) is Verdict.TOKEN_IS_SPENT
         took = trio.current_time() - began
         async with scene.local.owner(Kind.BANK) as bank:
             books = {each.book: each.amount for each in (await bank.ask(BooksOf(), Books)).totals}

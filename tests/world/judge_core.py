@@ -14,7 +14,7 @@ from anonnet.parties.judge.verdict import Claim, Finding, Ruling
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.goods import Chunk
 from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.papers import Papers, amounts
+from anonnet.protocol.papers import Papers
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.signed import Signed
 
@@ -25,7 +25,7 @@ class Verdict(enum.Enum):
     NOTHING = "the papers prove nothing"
     BANK_OWES_CREDIT = "the bank must credit the merchant"
     TOKEN_IS_SPENT = "the bank may refuse the token"
-    TOKEN_IS_LOCKED = "the bank may refuse the token until another transaction has ended"
+    REFUSED_RIGHTLY = "the bank could not grant what it has refused"
     BANK_MUST_RELEASE = "the bank must unlock the token"
     GOODS_AS_DESCRIBED = "the goods are what the contract describes"
     MERCHANT_CHEATED = "the goods are not what the contract describes"
@@ -54,12 +54,10 @@ class Judge:
         found = self._findings(Claim.SPENT, authorization_q, commit)
         return Verdict.TOKEN_IS_SPENT if _names(token, self._against_bank(found)) else Verdict.NOTHING
 
-    def bank_defers(self, token: bytes, refused: Signed, authorization_q: Signed | None) -> Verdict:
-        """The authorization that came first, of another transaction than the one that was refused."""
-        mine, other = self._papers(refused).orders, self._papers(authorization_q).orders
-        taken = [each for each in other if amounts(each.body.payments, token)]
-        others = mine and [each for each in taken if each.body.transaction != mine[0].body.transaction]
-        return Verdict.TOKEN_IS_LOCKED if others else Verdict.NOTHING
+    def bank_refuses(self, request: Signed, refusal: Signed) -> Verdict:
+        """What the refusal carries must show that the request could not be granted then."""
+        rulings = {finding.ruling for finding in self._against_bank(self._findings(Claim.REFUSAL, request, refusal))}
+        return Verdict.REFUSED_RIGHTLY if rulings == {Ruling.RIGHT} else Verdict.NOTHING
 
     def consumer_demands_release(self, token: bytes, authorization_q: Signed | None, abort: Signed | None) -> Verdict:
         """ "The consumer can use abort and q to demand that the token be unlocked." """
