@@ -221,7 +221,8 @@ UNPAID_ORDERS_MAX = 256
 """Orders of one merchant that nobody has paid yet: each has cost a pass over the goods."""
 
 ORDER_SECONDS = 3600
-"""An order that nobody has paid for this long makes room for another."""
+"""An order that nobody has paid for this long, nor fetched chunks of, makes room for another. Large goods take hours to
+fetch on a slow line."""
 
 RENEW_MAX = 64
 """Free tokens of one brand that a wallet exchanges each time it looks, because that brand will end: until they are

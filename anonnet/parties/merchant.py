@@ -183,6 +183,7 @@ class Merchant(Party):
         if asked.body.index >= contract.chunks:
             raise Refused(Why.UNKNOWN, "no such chunk")
         path = self._item(turn, sale.item).sell.path
+        turn.store.keep_on(sale.number, asked.arrival)
         leaves = self._leaves(turn.store, sale.number)
         return Answer(finish=SealChunk(sale.number, path, sale.key, contract.size, asked.body.index, leaves))
 

@@ -73,7 +73,8 @@ KEPT_SECONDS = {
     CREDITED: CLAIM_SECONDS,  # the goods are handed out again so long; "may discard all data on the transaction"
     FAILED: CLAIM_SECONDS,  # as long as a commit that turns up may be claimed
 }
-"""How long after its expiration a sale is kept in each state; before, ORDER_SECONDS after it was opened."""
+"""How long after its expiration a sale is kept in each state; before, ORDER_SECONDS after it was opened,
+or later where its chunks are still fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,13 @@ class MerchantStore(Store):
         """The goods are sealed and P1 is signed."""
         self._move(number, OFFERED)
         self._db.run("update sale set goods_m = ?, leaves = ? where number = ?", encode(goods_m), leaves, number)
+
+    def keep_on(self, number: bytes, now: int) -> None:
+        """Somebody fetches an offer's chunks. Written when half of its time is over, not for each of them."""
+        self._db.run(
+            "update sale set kept = ? where number = ? and state = ? and kept < ?",
+            *(now + ORDER_SECONDS, number, OFFERED, now + ORDER_SECONDS // 2),
+        )
 
     def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, expiration: int) -> None:
         """P3 is taken and P4 is signed: never another one for this number."""
