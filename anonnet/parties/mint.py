@@ -136,6 +136,7 @@ class Mint:
         order, account = asked.body, asked.signer
         new = turn.store.take_blinded(account, order.brand, order.blinded)
         if new:
+            turn.store.bookkeeping.keep(asked.signed, order.brand)
             if expired(order.until, asked.arrival):
                 raise Refused(Why.EXPIRED)
             self._check_open(turn, order.brand, asked.arrival)

@@ -9,7 +9,7 @@ stores that as well." What goes when: docs/data.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
@@ -20,7 +20,7 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import errands, ledger
+from anonnet.store import bookkeeping, errands, ledger
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -32,6 +32,7 @@ VERSION = 2
 SCHEMA = (
     errands.SCHEMA
     + ledger.SCHEMA
+    + bookkeeping.SCHEMA
     + """
 create table if not exists account(key blob primary key, opened integer not null) without rowid;
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
@@ -85,6 +86,7 @@ MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
 OF_AN_ENDED_BRAND = (
     "delete from used where token in (select token from used where brand = ?1 limit ?2)",
     "delete from blinded where brand = ?1 and message in (select message from blinded where brand = ?1 limit ?2)",
+    bookkeeping.OF_AN_ENDED_BRAND,
 )
 PAST = (
     "delete from sale where outcome_key in (select outcome_key from sale where state != 'locked' and kept < ? limit ?)",
@@ -118,6 +120,7 @@ class BankStore(Store):
     def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.ledger = Ledger(self._db)
+        self.bookkeeping = bookkeeping.Bookkeeping(self._db)
 
     def end_turn(self) -> None:
         self.ledger.settle()
@@ -215,10 +218,6 @@ class BankStore(Store):
         )
         return [_signed(paper) for paper in row or () if paper]
 
-    def used_tokens(self) -> list[bytes]:
-        """The ids of all tokens that are used or locked."""
-        return [token for (token,) in self._db.all("select token from used order by token")]
-
     def used_names(self, brand: bytes, after: bytes, *, most: int) -> list[bytes]:
         """Published names of a brand's tokens that are used for good, ascending, from the one after `after` on.
 
@@ -258,13 +257,6 @@ class BankStore(Store):
         q, b, currency, state, proof = row
         q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
         return Sale(q, b, currency, state, proof)
-
-    def sales(self) -> Iterator[Sale]:
-        """All sales, in no order that says anything."""
-        for (key,) in self._db.all("select outcome_key from sale order by outcome_key"):
-            sale = self.sale(key)
-            assert sale is not None
-            yield sale
 
     def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
         """Lock every token of a payment. Refuses, with the evidence, one that is in use."""

@@ -187,7 +187,7 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
     store = BankStore(_of_the(setup), read_only=True)
     try:
         papers = list(_sales_of(setup, store, digits))
-        tokens = [token for token in store.used_tokens() if token.hex().startswith(digits.lower())]
+        tokens = [token for token in store.bookkeeping.used() if token.hex().startswith(digits.lower())]
         if not papers:
             papers = list(store.history(the_one(tokens, digits)))
     finally:
@@ -199,14 +199,15 @@ def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | 
     """The papers of every sale whose number begins so: consumers may have tried one number several times."""
     network = setup.network()
     signer = Signer(network.name, setup.identity(setup.peer(network)))
-    for sale in store.sales():
+    for sale in store.bookkeeping.sales():
         named = [decode(paper.body) for paper in (sale.authorization_q, sale.proof) if paper][:1]
         if not any(each.transaction.number.hex().startswith(digits.lower()) for each in named):  # type: ignore[attr-defined]
             continue
         yield from (sale.authorization_q, sale.authorization_b, sale.proof)
-        if sale.state == COMMITTED:
-            order = sale.order
-            yield signer.sign(Credit(transaction=order.transaction, currency=sale.currency, value=order.value))
+        promise = decode(sale.authorization_b.body) if sale.authorization_b else None
+        if sale.state == COMMITTED and isinstance(promise, AuthorizationB):
+            value, currency = promise.value, promise.currency
+            yield signer.sign(Credit(transaction=promise.transaction, currency=currency, value=value))
 
 
 def the_one(found: Sequence[bytes], digits: str) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from anonnet.parties.books import Audit
 from anonnet.protocol.account import Credit
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.purchase import Abort, AuthorizationQ, Commit
@@ -66,11 +67,13 @@ def check(world: World) -> Report:
     ended = Ended(world, tape, {each: decode(paper.body) for each, paper in outcomes.items() if paper}, outcomes)
     for final in (money_is_there, wallets_agree, goods_are_there, the_judge_decides):
         report.complaints += final(ended)
+    report.complaints += the_books_are_audited(world)
     report.complaints += credits_are_obtainable(ended, inspector)
     inspector.pass_retention()
     report.complaints += nothing_is_taken_back(outcomes, inspector.ask_outcomes(transactions))
     report.complaints += all_that_was_said(world, tape.read(world.network.tape))
     report.complaints += forgetting_changes_no_money(world, inspector, tape)
+    report.complaints += the_books_are_audited(world)
     states = [bought.state for bought in _sales(world)]
     report.commits, report.aborts = states.count(DONE), states.count(ABORTED)
     report.open_at_once = open_at_once(tape)
@@ -247,6 +250,13 @@ def forgetting_changes_no_money(world: World, inspector: Inspector, tape: Tape) 
         if after.get(ACCOUNT, 0) != before.get(ACCOUNT, 0):
             yield "an account changed when all was forgotten"
         inspector.ask_all_again(tape)
+
+
+def the_books_are_audited(world: World) -> Complaints:
+    """Every balance and every token's history follow from signed messages."""
+    brands = [each.brand for each in world.directory.brands]
+    audit = Audit(NETWORK, key_of("bank").public, world.directory.logs, brands)
+    yield from audit.run(world.nodes["bank"].store.bookkeeping)
 
 
 # Goods.

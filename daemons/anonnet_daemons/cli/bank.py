@@ -17,7 +17,7 @@ from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
 from anonnet_daemons.branding import BRAND_DAYS, Plate
-from anonnet_daemons.cli.evidence import of_bank
+from anonnet_daemons.cli import auditing, evidence
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
@@ -43,7 +43,7 @@ def bank() -> None:
     """
 
 
-for each in of_bank.commands.values():
+for each in (*evidence.of_bank.commands.values(), *auditing.of_bank.commands.values()):
     bank.add_command(each)
 
 

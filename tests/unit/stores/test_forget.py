@@ -184,15 +184,17 @@ def test_blinded_messages_are_answered_until_their_brand_is_over(scene: Scene) -
     restore = Restore(bank=scene.bank_key, brand=secrets.brand.id, blinded=secrets.blinded().blinded_message)
     at(scene, scene.bank, over(scene))
     again, restored = scene.ask(scene.bank, order), scene.ask(scene.bank, restore)
+    signed = list(scene.bank.store.bookkeeping.withdrawals())
 
     at(scene, scene.bank, scene.now + 1)
 
+    assert order in signed
     assert isinstance(first, WithdrawB)
     assert first == again == restored
     assert scene.refused(scene.bank, order).why == Why.EXPIRED
     assert scene.refused(scene.bank, restore).why == Why.UNKNOWN
     assert hand.balance == 1
-    assert rows(scene.bank, "blinded") == 0
+    assert (rows(scene.bank, "blinded"), rows(scene.bank, "withdrawal")) == (0, 0)
 
 
 def two_generations(scene: Scene) -> None:
@@ -411,12 +413,12 @@ def test_a_credited_sale_goes_with_its_key_after_the_claim_time(scene: Scene) ->
     deal = settled(Deal.authorized(scene))
     commit = deal.outcome
     at(scene, scene.merchant, deal.transaction.expiration + CLAIM_SECONDS)
-    kept = len(deal.chunks())
+    kept = len(deal.chunks()), rows(scene.merchant, "answered")
 
     at(scene, scene.merchant, scene.now + 1)
 
     assert scene.income == PRICE
-    assert (kept, rows(scene.merchant, "sale")) == (3, 0)
+    assert (kept, rows(scene.merchant, "sale"), rows(scene.merchant, "answered")) == ((3, 1), 0, 0)
     unknown(scene, deal, commit)
 
 
@@ -547,6 +549,7 @@ def test_a_finished_purchase_goes_when_its_owner_says_so(scene: Scene) -> None:
     purchase = scene.buy()
     scene.settle()
     had = files(scene)
+    scene.consumer.store.answered.keep(purchase, Why.TOKEN_USED, scene.paper(GoodsM))
 
     done = scene.consumer.command(Discard(purchase=purchase))
     scene.settle()

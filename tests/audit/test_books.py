@@ -1,0 +1,143 @@
+"""The auditor of a bank: honest books agree with the papers, and whatever is moved by hand is found."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from anonnet_daemons.cli.main import main
+from click.testing import CliRunner
+
+from anonnet.limits import CLAIM_SECONDS
+from anonnet.parties.books import Audit
+from anonnet.store.bank import BankStore
+from tests.judge.folders import folders
+from tests.paper.scenes import PRICE, Deal, Scene, exchange_q
+from tests.stage import NETWORK
+
+PAID_IN = 5 * PRICE
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Everything that moves money: withdrawals, exchanges, sales that are locked, have committed, failed, lapsed."""
+    scene = Scene(tmp_path_factory.mktemp("scene"))
+    scene.prepare()
+    scene.buy()
+    scene.settle()
+    lapsed = Deal.authorized(scene)
+    hand = lapsed.hand
+    scene.ask(scene.bank, exchange_q(hand.withdraw(1), hand.secrets(1)))
+    scene.now = lapsed.transaction.expiration + CLAIM_SECONDS + 1
+    scene.bank.remind()
+    scene.sell()
+    failed = Deal.authorized(scene, hand, lapsed.coins)
+    scene.now = failed.transaction.expiration + 10
+    scene.ask(scene.bank, failed.outcome)
+    committed = Deal.committed(scene, hand, failed.coins)
+    scene.ask(scene.bank, committed.outcome)
+    scene.fund(hand.key.public, PRICE)
+    Deal.authorized(scene, hand, hand.withdraw(4, 1))
+    return scene
+
+
+@pytest.fixture
+def bank(scene: Scene, tmp_path: Path) -> Path:
+    """The bank's data folder."""
+    return next(folder for kind, folder in folders(scene, tmp_path / "parties").items() if kind == "bank")
+
+
+def audited(scene: Scene, store: BankStore) -> Audit:
+    audit = Audit(NETWORK, scene.bank_key, scene.network.logs, [each.brand for each in scene.network.brands])
+    audit.run(store.bookkeeping)
+    return audit
+
+
+def test_honest_books_are_what_the_papers_say(scene: Scene) -> None:
+    audit = audited(scene, scene.bank.store)
+
+    assert audit.complaints == []
+    assert audit.paid_in == {"EUR": PAID_IN}
+    states = {sale.state for sale in scene.bank.store.bookkeeping.sales()}
+    assert states == {"locked", "committed", "aborted", "lapsed"}
+
+
+BY_HAND = {
+    "a balance": "update balance set amount = amount + 1 where book = 'account' and owner = :merchant",
+    "a balance and its entry": (
+        "update balance set amount = amount + 1 where book = 'account' and owner = :merchant;"
+        "update posting set amount = amount + 1 where book = 'account' and owner = :merchant and position = 0"
+    ),
+    "from one account to another": (
+        "insert into posting select 'account', owner, max(position) + 1, currency, -1, 'credit', :key, 0 from posting"
+        " where book = 'account' and owner != :merchant group by owner, currency limit 1;"
+        "insert into posting select 'account', owner, max(position) + 1, currency, 1, 'credit', :key, 0 from posting"
+        " where book = 'account' and owner = :merchant group by owner, currency;"
+        "update balance set amount = (select sum(amount) from posting where posting.book = balance.book"
+        " and posting.owner = balance.owner and posting.currency = balance.currency)"
+    ),
+    "an entry that is taken out": "delete from posting where book = 'account' and owner = :merchant and position = 0",
+    "a larger withdrawal": (
+        "update posting set amount = amount * 2 where kind = 'withdrawal' and reference = :withdrawal;"
+        "update balance set amount = (select sum(amount) from posting where posting.book = balance.book"
+        " and posting.owner = balance.owner and posting.currency = balance.currency)"
+    ),
+    "a token that is free again": "delete from used where token = (select min(token) from used)",
+    "a token that was never used": "insert into used select zeroblob(32), user, brand, zeroblob(16) from used limit 1",
+    "a name that is another's": "update used set name = zeroblob(16) where token = (select min(token) from used)",
+    "a blinded message of nobody": "insert into blinded select brand, zeroblob(256), origin from blinded limit 1",
+    "a sale that has not failed": "update sale set state = 'aborted' where state = 'locked'",
+    "a sale without its commit": "update sale set proof = null where state = 'committed'",
+    "a promise of another sale": (
+        "update sale set authorization_b = (select authorization_b from sale where state = 'locked')"
+        " where state = 'committed'"
+    ),
+    "a withdrawal that is gone": "delete from withdrawal where hash = :withdrawal",
+    "an exchange that is gone": "delete from exchange",
+}
+
+
+def moved(bank: Path, scene: Scene, sql: str) -> None:
+    """Change the bank's database by hand."""
+    with sqlite3.connect(bank / "bank.db") as db:
+        (withdrawal,) = db.execute("select min(hash) from withdrawal").fetchone()
+        names = {":merchant": scene.merchant_key, ":withdrawal": withdrawal, ":key": b"made up".ljust(32)}
+        for name, value in names.items():
+            sql = sql.replace(name, f"x'{value.hex()}'")
+        before = db.total_changes
+        db.executescript(sql)
+        assert db.total_changes > before, "nothing was moved"
+    db.close()
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_what_is_moved_by_hand_is_found(scene: Scene, bank: Path, what: str) -> None:
+    moved(bank, scene, BY_HAND[what])
+    store = BankStore(str(bank / "bank.db"), read_only=True)
+
+    complaints = audited(scene, store).complaints
+
+    store.close()
+    assert complaints
+
+
+def test_the_command_tells_what_it_found(scene: Scene, bank: Path) -> None:
+    honest = CliRunner().invoke(main, ["bank", "audit", "--data", str(bank), "--json"])
+    moved(bank, scene, BY_HAND["a balance"])
+    found = CliRunner().invoke(main, ["bank", "audit", "--data", str(bank)])
+
+    assert (honest.exit_code, json.loads(honest.output)["complaints"]) == (0, [])
+    assert found.exit_code == 1
+    assert "WRONG: the balance of account" in found.output
+
+
+def test_an_audit_changes_nothing(scene: Scene, bank: Path) -> None:
+    before = (bank / "bank.db").read_bytes()
+    store = BankStore(str(bank / "bank.db"), read_only=True)
+
+    audited(scene, store)
+
+    store.close()
+    assert (bank / "bank.db").read_bytes() == before
