@@ -1,8 +1,8 @@
 /* The purchase, P1 to P5 of the paper (section "Purchase"), with a log that decides alone. README.md says what is
  * modelled, what is left out and why that is sound; expectations.toml says what must come out.
  *
- * One transaction number n, and so one merchandise key k. Two transactions t of that n, which differ in expiration or
- * log: tuples, since a transaction is (n, expiration, M, L). Two payments p of disjoint tokens, A and B.
+ * One transaction number n, and so one merchandise key k. Two or three transactions t of that n, which differ in
+ * expiration or log: tuples, since a transaction is (n, expiration, M, L). Two payments p of disjoint tokens, A and B.
  *
  * A message is a bit: who signed it has said it. It may reach a receiver at any later time, once, often, or never, and
  * in any order, since nobody has to act on a bit. What a cheating consumer or merchant can say is there from the start:
@@ -10,22 +10,35 @@
  *
  * -DPROPERTY=name   what is checked, see the end           -DENDINGS   where every run ends, instead of every state
  * -DCHEAT_C -DCHEAT_M -DCHEAT_B -DCHEAT_L   who lies       -DLOST_L    the log is gone
- * -DVALUE_A=LESS -DVALUE_B=LESS   payments that are not over the price
+ * -DVALUE_A=LESS -DVALUE_B=LESS   payments that are not over the price          -DTRANSACTIONS=3   instead of 2
  * -DPLANT_x         a rule that is taken away, see "Rules"
  */
 
 #define A 0
 #define B 1
-#define EACH_T(step) step(0) :: step(1)
 #define EACH_P(step) step(A) :: step(B)
+#ifndef TRANSACTIONS
+#define TRANSACTIONS 2
+#endif
+#if TRANSACTIONS == 2
+#define EACH_T(step) step(0) :: step(1)
 #define EACH_T_P(step) step(0, A) :: step(0, B) :: step(1, A) :: step(1, B)
+#define ALL_T(says) (says(0) && says(1))
+#define COUNT_T(said) (said[0] + said[1])
+#else
+#define EACH_T(step) step(0) :: step(1) :: step(2)
+#define EACH_T_P(step) step(0, A) :: step(0, B) :: step(1, A) :: step(1, B) :: step(2, A) :: step(2, B)
+#define ALL_T(says) (says(0) && says(1) && says(2))
+#define COUNT_T(said) (said[0] + said[1] + said[2])
+#endif
+#define LAST_T (TRANSACTIONS - 1)
 
 /* ---- Time: the true one. Parties' clocks may lag behind it. */
 
-#define EXPIRATION(t) (2 * (t))           /* there is time for a second transaction after the first one's abort */
+#define EXPIRATION(t) (2 * (t))           /* there is time for the next one after the abort of the one before */
 #define SETTLE 1                          /* SETTLE_SECONDS */
 #define CLAIM 2                           /* CLAIM_SECONDS, and RETENTION_SECONDS, which is longer */
-#define LAST (EXPIRATION(1) + CLAIM + 1)
+#define LAST (EXPIRATION(LAST_T) + CLAIM + 1)
 #define past(time) (clock > (time))
 byte clock;
 
@@ -60,35 +73,35 @@ byte clock;
 #define value(p) (p == A -> VALUE_A : VALUE_B)
 
 bool goods_m BY_M;                        /* P1  M -> C  [n, contract, sealed goods]_m */
-bool authorization_q[4] BY_C;             /* P2  C -> B  [n, expiration, M, L, payments]_q */
-bool authorization_b[4];                  /* P3  B -> M  [n, expiration, M, L, value]_b */
-bool authorization_m[2] BY_M;             /* P4  M -> L  [n, expiration, L, k]_m */
-bool commit[2];                           /* P5a L       [P4, index]_l */
-bool abort[2];                            /* P5b L       [n, expiration, M, L, failed]_l */
-bool outcome_of[2] BY_C;                  /* C, B -> L   is there an outcome? */
+bool authorization_q[2 * TRANSACTIONS] BY_C; /* P2  C -> B  [n, expiration, M, L, payments]_q */
+bool authorization_b[2 * TRANSACTIONS];   /* P3  B -> M  [n, expiration, M, L, value]_b */
+bool authorization_m[TRANSACTIONS] BY_M;  /* P4  M -> L  [n, expiration, L, k]_m */
+bool commit[TRANSACTIONS];                /* P5a L       [P4, index]_l */
+bool abort[TRANSACTIONS];                 /* P5b L       [n, expiration, M, L, failed]_l */
+bool outcome_of[TRANSACTIONS] BY_C;       /* C, B -> L   is there an outcome? */
 bool exchange_q[2] BY_C;                  /* E1  C -> B */
-bool leaked[2];                           /* a lying log hands k to the consumer, and records nothing */
+bool leaked[TRANSACTIONS];                /* a lying log hands k to the consumer, and records nothing */
 #define Q(t, p) authorization_q[2 * (t) + (p)]
 #define PROMISE(t, v) authorization_b[2 * (t) + (v)]
 
 /* ---- What is durable. */
 
-bool recorded[2];                         /* log: the unique row of this transaction's commit */
-bool passed[2];                           /* log: its mark is past expiration + SETTLE, whatever its clock says */
-bool gone[2];                             /* log: its mark is past expiration + retention, records are dropped */
-bool wrong[2];                            /* log: what it recorded holds a key that does not open the goods */
+bool recorded[TRANSACTIONS];              /* log: the unique row of this transaction's commit */
+bool passed[TRANSACTIONS];                /* log: its mark is past expiration + SETTLE, whatever its clock says */
+bool gone[TRANSACTIONS];                  /* log: its mark is past expiration + retention, records are dropped */
+bool wrong[TRANSACTIONS];                 /* log: what it recorded holds a key that does not open the goods */
 
 #define NO_SALE 0
 #define LOCKED_SALE 1
 #define COMMITTED 2
 #define ABORTED 3
 #define LAPSED 4
-byte sale[2];                             /* bank: one row for each transaction */
+byte sale[TRANSACTIONS];                  /* bank: one row for each transaction */
 
 #define FREE 0
 #define LOCKED(t) (1 + (t))
-#define SPENT(t) (3 + (t))
-#define EXCHANGED 5
+#define SPENT(t) (1 + TRANSACTIONS + (t))
+#define EXCHANGED (1 + 2 * TRANSACTIONS)
 byte held[2];                             /* bank: what has become of a payment's tokens */
 #define holds(t, p) (held[p] == LOCKED(t) || held[p] == SPENT(t))
 
@@ -155,12 +168,12 @@ byte held[2];                             /* bank: what has become of a payment'
 #ifdef PLANT_TWO_COMMITMENTS
 #define uncommitted(t) (!authorization_m[t])
 #else                                     /* merchant: at most one P4 for each n, ever */
-#define uncommitted(t) (!authorization_m[0] && !authorization_m[1])
+#define uncommitted(t) (COUNT_T(authorization_m) == 0)
 #endif
 
-#ifdef PLANT_SECOND_TUPLE_EARLY
+#ifdef PLANT_NEXT_TUPLE_EARLY
 #define failed(t) true
-#else                                     /* wallet: no second transaction of an n before the first has its abort */
+#else                                     /* wallet: no next transaction of an n before the last one has its abort */
 #define failed(t) abort[t]
 #endif
 
@@ -233,8 +246,8 @@ end:do
     :: wallet_outcome_of(t)
     :: commit[t] -> break
     :: atomic {
-           t == 0 && failed(0) && seems_open(1) ->
-           t = 1; if :: wallet_authorize(1, A) :: wallet_authorize(1, B) fi
+           t < LAST_T && failed(t) && seems_open(t + 1) ->
+           t++; if :: wallet_authorize(t, A) :: wallet_authorize(t, B) fi
        }
     :: atomic { abort[t] -> wallet_exchange(t); break }
     :: atomic { pays_twice && t == 0 && !Q(0, B) -> wallet_authorize(0, B) }
@@ -290,8 +303,7 @@ inline lying_bank_promise(t, v) {
 
 active proctype Bank() {
 end:do
-    :: lying_bank_promise(0, PRICE) :: lying_bank_promise(1, PRICE)
-    :: lying_bank_promise(0, LESS) :: lying_bank_promise(1, LESS)
+    :: EACH_T_P(lying_bank_promise)          /* values are numbered as payments are */
     od
 }
 #else
@@ -380,37 +392,42 @@ end:do
 
 active proctype Clock() {
 end:do
-    :: atomic { clock < LAST && prompt(0) && prompt(1) -> clock++; printf("--- it is %d\n", clock) }
+    :: atomic { clock < LAST && ALL_T(prompt) -> clock++; printf("--- it is %d\n", clock) }
     od
 }
 
 /* ---- Properties. In every state: */
 
 #define both(t) (commit[t] && abort[t])
-#define never_both (!both(0) && !both(1))
+#define not_both(t) (!both(t))
+#define never_both ALL_T(not_both)
 
 /* What bank, merchant and log have signed can be claimed as long as claims are valid: the bank holds such a payment. */
 #define owed(t, v) (commit[t] && PROMISE(t, v))
 #define holds_worth(t, v) (holds(t, A) && VALUE_A == v || holds(t, B) && VALUE_B == v)
-#define covers(t, v) (!owed(t, v) || holds_worth(t, v) || past(EXPIRATION(t) + CLAIM))
-#define covered (covers(0, PRICE) && covers(0, LESS) && covers(1, PRICE) && covers(1, LESS))
+#define covers_worth(t, v) (!owed(t, v) || holds_worth(t, v))
+#define covers(t) (covers_worth(t, PRICE) && covers_worth(t, LESS) || past(EXPIRATION(t) + CLAIM))
+#define covered ALL_T(covers)
 
 /* One promise, one charge: else two payments go for one credit. */
-#define charged_once (!(holds(0, A) && holds(0, B)) && !(holds(1, A) && holds(1, B)))
+#define one_payment(t) (!(holds(t, A) && holds(t, B)))
+#define charged_once ALL_T(one_payment)
 
 /* What the consumer has paid for she can open, and she pays for one n once. */
 #define opens(t) (!(held[A] == SPENT(t) || held[B] == SPENT(t)) || commit[t] && !wrong[t])
-#define spent(p) (held[p] == SPENT(0) || held[p] == SPENT(1))
-#define fair_consumer (opens(0) && opens(1) && !(spent(A) && spent(B)))
+#define spent(p) (held[p] >= SPENT(0) && held[p] <= SPENT(LAST_T))
+#define fair_consumer (ALL_T(opens) && !(spent(A) && spent(B)))
 
 /* Where the key is public the merchant holds one promise over the price, for that transaction. */
-#define fair_merchant ((!commit[0] || PROMISE(0, PRICE)) && (!commit[1] || PROMISE(1, PRICE)))
+#define is_promised(t) (!commit[t] || PROMISE(t, PRICE))
+#define fair_merchant ALL_T(is_promised)
 
 /* An honest merchant signs nothing that convicts him of selling one n twice. */
-#define one_commitment (!(authorization_m[0] && authorization_m[1]))
+#define one_commitment (COUNT_T(authorization_m) <= 1)
 
 /* Nobody ends a sale by asking early, or by asking for another transaction of its n. */
-#define aborts_are_late ((!abort[0] || past(EXPIRATION(0))) && (!abort[1] || past(EXPIRATION(1))))
+#define is_late(t) (!abort[t] || past(EXPIRATION(t)))
+#define aborts_are_late ALL_T(is_late)
 
 #ifdef CHEAT_C                            /* nothing is promised to a cheat */
 #define consumer_has_hers true
@@ -427,22 +444,24 @@ end:do
 #define safe (atomicity && aborts_are_late)
 
 /* With a lying log: whoever loses can show two signatures of it that contradict each other. */
-#define loss_convicts (nobody_loses || both(0) || both(1))
+#define loss_convicts (nobody_loses || !never_both)
 
 /* The paper's one trust assumption: no consumer has the key and her money, while nothing convicts the log. */
 #define no_key_for_nothing (!(leaked[0] && !commit[0] && held[A] == EXCHANGED))
 
 /* In every last state: */
-#define locks_end (held[A] != LOCKED(0) && held[A] != LOCKED(1) && held[B] != LOCKED(0) && held[B] != LOCKED(1))
-#define outcomes_come ((!authorized(0) || decided(0)) && (!authorized(1) || decided(1)))
+#define no_lock(t) (held[A] != LOCKED(t) && held[B] != LOCKED(t))
+#define locks_end ALL_T(no_lock)
+#define is_told(t) (!authorized(t) || decided(t))
+#define outcomes_come ALL_T(is_told)
 #define is_paid(t) (!owed(t, PRICE) && !owed(t, LESS) || sale[t] == COMMITTED)
-#define claims_are_paid (is_paid(0) && is_paid(1))
+#define claims_are_paid ALL_T(is_paid)
 #define ends_well (locks_end && outcomes_come && claims_are_paid)
 
 /* That these can be reached shows that the rest is not true of an empty model. */
 #define no_sale_commits (sale[0] != COMMITTED)
 #define no_sale_aborts (!(abort[0] && held[A] == EXCHANGED))
-#define no_second_tuple_commits (!(abort[0] && sale[1] == COMMITTED))
+#define no_later_tuple_commits (!(abort[LAST_T - 1] && sale[LAST_T] == COMMITTED))
 #define no_two_promises (!(PROMISE(0, PRICE) && PROMISE(1, PRICE) && sale[0] == LOCKED_SALE && sale[1] == LOCKED_SALE))
 #define no_claim_too_late (!(commit[0] && sale[0] == LAPSED))
 #define no_record_is_dropped (!(gone[0] && commit[0]))
