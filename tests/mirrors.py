@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.parties.mirror import Mirror
+from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import KnownLog, mirror_policy, shard_of
 from anonnet.protocol.logbook import ENTRY_VERSION, Entries, Entry, EntryKind, Follow, Recorded
 from anonnet.protocol.purchase import AuthorizationM
@@ -71,12 +72,35 @@ class Pen:
     known: KnownLog = KNOWN
     name: str = "log"
     shard: int = SHARD
+    begun: int = NOON
     entries: list[Entry] = field(default_factory=list)
     notes: dict[int, bytes] = field(default_factory=dict)
     tree: Tree = field(default_factory=Tree)
 
     def __post_init__(self) -> None:
-        self.write(entry(EntryKind.GENESIS, body=self.known.origin(self.shard).encode()))
+        self.write(entry(EntryKind.GENESIS, self.begun, body=self.known.origin(self.shard).encode()))
+
+    # A prefix in the sense of the rules.
+
+    @property
+    def size(self) -> int:
+        return len(self.entries)
+
+    @property
+    def last_time(self) -> int:
+        return self.entries[-1].time
+
+    @property
+    def closed(self) -> bool:
+        return self.entries[-1].kind == EntryKind.CLOSE
+
+    def standing(self, outcome_key: bytes) -> list[Entry]:
+        return [each for each in self.entries if each.outcome_key == outcome_key]
+
+    def brands(self) -> list[Brand]:
+        return []
+
+    # What it hands out.
 
     def write(self, *entries: Entry) -> None:
         for each in entries:
@@ -91,13 +115,19 @@ class Pen:
 
     def copy(self) -> Pen:
         """Another branch of the same log, so far the same."""
-        branch = Pen(self.known, self.name, self.shard)
+        branch = Pen(self.known, self.name, self.shard, self.begun)
         for each in self.entries[1:]:
             branch.write(each)
         return branch
 
+    @staticmethod
+    def nothing(asked: Follow) -> Entries:
+        return Entries(shard=asked.shard, start=asked.start, entries=(), checkpoints=())
+
     def answer(self, asked: Follow) -> Entries:
-        entries = self.entries[asked.start :] if asked.shard == self.shard else []
+        if asked.shard != self.shard:
+            return self.nothing(asked)
+        entries = self.entries[asked.start :]
         sizes = [size for size in sorted(self.notes) if asked.start < size <= asked.start + len(entries)]
         return Entries(
             shard=asked.shard,

@@ -22,12 +22,14 @@ from anonnet.parties.discarding import FilesRemoved
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
+from anonnet.parties.mirror import Mirror
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
-from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.known_log import KnownLog, mirror_policy
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.outcome import committed
+from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY
@@ -36,6 +38,7 @@ from anonnet.store.goods import Download, open_goods, sealed_root
 from anonnet.store.jobs import FetchGoods, OpenGoods, RemoveFiles
 from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
+from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.frames import Frame, frame
@@ -190,16 +193,23 @@ class Stage:
     seed: int = 0
     currencies: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"bank": (CURRENCY,)})
     """The banks, the first of which is called bank, and what each has tokens of."""
+    mirrored_by: tuple[str, ...] = ()
+    """The mirrors that decide with the log, all but one of them a quorum; without any the log decides alone."""
 
     def __post_init__(self) -> None:
         roles = dict.fromkeys(self.currencies, Role.BANK) | {"merchant": Role.MERCHANT, "log": Role.LOG}
+        roles |= dict.fromkeys(self.mirrored_by, Role.MIRROR)
         keys = {name: key_of(name) for name in roles}
         minted = {
             bank: [each for c in listed for each in mint(keys[bank], self.denominations, now=self.now, currency=c)]
             for bank, listed in self.currencies.items()
         }
         self.minted = [each for listed in minted.values() for each in listed]
-        peers = [Peer(role, name, keys[name].public, bytes(32), "127.0.0.1", 1) for name, role in roles.items()]
+        policies = {"log": self._policy()}
+        peers = [
+            Peer(role, name, keys[name].public, bytes(32), "127.0.0.1", 1, policies.get(name, NO_POLICY))
+            for name, role in roles.items()
+        ]
         self.network = Network(NETWORK, tuple(peers), tuple(each.offer for each in self.minted))
         self.identities = {peer.identity: peer.name for peer in peers}
         self.by_name = {peer.name: peer.identity for peer in peers}
@@ -213,9 +223,20 @@ class Stage:
         self.merchant = self._actor(
             "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs), MerchantStore()
         )
-        self.log = self._actor("log", Log(signer["log"], KnownLog(log_key)), log_store())
+        self.log = self._log(KnownLog(log_key, policies["log"]))
+        self.mirrors = {
+            name: self._actor(name, Mirror(signer[name], keys[name], logs), MirrorStore()) for name in self.mirrored_by
+        }
         self.consumers: list[Actor] = []
         self.consumer = self.add_consumer("consumer")
+
+    def _policy(self) -> bytes:
+        """The log's."""
+        keys = {name: key_of(name).public for name in self.mirrored_by}
+        return mirror_policy(keys, len(keys) - 1) if keys else NO_POLICY
+
+    def _log(self, known: KnownLog) -> Any:
+        return self._actor("log", Log(Signer(NETWORK, key_of("log")), known), log_store("log", MEMORY, known))
 
     def _actor(self, name: str, party: Party, store: Store) -> Actor:
         return Actor(name, party, store, lambda: self.now, self._entropy)
@@ -243,11 +264,11 @@ class Stage:
 
     @property
     def actors(self) -> list[Actor]:
-        return [*self.banks.values(), self.merchant, self.log, *self.consumers]
+        return [*self.banks.values(), self.merchant, self.log, *self.mirrors.values(), *self.consumers]
 
     def actor(self, identity: bytes) -> Actor:
         """The party with this identity."""
-        return {**self.banks, "merchant": self.merchant, "log": self.log}[self.identities[identity]]
+        return {**self.banks, **self.mirrors, "merchant": self.merchant, "log": self.log}[self.identities[identity]]
 
     def say(self, sender: str, receiver: Actor, said: Said) -> Said | None:
         """Carry one request, and bring back its reply."""

@@ -74,9 +74,9 @@ class Auditing:
         if (said.shard, said.start) != (follow.shard, follow.start):
             raise Malformed("entries from another place than was asked for")
         copy = turn.store.open_copy(follow.log, follow.shard)
-        if said.start == copy.size and not copy.frozen:
+        if said.start <= copy.size and not copy.frozen:
             taken = self._taken(turn, copy, said)
-            if taken == copy and answered(asked).receiver == copy.log:
+            if taken == copy and follow.start == copy.size and answered(asked).receiver == copy.log:
                 return later(turn, asked, BEHIND_SECONDS) if said.entries else Answer()
             copy = taken
         done(turn, asked)
@@ -91,6 +91,8 @@ class Auditing:
             end = signed.body.size - said.start
             if end > len(said.entries):
                 raise Malformed("a checkpoint beyond the entries that come with it")
+            if signed.body.size <= copy.size:  # a new connection begins where a bundle begins
+                continue
             piece = said.entries[copy.size - said.start : end]
             for each in piece:
                 frontier.append(leaf_hash(each.entry))

@@ -17,17 +17,17 @@ from anonnet.limits import (
     FORGET_ROWS_MAX,
     LEAD_SECONDS_MAX,
     RETRY_SECONDS_MAX,
-    SETTLE_SECONDS,
     TURNS_BATCH_MAX,
 )
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.mint import Mint, Minted
+from anonnet.parties.settling import Settling
 from anonnet.parties.teller import Teller
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import Entries, Follow
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import (
     Abort,
@@ -54,7 +54,8 @@ class Bank(Party):
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
-        super().__init__(signer, self.mint, Teller(signer))
+        self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
+        super().__init__(signer, self.mint, Teller(signer), self.settling)
 
     # Before the turn: what needs no memory.
 
@@ -68,8 +69,6 @@ class Bank(Party):
             self.mint.check_payments(body.payments)
         elif isinstance(body, Commit):
             committed_in(self.network, self.logs, said.signed)
-        elif isinstance(body, Abort):
-            aborted_in(self.network, self.logs, said.signed)
 
     def finish(self, job: object) -> WithdrawB | ExchangeB:
         """Sign blindly, after the debit is durable."""
@@ -119,12 +118,13 @@ class Bank(Party):
             self.mint.refuse_ended(turn, payment.token.brand)
 
     def _await_outcome(self, turn: BankTurn, transaction: Transaction, promise: Signed) -> None:
-        """Take P3 to the merchant, follow the log, and ask it when the sale has expired."""
+        """Take P3 to the merchant, follow a log that decides alone, and ask for the outcome when the sale has expired.
+        Under a quorum a commit is a certificate, which comes with the merchant's claim or as that outcome."""
         subject, now = transaction.outcome_key, turn.now
-        settled = transaction.expiration + SETTLE_SECONDS + 1
         turn.store.errands.add(transaction.merchant, promise, subject=subject, due=now)
-        turn.store.errands.add(transaction.log, OutcomeOf(transaction=transaction), subject=subject, due=settled)
-        self._follow(turn, transaction.log, shard_of(transaction.expiration))
+        self.settling.await_outcome(turn, transaction, subject=subject)
+        if self.logs[transaction.log].decides_alone:
+            self._follow(turn, transaction.log, shard_of(transaction.expiration))
 
     def _follow(self, turn: BankTurn, log: bytes, shard: int) -> None:
         start = turn.store.follows_from(log, shard)
@@ -174,16 +174,26 @@ class Bank(Party):
             turn.store.commit_sale(sale, commit, turn.now)
         return transaction
 
-    @on(Abort, by=From.EITHER)  # P5b
+    @on(Abort)  # P5b
     def abort(self, turn: BankTurn, asked: Asked[Abort]) -> Answer:
         """ "The consumer can use abort and q to demand that the token be unlocked" (paper, Correctness)."""
-        sale = self._sale(turn, asked.body.transaction)
+        self._release(turn, aborted_in(self.network, self.logs, asked.signed), asked.signed)
+        return Answer(Noted(request=asked.signed.hash))
+
+    def _release(self, turn: BankTurn, transaction: Transaction, abort: Signed) -> None:
+        """Do what an abort demands, once."""
+        sale = self._sale(turn, transaction)
         if sale.state == COMMITTED:
             assert sale.proof is not None
             raise Refused(Why.SALE_AUTHORIZED, "the sale has committed", evidence=[sale.proof])
         if sale.state == LOCKED_SALE:
-            turn.store.abort_sale(sale, asked.signed, turn.now)
-        return Answer(Noted(request=asked.signed.hash))
+            turn.store.abort_sale(sale, abort, turn.now)
+
+    def _committed(self, turn: BankTurn, subject: bytes, commit: Signed) -> None:
+        self._settle(turn, commit)
+
+    def _aborted(self, turn: BankTurn, subject: bytes, abort: Signed) -> None:
+        self._release(turn, aborted_in(self.network, self.logs, abort), abort)
 
     @on(Due)
     def lapse(self, turn: BankTurn, asked: Asked[Due]) -> Answer:
@@ -236,12 +246,6 @@ class Bank(Party):
             return self._later(turn, asked, RETRY_SECONDS_MAX)
         turn.store.errands.end(asked.answers.hash)
         return Answer()
-
-    @on(Undecided, by=From.ERRAND)
-    def undecided(self, turn: BankTurn, asked: Asked[Undecided]) -> Answer:
-        """The log's clock is behind ours: ask again when it should have passed the expiration."""
-        behind = asked.body.transaction.expiration + SETTLE_SECONDS - asked.body.time
-        return self._later(turn, asked, max(1, min(behind, RETRY_SECONDS_MAX)))
 
     @on(Noted, by=From.ERRAND)
     def noted(self, turn: BankTurn, asked: Asked[Noted]) -> Answer:

@@ -18,13 +18,13 @@ from anonnet.limits import (
     LEAD_SECONDS_MAX,
     LOG_CLOCK_SECONDS_MAX,
     RETRY_SECONDS_MAX,
-    SETTLE_SECONDS,
 )
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
-from anonnet.parties.following import bundle_start, check_range, commits_among
+from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
 from anonnet.parties.purse import Purse
 from anonnet.parties.recovery import Recovery
+from anonnet.parties.settling import Settling
 from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
@@ -36,9 +36,9 @@ from anonnet.protocol.local import (
     PurchaseOf,
     Started,
 )
-from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
 from anonnet.protocol.network import Network, Role
-from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
@@ -83,7 +83,9 @@ class Consumer(Party):
         self.purse = Purse(network.name, seed, brands)
         self.tokens = Tokens(network, self.purse)
         discarding = Discarding(self.purse, self.tokens)
-        super().__init__(Signer(network.name), self.tokens, Recovery(self.purse, self.tokens), discarding)
+        self.settling = Settling(network.name, self.logs, commit=self._certified, abort=self._aborted)
+        desks = self.tokens, Recovery(self.purse, self.tokens), discarding, self.settling
+        super().__init__(Signer(network.name), *desks)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -180,9 +182,9 @@ class Consumer(Party):
         turn.store.bind(chosen, wallet.LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
         turn.store.move(bought.id, wallet.AUTHORIZING)
-        errands, settled = turn.store.errands, transaction.expiration + SETTLE_SECONDS + 1
+        errands = turn.store.errands
         errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
-        errands.add(wish.log, OutcomeOf(transaction=transaction), subject=bought.id, due=settled)
+        self.settling.await_outcome(turn, transaction, subject=bought.id)
         if not follows:
             follow = Follow(log=wish.log, shard=shard, start=bundle_start(time.size(shard)))
             errands.add(wish.log, follow, subject=wish.log, due=turn.now)
@@ -219,6 +221,10 @@ class Consumer(Party):
             bought = turn.store.by_outcome_key(key)
             assert bought is not None
             self._commit(turn, bought, commit)
+        for key in released_among(asked.body, awaited.__contains__):
+            bought = turn.store.by_outcome_key(key)
+            assert bought is not None
+            self.settling.await_certificate(turn, bought.transaction, EntryKind.KEY, subject=bought.id)
         waits = bool(turn.store.awaited(follow.log, follow.shard))
         if not asked.body.entries and waits:
             return Answer()
@@ -257,25 +263,18 @@ class Consumer(Party):
             turn.store.move(bought.id, wallet.DISPUTED if detail else wallet.DONE, detail)
         return Answer()
 
-    @on(Abort, by=From.ERRAND)  # P5b
-    def abort(self, turn: WalletTurn, asked: Asked[Abort]) -> Answer:
+    def _certified(self, turn: WalletTurn, purchase: bytes, commit: Signed) -> None:
+        self._commit(turn, self._purchase(turn, purchase), commit)
+
+    def _aborted(self, turn: WalletTurn, purchase: bytes, abort: Signed) -> None:
         """The sale has failed: show the bank, and only when it has noted that are the tokens free."""
-        bought = self._about(turn, asked)
-        if aborted(self.network, self.logs[bought.buy.log], asked.signed) != bought.transaction:
-            raise Malformed("the abort is of another transaction")
+        bought = self._purchase(turn, purchase)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
-            turn.store.keep_outcome(bought.id, asked.signed)
+            turn.store.keep_outcome(bought.id, abort)
             turn.store.move(bought.id, wallet.ABORTED)
             turn.store.move_tokens(bought.id, wallet.RELEASING)
             turn.store.errands.end_all(bought.id)
-            turn.store.errands.add(bought.buy.bank, asked.signed, subject=bought.id, due=turn.now)
-        return Answer()
-
-    @on(Undecided, by=From.ERRAND)
-    def undecided(self, turn: WalletTurn, asked: Asked[Undecided]) -> Answer:
-        """The log's clock is behind ours: ask again when it should have passed the expiration."""
-        behind = asked.body.transaction.expiration + SETTLE_SECONDS - asked.body.time
-        return later(turn, asked, max(1, min(behind, RETRY_SECONDS_MAX)))
+            turn.store.errands.add(bought.buy.bank, abort, subject=bought.id, due=turn.now)
 
     # What becomes of errands.
 
@@ -330,6 +329,7 @@ class Consumer(Party):
             turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
             turn.store.move(bought.id, *end)
         turn.store.errands.end_all(bought.id)
+        turn.store.parts.drop(q.transaction.outcome_key)
         return Answer()
 
     @on(Refusal, by=From.ERRAND, to=(Follow,))

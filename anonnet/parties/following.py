@@ -41,6 +41,15 @@ def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool
             yield entry.outcome_key, commit_of(entry, index, log_key, recorded.signature)
 
 
+def released_among(entries: Entries, mine: Callable[[bytes], bool]) -> list[bytes]:
+    """The outcome keys of `mine` whose key the log has recorded. Under a quorum that is a hint: ask for a certificate.
+
+    Raises Malformed where an entry is none.
+    """
+    found = (decode_record(Entry, recorded.entry) for recorded in entries.entries)
+    return [entry.outcome_key for entry in found if entry.kind == EntryKind.KEY and mine(entry.outcome_key)]
+
+
 def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Signed:
     """P5a as the log signed it, put together again from its entry."""
     commit = Commit(authorization_m=decode_record(Signed, entry.body), index=index)

@@ -14,22 +14,25 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
+    BEHIND_SECONDS,
     FORGET_ROWS_MAX,
     MERCHANT_MARGIN_SECONDS,
+    RELEASE_SECONDS,
     RETRY_SECONDS_MAX,
-    SETTLE_SECONDS,
     TREES_MAX,
     TURNS_BATCH_MAX,
     UNPAID_ORDERS_MAX,
 )
 from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.settling import Settling
 from anonnet.parties.shop import Measure, Shop
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Chunk, ChunkOf, Contract, GoodsM, Order, order_id
-from anonnet.protocol.logbook import OutcomeOf, Undecided
+from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
+from anonnet.protocol.quorum import Pledge, Pledged, Receipt
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired, number_of
 from anonnet.store.goods import Leaves, Measured, Sealed, seal, sealed_chunk
@@ -40,12 +43,13 @@ from anonnet.store.merchant import (
     FAILED,
     LATE,
     OFFERED,
+    RELEASED,
     Item,
     MerchantSale,
     MerchantStore,
 )
 from anonnet.wire.codec import decode, encode
-from anonnet.wire.signed import Checked, Signer
+from anonnet.wire.signed import Checked, Signed, Signer
 
 MerchantTurn = Turn[MerchantStore]
 
@@ -84,10 +88,13 @@ class Merchant(Party):
     """M. Accepts promises of these banks and sends keys to these logs."""
 
     def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs) -> None:
-        super().__init__(signer, Shop(signer, banks))
+        self.logs = dict(sorted(logs.items()))
+        self.settling = Settling(
+            signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
+        )
+        super().__init__(signer, Shop(signer, banks), self.settling)
         self.key = key
         self.banks = tuple(sorted(banks))
-        self.logs = dict(sorted(logs.items()))
         self._leaves = lru_cache(TREES_MAX)(leaves_of)
 
     def check(self, said: Checked[Any]) -> None:
@@ -96,10 +103,6 @@ class Merchant(Party):
             raise Refused(Why.WRONG_RECEIVER, "this is another merchant")
         if isinstance(body, AuthorizationB):
             self._check_promise(said)
-        elif isinstance(body, Commit):
-            committed_in(self.network, self.logs, said.signed)
-        elif isinstance(body, Abort):
-            aborted_in(self.network, self.logs, said.signed)
 
     def _check_promise(self, said: Checked[AuthorizationB]) -> None:
         if said.body.transaction.merchant != self.key:
@@ -199,7 +202,12 @@ class Merchant(Party):
             self._check_acceptable(sale, asked)
             authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
             turn.store.authorize(sale.number, asked.signed, authorization_m, transaction.expiration)
-            turn.store.errands.add(transaction.log, authorization_m, subject=sale.number, due=turn.now)
+            if self.logs[transaction.log].decides_alone:
+                turn.store.errands.add(transaction.log, authorization_m, subject=sale.number, due=turn.now)
+            else:
+                pledge = self.sign(Pledge.answering(promise))
+                turn.store.errands.add(transaction.log, pledge, subject=sale.number, due=turn.now)
+                self._await_pledge(turn, sale.number, transaction)
         elif sale.authorization_b.body != asked.signed.body:
             raise Refused(Why.NUMBER_USED, "this number has its transaction")
         return Answer(Noted(request=asked.signed.hash))
@@ -220,29 +228,74 @@ class Merchant(Party):
         if expired(transaction.expiration, asked.arrival + MERCHANT_MARGIN_SECONDS):
             raise Refused(Why.TOO_SOON, "no time is left to reach the log")
 
+    # Under a quorum: pledge, certificate, and only then the key.
+
+    def _await_pledge(self, turn: MerchantTurn, number: bytes, transaction: Transaction) -> None:
+        self.settling.await_certificate(turn, transaction, EntryKind.PLEDGE, subject=number)
+
+    def _pledged(self, turn: MerchantTurn, number: bytes) -> None:
+        """Show k to the log and to all mirrors, unless it could come too late to be recorded."""
+        sale = self._sale(turn, number)
+        transaction = self._signed_for(sale)
+        last = transaction.expiration + RELEASE_SECONDS
+        if sale.state not in (AUTHORIZED, LATE) or expired(last, turn.now + MERCHANT_MARGIN_SECONDS):
+            return
+        assert sale.authorization_m is not None
+        turn.store.release(number)
+        receivers = [transaction.log, *self.logs[transaction.log].mirrors]
+        turn.store.errands.add_for_each(receivers, sale.authorization_m, subject=number, due=turn.now)
+        self.settling.await_certificate(turn, transaction, EntryKind.KEY, subject=number)
+        self.settling.await_outcome(turn, transaction, subject=number)
+
+    @on(Pledged, by=From.ERRAND)
+    def pledge_taken(self, turn: MerchantTurn, asked: Asked[Pledged]) -> Answer:
+        """The log's word, which the certificate must bear out."""
+        return done(turn, asked)
+
+    @on(Receipt, by=From.ERRAND)
+    def received(self, turn: MerchantTurn, asked: Asked[Receipt]) -> Answer:
+        return done(turn, asked)
+
     # Outcomes.
 
-    @on(Commit, by=From.EITHER)
+    @on(Commit, by=From.ERRAND, to=(AuthorizationM, OutcomeOf))
+    def recorded(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
+        """P5a; under a quorum it is a hint, and the certificate will follow."""
+        about = request(asked)
+        assert isinstance(about, AuthorizationM | OutcomeOf)
+        if not self.logs[about.transaction.log].decides_alone:
+            return done(turn, asked)
+        return self.commit(turn, asked)
+
+    @on(Commit)
     def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """Claim what the commit and the promise prove that the bank owes."""
-        sale = self._sale(turn, committed_in(self.network, self.logs, asked.signed).transaction.number)
-        if sale.state in (AUTHORIZED, LATE, FAILED):
+        number = committed_in(self.network, self.logs, asked.signed).transaction.number
+        self._committed(turn, number, asked.signed)
+        return Answer(Noted(request=asked.signed.hash))
+
+    def _committed(self, turn: MerchantTurn, number: bytes, commit: Signed) -> None:
+        sale = self._sale(turn, number)
+        if sale.state in (AUTHORIZED, LATE, RELEASED, FAILED):
             promise = sale.authorization_b
             assert promise is not None
-            turn.store.commit_sale(sale.number, asked.signed)
+            turn.store.commit_sale(sale.number, commit)
             bank = promise.signatures[0].signer
-            claim = Claim(bank=bank, authorization_b=promise, commit=asked.signed)
+            claim = Claim(bank=bank, authorization_b=promise, commit=commit)
             turn.store.errands.add(bank, claim, subject=sale.number, due=turn.now)
         elif sale.state not in (COMMITTED, CREDITED):
             raise Refused(Why.UNKNOWN, "no such transaction")
+
+    @on(Abort)
+    def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
+        transaction = aborted_in(self.network, self.logs, asked.signed)
+        self._aborted(turn, transaction.number, asked.signed)
         return Answer(Noted(request=asked.signed.hash))
 
-    @on(Abort, by=From.EITHER)
-    def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
-        sale = self._sale(turn, asked.body.transaction.number)
-        if sale.state in (AUTHORIZED, LATE) and self._signed_for(sale) == asked.body.transaction:
+    def _aborted(self, turn: MerchantTurn, number: bytes, abort: Signed) -> None:
+        sale, transaction = self._sale(turn, number), aborted_in(self.network, self.logs, abort)
+        if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale) == transaction:
             turn.store.fail_sale(sale.number)
-        return Answer(Noted(request=asked.signed.hash))
 
     @on(Due)
     def expire(self, turn: MerchantTurn, asked: Asked[Due]) -> Answer:
@@ -254,9 +307,9 @@ class Merchant(Party):
     def _ask_outcome(self, turn: MerchantTurn, sale: MerchantSale) -> None:
         transaction = self._signed_for(sale)
         turn.store.stop_sending(sale.number)
-        settled = transaction.expiration + SETTLE_SECONDS + 1
-        question = OutcomeOf(transaction=transaction)
-        turn.store.errands.add(transaction.log, question, subject=sale.number, due=max(settled, turn.now))
+        self.settling.await_outcome(turn, transaction, subject=sale.number)
+        if not self.logs[transaction.log].decides_alone:  # the pledge may stand, and its certificate come late
+            self._await_pledge(turn, sale.number, transaction)
 
     def _signed_for(self, sale: MerchantSale) -> Transaction:
         assert sale.authorization_m is not None
@@ -289,16 +342,17 @@ class Merchant(Party):
     def noted(self, turn: MerchantTurn, asked: Asked[Noted]) -> Answer:
         return done(turn, asked)
 
-    @on(Undecided, by=From.ERRAND)
-    def undecided(self, turn: MerchantTurn, asked: Asked[Undecided]) -> Answer:
-        return later(turn, asked, SETTLE_SECONDS)
-
-    @on(Refusal, by=From.ERRAND, to=(AuthorizationM,))
+    @on(Refusal, by=From.ERRAND, to=(AuthorizationM, Pledge))
     def authorization_m_refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that calls P4 late is asked for the abort."""
+        """A log that calls P4 or the pledge late is asked for the abort."""
+        sale = self._sale(turn, answered(asked).subject)
+        if asked.body.why == Why.NOT_PLEDGED:  # a mirror that has not read so far
+            return later(turn, asked, BEHIND_SECONDS)
         if asked.body.why != Why.EXPIRED:
             return later(turn, asked, RETRY_SECONDS_MAX)
-        self._ask_outcome(turn, self._sale(turn, answered(asked).subject))
+        if sale.state != AUTHORIZED:
+            return done(turn, asked)
+        self._ask_outcome(turn, sale)
         return Answer()
 
     @on(Refusal, by=From.ERRAND)

@@ -20,7 +20,7 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import bookkeeping, errands, ledger
+from anonnet.store import bookkeeping, errands, ledger, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -31,6 +31,7 @@ VERSION = 2
 
 SCHEMA = (
     errands.SCHEMA
+    + parts.SCHEMA
     + ledger.SCHEMA
     + bookkeeping.SCHEMA
     + """
@@ -121,6 +122,7 @@ class BankStore(Store):
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.ledger = Ledger(self._db)
         self.bookkeeping = bookkeeping.Bookkeeping(self._db)
+        self.parts = parts.Parts(self._db)
 
     def end_turn(self) -> None:
         self.ledger.settle()
@@ -335,6 +337,7 @@ class BankStore(Store):
             if self._end_brand(brand, currency, now):
                 for each in OF_AN_ENDED_BRAND:
                     gone += self._db.run(each, brand, most - gone)
+        self.parts.forget(now)
         for each in PAST:
             gone += self._db.run(each, now, most - gone)
         self._db.run("delete from followed where shard < ?", shard_of(max(0, now - CLAIM_SECONDS)))

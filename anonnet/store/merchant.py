@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
-from anonnet.store import answered, errands
+from anonnet.store import answered, errands, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
@@ -24,6 +24,7 @@ VERSION = 1
 
 SCHEMA = (
     errands.SCHEMA
+    + parts.SCHEMA
     + answered.SCHEMA
     + """
 create table if not exists item(
@@ -55,12 +56,13 @@ create index if not exists sale_kept on sale(kept);
 )
 
 SEALING, OFFERED, AUTHORIZED = "sealing", "offered", "authorized"
-LATE, COMMITTED, CREDITED, FAILED = "late", "committed", "credited", "failed"
+RELEASED, LATE, COMMITTED, CREDITED, FAILED = "released", "late", "committed", "credited", "failed"
 MOVES = {
     SEALING: {OFFERED},
     OFFERED: {AUTHORIZED},
-    AUTHORIZED: {COMMITTED, FAILED, LATE},
-    LATE: {COMMITTED, FAILED},  # P4 is sent no more: it would only show the key
+    AUTHORIZED: {COMMITTED, FAILED, LATE, RELEASED},
+    RELEASED: {COMMITTED, FAILED},  # under a quorum: the pledge is certified, and k is out
+    LATE: {COMMITTED, FAILED, RELEASED},  # P4 is sent no more: it would only show the key
     FAILED: {COMMITTED},  # an abort that was shown may be a lie, and a commit can still be claimed
     COMMITTED: {CREDITED},
 }
@@ -69,6 +71,7 @@ MOVES = {
 KEPT_SECONDS = {
     AUTHORIZED: RETENTION_SECONDS,
     LATE: RETENTION_SECONDS,
+    RELEASED: RETENTION_SECONDS,
     COMMITTED: RETENTION_SECONDS,  # beyond the claim time: a bank that does not pay may have to be shown to a judge
     CREDITED: CLAIM_SECONDS,  # the goods are handed out again so long; "may discard all data on the transaction"
     FAILED: CLAIM_SECONDS,  # as long as a commit that turns up may be claimed
@@ -128,6 +131,7 @@ class MerchantStore(Store):
     def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.answered = answered.Answered(self._db)
+        self.parts = parts.Parts(self._db)
 
     # Items.
 
@@ -166,6 +170,7 @@ class MerchantStore(Store):
 
     def forget(self, now: int, *, most: int) -> int:
         """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many."""
+        self.parts.forget(now)
         numbers = self._db.all("select number from sale where kept < ? order by kept limit ?", now, most)
         for (number,) in numbers:
             self.errands.end_all(number)
@@ -227,6 +232,11 @@ class MerchantStore(Store):
     def next_deadline(self) -> int | None:
         (expiration,) = self._db.one("select min(expiration) from sale where state = ?", AUTHORIZED)
         return None if expiration is None else int(expiration) + 1
+
+    def release(self, number: bytes) -> None:
+        """The pledge is certified: from now on k may be shown."""
+        self._move(number, RELEASED)
+        self.errands.end_all(number)
 
     def stop_sending(self, number: bytes) -> None:
         """It is too late for P4."""

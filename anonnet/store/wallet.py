@@ -18,7 +18,7 @@ from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import answered, discarding, errands, lanes, recovery
+from anonnet.store import answered, discarding, errands, lanes, parts, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -29,6 +29,7 @@ VERSION = 1
 
 SCHEMA = (
     errands.SCHEMA
+    + parts.SCHEMA
     + recovery.SCHEMA
     + lanes.SCHEMA
     + discarding.SCHEMA
@@ -186,6 +187,7 @@ class WalletStore(Store):
         self.lanes = lanes.Lanes(self._db)
         self.discarding = discarding.Discarding(self._db)
         self.answered = answered.Answered(self._db)
+        self.parts = parts.Parts(self._db)
 
     # Tokens.
 

@@ -168,6 +168,21 @@ TABLE = [
         (f"{SEQUENCER}::test_a_sale_asked_twice_in_one_batch_stands_once",),
         "also within the batch that takes it",
     ),
+    Planted(
+        "30-mirror-cosigns-backwards",
+        ("tests/unit/parties/test_mirror.py::test_a_mirror_never_cosigns_below_what_it_cosigned",),
+        "2: set()",
+    ),
+    Planted(
+        "31-mirror-cosigns-unaudited",
+        ("tests/unit/parties/test_mirror.py::test_a_broken_rule_freezes_the_shard_and_is_kept",),
+        "not enough values to unpack",
+    ),
+    Planted(
+        "32-key-before-the-certificate",
+        ("tests/unit/parties/test_quorum.py::test_the_key_is_shown_to_nobody_before_its_pledge_is_certified",),
+        "assert not scene.said(AuthorizationM)",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 
