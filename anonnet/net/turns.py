@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import trio
 
@@ -33,7 +34,7 @@ from anonnet.limits import (
 )
 from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
-from anonnet.parties.turn import ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
+from anonnet.parties.turn import ANYTHING, ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed
@@ -59,7 +60,7 @@ class _Waiting:
     asked: Asked[Any]
     done: trio.Event = field(default_factory=trio.Event)
     outcome: Outcome | None = None
-    seen: int = 0  # how many commits had written something before its batch began
+    news: trio.Event | None = None  # comes when what its answer is held for has changed since
     slot: bool = True
 
 
@@ -112,8 +113,7 @@ class TurnQueue:
         self._rung = True  # the first thing is to look at what is due
         self._stopping = False
         self._letting_go = False
-        self._writes = 0
-        self._wrote = trio.Event()
+        self._awaited = WeakValueDictionary[bytes, trio.Event]()  # for as long as somebody waits
         self._followers = 0
         self._finishers = Threads(FINISHERS)
         self._making: dict[object, _Making] = {}
@@ -122,6 +122,7 @@ class TurnQueue:
         self._due_again = -math.inf
         self._forget_again = -math.inf if Forget in party.handlers else math.inf
         self._look_again = math.inf
+        self._looked_at = -1  # the store's changes, when it was last looked at
         self._nursery: trio.Nursery | None = None
 
     # What askers call.
@@ -162,7 +163,8 @@ class TurnQueue:
     def let_go(self) -> None:
         """From now on, whoever waits for news is told that there are none."""
         self._letting_go = True
-        self._wrote.set()
+        for news in self._awaited.values():
+            news.set()
 
     def stop(self) -> None:
         """Run what is waiting, then end."""
@@ -180,7 +182,7 @@ class TurnQueue:
         return waiting
 
     async def _held(self, waiting: _Waiting, answer: Answer) -> Outcome:
-        """Nothing new to tell: ask again after each commit that wrote something, for a while."""
+        """Nothing new to tell: ask again after each commit that changed what this is about, for a while."""
         if self._followers >= WAITING_FOLLOWERS_MAX:
             return answer
         self._followers += 1
@@ -188,8 +190,9 @@ class TurnQueue:
         try:
             with trio.move_on_after(FOLLOW_SECONDS):
                 while isinstance(outcome, Answer) and outcome.hold and not self._letting_go:
-                    if waiting.seen == self._writes:
-                        await self._wrote.wait()
+                    assert waiting.news is not None
+                    if not waiting.news.is_set():
+                        await waiting.news.wait()
                         continue
                     await self.admit()
                     waiting = await self._turn(waiting.asked)
@@ -249,7 +252,6 @@ class TurnQueue:
             self._bell = trio.Event()
             with trio.move_on_after(self._idle_seconds()):
                 await self._bell.wait()
-        self._rung = False
 
     def _idle_seconds(self) -> float:
         """How long there is nothing to do if nobody asks."""
@@ -284,15 +286,13 @@ class TurnQueue:
 
     async def _run(self, batch: Sequence[_Waiting]) -> None:
         """Run a batch, commit it, and only then let its answers out."""
-        seen, before = self._writes, self._store.changes
+        before = self._store.changes
         with trio.CancelScope(shield=True):
             outcomes = await self._committed([waiting.asked for waiting in batch], self.clock())
-        if self._store.changes != before:
-            self._writes += 1
-            self._wrote.set()
-            self._wrote = trio.Event()
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.outcome, waiting.seen = outcome, seen
+            waiting.outcome = outcome
+            if isinstance(outcome, Answer) and outcome.hold:
+                waiting.news = self._awaited.setdefault(outcome.hold, trio.Event())
             waiting.done.set()
             if waiting.slot:
                 self._slots.release()
@@ -300,15 +300,24 @@ class TurnQueue:
                 self._finish_alone(waiting.asked, outcome.finish)
             elif isinstance(outcome, Answer) and outcome.more:
                 self._forget_again = -math.inf
+        self._tell(self._store.news | ({ANYTHING} if self._store.changes != before else set()))
         self.batches += 1
         self.turns += len(batch)
+
+    def _tell(self, changed: set[bytes]) -> None:
+        """Wake who waits for what the batch has changed, those of the batch itself among them."""
+        for key in changed:
+            if (news := self._awaited.pop(key, None)) is not None:
+                news.set()
+        self._store.news.clear()
 
     async def _committed(self, batch: list[Asked[Any]], now: int) -> list[Outcome]:
         """The one place that says where turns and COMMIT run."""
         if self._placement is Placement.ALL_IN_THREAD:
             return await self._in_thread(lambda: self._turned_and_committed(batch, now))
+        before = self._store.changes
         outcomes = self._turns.run_turns(batch, now)
-        if self._placement is Placement.INLINE:
+        if self._placement is Placement.INLINE or self._store.changes == before:  # what wrote nothing syncs nothing
             self._store.commit()
         else:
             await self._in_thread(self._store.commit)
@@ -332,7 +341,11 @@ class TurnQueue:
         self._nursery.start_soon(self.incidents.confine, finish)
 
     def _look(self) -> None:
-        """Between batches: read when there is next something to do."""
+        """Between batches: read when there is next something to do, unless nothing can have changed."""
+        changes = self._store.changes
+        if not self._rung and changes == self._looked_at and trio.current_time() < self._look_again:
+            return
+        self._rung, self._looked_at = False, changes
         self._deadline = self._store.next_deadline()
         again = min((look(self.clock()) for look in self.looks), default=math.inf)
         self._look_again = trio.current_time() + again

@@ -347,7 +347,7 @@ class Consumer(Party):
     @on(PurchaseOf, by=From.OWNER)
     def purchase_of(self, turn: WalletTurn, asked: Asked[PurchaseOf]) -> Answer:
         bought = self._purchase(turn, asked.body.purchase)
-        return Answer(bought.shown, hold=bought.state == asked.body.known)
+        return Answer(bought.shown, hold=bought.id if bought.state in asked.body.known else b"")
 
     # Small things.
 

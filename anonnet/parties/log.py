@@ -29,7 +29,7 @@ from anonnet.protocol.logbook import (
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.rules import decided_by
 from anonnet.protocol.transaction import Transaction, expired
-from anonnet.store.log import LogStore
+from anonnet.store.log import LogStore, entries_of
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Checked, Signed, Signer
 
@@ -122,7 +122,7 @@ class Log(Party):
         marks = turn.store.heads.marks(shard, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=not entries)
+        return Answer(said, hold=b"" if entries else entries_of(shard))
 
     @on(TimeOf)
     def time(self, turn: LogTurn, asked: Asked[TimeOf]) -> Answer:

@@ -14,7 +14,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETRY_SECONDS_MAX, SHARD_SECONDS
 from anonnet.parties.auditing import Auditing
 from anonnet.parties.errands import done, later, request
-from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
+from anonnet.parties.turn import ANYTHING, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import Logs
@@ -73,7 +73,7 @@ class Mirror(Party):
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=not entries)
+        return Answer(said, hold=b"" if entries else ANYTHING)
 
     @on(CheckpointOf)
     def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:
@@ -83,7 +83,8 @@ class Mirror(Party):
         for mark in turn.store.marks(copy.tree, question.size, copy.size):
             if mark.size > question.size or places(known, mark.cosignatures) & ~question.cosigned:
                 news.append(mark.cosigned)
-        return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news)), hold=not news)
+        said = CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news))
+        return Answer(said, hold=b"" if news else ANYTHING)
 
     def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
         copy = turn.store.copy(log, shard)
@@ -124,7 +125,7 @@ class Mirror(Party):
         return copy
 
     def _undecided(self, copy: Copy, transaction: Transaction) -> Answer:
-        return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=True)
+        return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=ANYTHING)
 
     def _certificate(self, turn: MirrorTurn, copy: Copy, transaction: Transaction, kind: int) -> Certificate | None:
         """That of the transaction's entry of this kind, if it stands here under a checkpoint with a quorum."""

@@ -24,6 +24,9 @@ B = TypeVar("B")
 S = TypeVar("S", bound=Store)
 H = TypeVar("H", bound=Callable[..., Any])
 
+ANYTHING = b"anything"
+"""What an answer is held for that any commit may change which has written something."""
+
 ENTROPY_BYTES = 32
 """Fresh random bytes that come with every request, for what a handler must choose."""
 
@@ -84,8 +87,9 @@ class Answer:
     said: Message | Signed | None = None
     finish: object | None = None
     """A value from which `Party.finish`, outside the turn, makes what is said (a blind signature, a sealed chunk)."""
-    hold: bool = False
-    """Nothing new to tell: the shell may wait for the next commit and ask again before it says this (long poll)."""
+    hold: bytes = b""
+    """Nothing new to tell of what this names in the store's `news`: the shell may wait for a commit with news of it
+    before it asks again and says this (long poll)."""
     more: bool = False
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
 

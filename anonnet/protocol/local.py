@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable
 from typing import Annotated
 
-from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, NAME_MAX
+from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
 from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
 from anonnet.protocol.transaction import expired
@@ -19,6 +19,10 @@ from anonnet.wire.signed import Signed
 PATH_BYTES_MAX = 1024
 """A file's path on the owner's machine."""
 
+STATES_MAX = 16
+"""There are fewer states of a purchase."""
+STATE_BYTES_MAX = 16
+"""Each is a word."""
 ROWS_MAX = 512
 """Rows of one local report."""
 
@@ -224,10 +228,10 @@ class Wallet(Message):
 
 @message(Local.PURCHASE_OF, signed=False, frame_max=KIB)
 class PurchaseOf(Message):
-    """Owner of a wallet: how does this purchase stand? Where it still stands in the state `known`, wait a while."""
+    """Owner of a wallet: how does this purchase stand? While it stands in one of the states `known`, wait a while."""
 
     purchase: Hash
-    known: Annotated[str, Between(0, NAME_MAX)] = ""
+    known: Annotated[tuple[Annotated[str, Between(1, STATE_BYTES_MAX)], ...], Between(0, STATES_MAX)] = ()
 
 
 @message(Local.PURCHASE, signed=False, frame_max=FRAME_MAX)

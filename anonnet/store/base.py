@@ -14,6 +14,8 @@ class Store:
     def __init__(self, db: Database) -> None:
         self._db = db
         self.errands = Errands(db)
+        self.news: set[bytes] = set()
+        """What the batch has changed that somebody may wait for; it may name too much, never too little."""
         self.declared: frozenset[bytes] | None = None
         """The keys that the running handler declared; None where it declared none in advance."""
 

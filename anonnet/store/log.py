@@ -57,6 +57,11 @@ insert or ignore into clock values(0, 0);
 )
 
 
+def entries_of(shard: int) -> bytes:
+    """What the store's news call further entries of a shard."""
+    return b"entries of %d" % shard
+
+
 class LogStore(Store):
     """Entries, their outcome keys, and how late it is.
 
@@ -134,6 +139,7 @@ class LogStore(Store):
     def append(self, shard: int, index: int, entry: Entry, signature: bytes = b"") -> None:
         """Add the entry at the next index of a shard."""
         self._grown.add(shard)
+        self.news.add(entries_of(shard))
         self._db.run("insert into entry values(?, ?, ?, ?, ?)", shard, index, entry.time, encode(entry), signature)
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:

@@ -344,6 +344,7 @@ class WalletStore(Store):
         (before,) = self._db.one("select state from purchase where id = ?", id)
         assert state in MOVES.get(before, ()), f"a purchase does not move from {before} to {state}"
         self._db.run("update purchase set state = ?, detail = ? where id = ?", state, detail, id)
+        self.news.add(id)
 
     def keep_goods_m(self, id: bytes, goods_m: Signed) -> None:
         self._db.run("update purchase set goods_m = ? where id = ?", encode(goods_m), id)

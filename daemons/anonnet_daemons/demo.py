@@ -180,7 +180,7 @@ class Play:
         self._title("5. A sale: sealed goods first, then the promise, then the key, in public")
         began = time.monotonic()
         purchase = await buy(self.consumer, self._wish(LEAD_SECONDS))
-        shown = await ended(self.consumer, purchase, lambda shown: None)
+        shown = await ended(self.consumer, purchase)
         seconds = time.monotonic() - began
         await self._credited()
         await self.teller.settle()
@@ -214,7 +214,7 @@ class Play:
         self.demo.say(f"  ... merchant killed (pid {merchant.pid}); the consumer pays, nobody commits ...", "")
         wait = SHORT_LEAD_SECONDS + SETTLE_SECONDS
         self.demo.say(f"  ... the sale expires after {SHORT_LEAD_SECONDS} s, the log decides after {wait} s ...", "")
-        shown = await ended(self.consumer, purchase, lambda shown: None)
+        shown = await ended(self.consumer, purchase)
         wallet = await self._settled()
         await self.teller.settle()
         self.demo.check(f"the sale has ended as {shown.state}", shown.state == ABORTED)

@@ -42,7 +42,7 @@ class Dispute(Play):
         path = self.home / ITEM
         path.write_bytes(os.urandom(path.stat().st_size))
         purchase = await buy(self.consumer, self._wish(LEAD_SECONDS))
-        shown = await ended(self.consumer, purchase, lambda shown: None)
+        shown = await ended(self.consumer, purchase)
         await self._credited()
         await self.teller.settle()
         self.demo.check(f"the merchant has been paid; the purchase has ended as {shown.state}", shown.state == DISPUTED)

@@ -29,6 +29,7 @@ from anonnet.protocol.local import (
     Withdraw,
 )
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.store.wallet import MOVES
 from anonnet.wire.codec import decode
 from anonnet_daemons.owner import Failed, NotYet, Owner
 
@@ -191,16 +192,16 @@ async def buy(owner: Owner, wish: Wish) -> bytes:
     return (await owner.ask(command, Started)).subject
 
 
-async def ended(owner: Owner, purchase: bytes, told: Callable[[Purchase], None]) -> Purchase:
+async def ended(owner: Owner, purchase: bytes, told: Callable[[Purchase], None] | None = None) -> Purchase:
     """Wait for the outcome of a purchase; `told` hears of each new state. Waits as long as it is let."""
-    known = ""
+    known: tuple[str, ...] = () if told else tuple(MOVES)
     while True:
         shown = await owner.ask(PurchaseOf(purchase=purchase, known=known), Purchase)
-        if shown.state != known:
+        if told and shown.state not in known:
             told(shown)
+            known = (shown.state,)
         if shown.state in ENDED:
             return shown
-        known = shown.state
 
 
 async def until_state(owner: Owner, purchase: bytes, *states: str) -> Purchase:

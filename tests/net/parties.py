@@ -63,6 +63,11 @@ class Send(Message):
     receiver: Annotated[bytes, Between(32, 32)]
 
 
+def note(number: int) -> bytes:
+    """What the store's news call the note with this number."""
+    return b"note %d" % number
+
+
 class NoteStore(Store):
     """Notes, and deadlines. `broken` makes the next commit fail; `commits` counts them."""
 
@@ -75,6 +80,7 @@ class NoteStore(Store):
 
     def add(self, text: str) -> None:
         self._db.run("insert into note(text) values(?) on conflict do nothing", text)
+        self.news.add(note(self.count()))
 
     def count(self) -> int:
         (count,) = self._db.one("select count(*) from note")
@@ -145,8 +151,8 @@ class Tally(Party):
 
     @on(More)
     def more(self, turn: Turn[NoteStore], asked: Asked[More]) -> Answer:
-        count = turn.store.count()
-        return Answer(Noted(count=count, padding=b""), hold=count <= asked.body.than)
+        count, than = turn.store.count(), asked.body.than
+        return Answer(Noted(count=count, padding=b""), hold=note(than + 1) if count <= than else b"")
 
     @on(Due)
     def due(self, turn: Turn[NoteStore], asked: Asked[Due]) -> Answer:

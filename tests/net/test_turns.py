@@ -29,6 +29,18 @@ SECONDS = 20
 ROUNDS = 150
 
 
+class Watched(NoteStore):
+    """A store that remembers in which threads it was committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def commit(self) -> None:
+        self.threads.append(threading.get_ident())
+        super().commit()
+
+
 class Gated(NoteStore):
     """A store whose commits wait for the gate."""
 
@@ -270,6 +282,32 @@ async def test_who_waits_for_news_is_answered_by_the_commit_that_brings_them(tmp
         assert not answers
         await ask(queue, "two")
     assert answers == [Noted(count=2, padding=b"")]
+
+
+async def test_a_commit_has_only_those_ask_again_who_wait_for_what_it_brings(tmp_path: Path) -> None:
+    store = NoteStore()
+    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+        nursery.start_soon(queue.ask, asking(queue, More(than=1)))
+        nursery.start_soon(queue.ask, asking(queue, More(than=2)))
+        await trio.testing.wait_all_tasks_blocked()
+        before = queue.turns
+        await ask(queue, "one")
+        await trio.testing.wait_all_tasks_blocked()
+        assert queue.turns == before + 1
+        await ask(queue, "two")
+        await trio.testing.wait_all_tasks_blocked()
+        assert queue.turns == before + 3
+        await ask(queue, "three")
+    assert queue.turns == before + 5
+
+
+async def test_what_writes_nothing_is_not_synced(tmp_path: Path) -> None:
+    """Its COMMIT costs nothing, so it stays on the loop, also where others go to a thread."""
+    store = Watched()
+    async with turning(store, tmp_path) as queue:
+        await ask(queue, "one")
+        await queue.ask(asking(queue, More(than=0)))
+    assert [each == threading.get_ident() for each in store.threads] == [False, True]
 
 
 async def test_news_of_the_same_batch_are_not_missed(tmp_path: Path) -> None:

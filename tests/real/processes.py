@@ -101,7 +101,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def outcome(local: LocalNetwork, purchase: bytes) -> Purchase:
     """How a purchase has ended."""
     async with local.owner(Kind.CONSUMER) as consumer:
-        return await ended(consumer, purchase, lambda shown: None)
+        return await ended(consumer, purchase)
 
 
 async def wallet_of(consumer: Owner) -> Wallet:

@@ -187,7 +187,7 @@ class Shop:
     async def wallet(self) -> Wallet:
         return await self.insist(Kind.CONSUMER, WalletOf(), Wallet)
 
-    async def purchase(self, id: bytes, known: str = "") -> Purchase:
+    async def purchase(self, id: bytes, known: tuple[str, ...] = ()) -> Purchase:
         """How a purchase stands. One whose Started was told is known for ever."""
         shown = await self.insist(Kind.CONSUMER, PurchaseOf(purchase=id, known=known), Purchase)
         self.told.purchase(shown)
@@ -195,9 +195,8 @@ class Shop:
 
     async def ended(self, id: bytes) -> Purchase:
         """How a purchase ends."""
-        shown = await self.purchase(id)
-        while shown.state not in ENDED:
-            shown = await self.purchase(id, shown.state)
+        while (shown := await self.purchase(id, tuple(MOVES))).state not in ENDED:
+            pass
         return shown
 
     async def seen(self, look: Callable[[], Awaitable[T | None]]) -> T:

@@ -130,7 +130,7 @@ async def _bought(local: LocalNetwork, clients: int, count: int) -> tuple[list[f
         async with local.owner(Kind.CONSUMER) as consumer:
             for _ in left:
                 began = time.perf_counter()
-                shown = await ended(consumer, await buy(consumer, wish), lambda shown: None)
+                shown = await ended(consumer, await buy(consumer, wish))
                 times.append(time.perf_counter() - began)
                 refused += shown.state != DONE
 
