@@ -156,9 +156,7 @@ class Consumer(Party):
         if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
             turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
             return
-        last = time.time + wish.lead + CLAIM_SECONDS  # a bank takes no token that ends before the claims do
-        brands = self.purse.brands_of(wish.bank, wish.currency)
-        free = turn.store.free_tokens([brand for brand in brands if self.purse.brands[brand].ends >= last])
+        free = self._free(turn, wish, time.time + wish.lead)
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is not None:
             self._authorize(turn, bought, chosen, time)
@@ -176,18 +174,26 @@ class Consumer(Party):
             merchant=wish.merchant,
             log=wish.log,
         )
-        signed = self.purse.authorization_q(wish.bank, transaction, chosen)
         shard = shard_of(transaction.expiration)
         follows = bool(turn.store.awaited(wish.log, shard))  # for another purchase: nobody is shown when this one began
-        turn.store.bind(chosen, wallet.LOCKED, bought.id)
-        turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
+        self._lock(turn, bought, transaction, chosen)
         turn.store.move(bought.id, wallet.AUTHORIZING)
-        errands = turn.store.errands
-        errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
         self.settling.await_outcome(turn, transaction, subject=bought.id)
         if not follows:
             follow = Follow(log=wish.log, shard=shard, start=bundle_start(time.size(shard)))
-            errands.add(wish.log, follow, subject=wish.log, due=turn.now)
+            turn.store.errands.add(wish.log, follow, subject=wish.log, due=turn.now)
+
+    def _free(self, turn: WalletTurn, wish: Buy, expiration: int) -> list[Held]:
+        """What can pay a sale that expires then: a bank takes no token that ends before the claims do."""
+        brands, last = self.purse.brands_of(wish.bank, wish.currency), expiration + CLAIM_SECONDS
+        return turn.store.free_tokens([brand for brand in brands if self.purse.brands[brand].ends >= last])
+
+    def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
+        """Bind the tokens durably, then send P2 over them."""
+        signed = self.purse.authorization_q(bought.buy.bank, transaction, chosen)
+        turn.store.bind(chosen, wallet.LOCKED, bought.id)
+        turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
+        turn.store.errands.add(bought.buy.bank, signed, subject=bought.id, due=turn.now)
 
     # Purchase: P3 and the outcome.
 
@@ -272,7 +278,7 @@ class Consumer(Party):
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, abort)
             turn.store.move(bought.id, wallet.ABORTED)
-            turn.store.move_tokens(bought.id, wallet.RELEASING)
+            turn.store.settle(bought.id, wallet.RELEASING)
             turn.store.errands.end_all(bought.id)
             turn.store.errands.add(bought.buy.bank, abort, subject=bought.id, due=turn.now)
 
@@ -324,13 +330,26 @@ class Consumer(Party):
         else:
             return later(turn, asked, 1)  # money waits for this answer
         for held in turn.store.bound_to(bought.id):
-            turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
+            if held.state == wallet.LOCKED:
+                turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
+        if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):
+            return done(turn, asked)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
             turn.store.move(bought.id, *end)
         turn.store.errands.end_all(bought.id)
         turn.store.parts.drop(q.transaction.outcome_key)
         return Answer()
+
+    def _paid_otherwise(self, turn: WalletTurn, bought: Bought, transaction: Transaction) -> bool:
+        """Pay the same transaction with other tokens, if there are some. No bank can ever take the P2 before: a token
+        of it is spent."""
+        free = self._free(turn, bought.buy, transaction.expiration)
+        chosen = self.purse.choose(free, bought.terms.contract.price)
+        if chosen is None or expired(transaction.expiration, turn.now):
+            return False
+        self._lock(turn, bought, transaction, chosen)
+        return True
 
     @on(Refusal, by=From.ERRAND, to=(Follow,))
     def follow_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:

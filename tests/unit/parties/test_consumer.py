@@ -262,7 +262,7 @@ def test_a_token_is_spent_when_the_bank_proves_it(scene: Scene) -> None:
     )
     answer(scene, asked, refusal("bank", asked, Why.TOKEN_USED, earlier, commit))
 
-    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+    assert scene.tokens() == {"locked": PRICE, "spent": PRICE}, "the same sale is paid with others"
 
 
 def test_her_own_payment_and_its_commit_prove_nothing_against_her(scene: Scene) -> None:

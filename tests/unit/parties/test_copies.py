@@ -336,3 +336,59 @@ def test_a_wallet_made_from_its_words_withdraws_nothing_before_it_has_recovered(
     assert scene.tokens(heir) == {
         "free": 2 * PRICE,
     }
+
+
+def test_who_pays_with_what_a_copy_has_spent_pays_with_other_tokens_instead(tmp_path: Path) -> None:
+    scene = Copies.opened(tmp_path)
+    copy = scene.backup()
+    scene.withdraw(PRICE)
+    scene.buy(copy)
+    scene.settle()
+
+    purchase = scene.buy()  # the older tokens are those that the copy has spent
+    scene.settle()
+    poor = scene.buy()
+    scene.settle()
+
+    mine = [line.body for line in scene.said(AuthorizationQ) if line.sender == "consumer"]
+    paid, paid_again = (each for each in mine if isinstance(each, AuthorizationQ))
+    assert paid.transaction == paid_again.transaction, "one sale has one transaction"
+    assert not {each.token.id for each in paid.payments} & {each.token.id for each in paid_again.payments}
+    assert scene.purchase(purchase).state == "done"
+    assert scene.purchase(poor).detail.startswith("the wallet has not enough free tokens")
+    scene.rest()
+    scene.check()
+
+
+def test_who_has_spent_tokens_alone_is_refused(tmp_path: Path) -> None:
+    scene = Copies.opened(tmp_path)
+    copy = scene.backup()
+    scene.buy(copy)
+    scene.settle()
+    purchase = scene.buy()
+    scene.settle()
+
+    shown = scene.purchase(purchase)
+    assert (shown.state, shown.detail) == (
+        "refused",
+        "a token was spent before: is there another copy of this wallet?",
+    )
+    scene.rest()
+    scene.check()
+
+
+def test_a_sale_that_is_paid_otherwise_and_aborts_frees_what_it_held(tmp_path: Path) -> None:
+    scene = Copies.opened(tmp_path)
+    copy = scene.backup()
+    scene.withdraw(PRICE)
+    scene.buy(copy)
+    scene.settle()
+    scene.lost = lambda line: line.kind is AuthorizationM
+    purchase = scene.buy()
+    scene.settle()
+    scene.to_expiration()
+
+    assert scene.purchase(purchase).state == "aborted"
+    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+    scene.rest()
+    scene.check()
