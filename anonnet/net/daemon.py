@@ -96,14 +96,13 @@ async def run_party(
     with plain_errors():
         async with kept_until_the_end(dialer), trio.open_nursery() as nursery:
             stop = _after(until, nursery)
-            await _serve_control(
-                control, folder, ControlFront(front(b"", owner=True), network, dialer, health), nursery
-            )
             port = None
             if peer is not None:
                 assert static_secret is not None, "who is reached has a channel key"
                 handle = channel_handler(server, peer, network=network.name, static_secret=static_secret, front=front)
                 port = await _serve_tcp(server, peer, handle, nursery)
+            owners = ControlFront(front(b"", owner=True), network, dialer, health)
+            await _serve_control(control, folder, owners, nursery)  # last: who gets an answer here finds the port open
             async with trio.open_nursery() as turns:
                 await turns.start(queue.run)
                 running = Running(port, queue, tracer, incidents)
@@ -227,9 +226,9 @@ async def run_relay(
     with plain_errors():
         async with trio.open_nursery() as nursery:
             stop = _after(until, nursery)
-            await _serve_control(control, folder, RelayControlFront(health), nursery)
             listeners = await listen(peer.host, peer.port)
             nursery.start_soon(relay.serve, listeners)
+            await _serve_control(control, folder, RelayControlFront(health), nursery)
             task_status.started(port_of(listeners))
             await stop.wait()
             nursery.cancel_scope.cancel()

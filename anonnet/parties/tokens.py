@@ -274,11 +274,14 @@ class Tokens:
 
     @on(WalletOf, by=From.OWNER)
     def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
+        """Tokens of brands that have left the network file, long after their end, are not shown any more."""
         banks = [peer.identity for peer in self._network.all(Role.BANK)[:ROWS_MAX]]
         return Answer(
             Wallet(
                 accounts=tuple(Account(bank=bank, key=self._purse.account(bank).public) for bank in banks),
-                holdings=tuple(self._purse.holding(*row) for row in turn.store.holdings()),
+                holdings=tuple(
+                    self._purse.holding(*row) for row in turn.store.holdings() if row[0] in self._purse.brands
+                ),
                 withdrawals=turn.store.withdrawals(),
                 purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
             )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from anonnet.errors import BadStart
@@ -61,6 +62,23 @@ class Folder:
     def write(self, name: str, data: bytes) -> None:
         """Write a file, durably and whole, for the owner alone."""
         write_durably(self.path / name, data)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Be the only one that changes this file, for the time of the block. Raises BadStart where another one does.
+
+    The lock is on the folder, since the file itself is replaced; readers need none.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as why:
+            raise BadStart(f"{path} is being changed by another command: run this again when that has ended") from why
+        yield
+    finally:
+        os.close(folder)
 
 
 def read_secret(path: Path, size: int, *sizes: int) -> bytes:

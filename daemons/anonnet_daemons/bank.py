@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from anonnet.net.clock import BoundedClock
@@ -26,10 +28,18 @@ def minted(bank: Reachable) -> list[Minted]:
     return found
 
 
+def slow_signing(found: Iterable[Minted]) -> list[str]:
+    """Why keys do not sign with the OpenSSL that is there, each reason once."""
+    return sorted({each.secret.warning for each in found if each.secret.warning})
+
+
 async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal."""
     found = reachable(path, Kind.BANK)
-    party = Bank(found.signer, found.peer.key, minted(found), found.network.logs)
+    brands = minted(found)
+    for warning in slow_signing(brands):
+        print(f"signing is slower than it need be: {warning}", file=sys.stderr)
+    party = Bank(found.signer, found.peer.key, brands, found.network.logs)
     with Folder(path) as folder:
         await run_party(
             *(party, BankStore(str(folder / STORE))),

@@ -7,19 +7,20 @@ of its customers it gave it to.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.errors import BadStart
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
 from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
 from anonnet.protocol.network import Network
 from anonnet.protocol.transaction import expired
-from anonnet.store.folder import write_durably
+from anonnet.store.folder import changing, write_durably
 from anonnet.wire.signed import Signer
 from anonnet_daemons.config import Kind, Setup, brand_file, network_json, offers_of, read_setup
 
@@ -27,6 +28,8 @@ DENOMINATIONS = tuple(2**power for power in range(8))
 BRAND_BITS = 2048
 BRAND_DAYS = 30
 DAY = 24 * 3600
+LISTED_SECONDS = 2 * BRAND_MARGIN_SECONDS
+"""How long after its end a brand stands in the network file: as long as its bank may still have to close it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,13 @@ class Plate:
         network = setup.network()
         return cls(setup, network, tuple(brand for _, brand in offers_of(network, setup.peer(network))))
 
+    @classmethod
+    @contextmanager
+    def engraving(cls, folder: Path) -> Iterator[Plate]:
+        """The same, to make brands with: nobody else changes the network file meanwhile. Raises BadStart."""
+        with changing(read_setup(folder, Kind.BANK).network_path):
+            yield cls.of(folder)
+
     def next_wishes(
         self, currency: str, denominations: Iterable[int], opens: int | None, days: int, now: int
     ) -> list[BrandWish]:
@@ -143,16 +153,20 @@ class Plate:
                     " two open brands would tell customers apart: leave --opens out, or choose a later time"
                 )
 
-    def create(self, wishes: Sequence[BrandWish]) -> list[Brand]:
+    def create(self, wishes: Sequence[BrandWish], now: int) -> list[Brand]:
         """Make these brands and add them to the network file; keys first. Daemons read both at their next start.
 
-        One at a time: two that run at once would overwrite each other's network file. Raises BadStart.
+        Within `engraving`: two that run at once would overwrite each other's network file. Brands of this bank that
+        have long been closed leave the file. Raises BadStart.
         """
         peer = self.setup.peer(self.network)
         signer = Signer(self.network.name, self.setup.identity(peer))
         try:
             offers = minted(self.setup.folder, signer, peer.key, wishes)
-            network = Network(self.network.name, self.network.peers, (*self.network.brands, *offers))
+            mine = offers_of(self.network, peer)
+            gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
+            standing = [offer for offer in self.network.brands if offer not in gone]
+            network = replace(self.network, brands=(*standing, *offers))
             write_durably(self.setup.network_path, network_json(network))
         except OSError as why:
             raise BadStart(f"the brands cannot be written ({why.strerror}): make room, and run it again") from why

@@ -104,14 +104,11 @@ class Daemon:
         raise BadStart(f"{self.name} was not ready within {seconds:g} s: look at {self.folder / LOG_FILE}")
 
     async def _answers(self) -> bool:
-        """True if its owner gets an answer and, where others reach it, its port is open."""
+        """True if its owner gets an answer: where others reach it, its port is open before."""
         try:
             async with owner_of(self.folder, self.kind) as owner:
                 await owner.health()
-                peer = owner.network.named(owner.setup.name)
-            if peer is not None:
-                await (await trio.open_tcp_stream(peer.host, peer.port)).aclose()
-        except (NoDaemon, OSError):
+        except NoDaemon:
             return False
         return True
 
@@ -154,17 +151,20 @@ class Daemon:
 
 
 class LocalNetwork:
-    """The daemons of one home. `running` is the way to have one."""
+    """The daemons of one home. `running` is the way to have one. `wallet`: options of the wallet's daemon."""
 
     def __init__(
-        self, home: Path, *, direct: bool = False, programs: Mapping[str, Sequence[str]] = MappingProxyType({})
+        self,
+        home: Path,
+        *,
+        wallet: Sequence[str] = (),
+        programs: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.home = home
         self.network: Network = read_network(home / NETWORK_FILE)
         self.daemons = {peer.name: Daemon(home / peer.name, Kind(peer.role.value)) for peer in self.network.peers}
         """By name; whoever is the only one of a kind is called after it."""
-        options = ("--direct",) if direct else ()
-        self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, options)
+        self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, wallet)
         for name, program in programs.items():
             self.daemons[name].program = program
 
@@ -227,13 +227,17 @@ class LocalNetwork:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, home: Path, *, direct: bool = False, programs: Mapping[str, Sequence[str]] = MappingProxyType({})
+        cls,
+        home: Path,
+        *,
+        wallet: Sequence[str] = (),
+        programs: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> AsyncIterator[LocalNetwork]:
         """A network that runs for the time of the block. Its processes end with the block, whatever happens in it.
 
         `programs` are started in the place of the `anonnet` command.
         """
-        local = cls(home, direct=direct, programs=programs)
+        local = cls(home, wallet=wallet, programs=programs)
         try:
             await local.start()
             yield local

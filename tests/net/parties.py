@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -200,6 +201,13 @@ def new_peer(role: Role, name: str, *, key: bytes | None = None, host: str = "12
     made = Peer(role, name, key or SigningKey(os.urandom(32)).public, public_of(secret), host, port)
     STATIC_SECRETS[made.identity] = secret
     return made
+
+
+def free_port(role: Role, name: str) -> Peer:
+    """A peer with a port of this machine that is free now, and will be its own after a restart too."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return new_peer(role, name, port=probe.getsockname()[1])
 
 
 def network_of(*peers: Peer) -> Network:

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.net.control import control
+from anonnet.net.control import SOCKET_FILE, control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
 from anonnet.net.dialing import Direct
 from anonnet.parties.turn import Party
@@ -27,7 +27,20 @@ from anonnet.protocol.watching import Health, HealthOf, Watch
 from anonnet.store.folder import Folder
 from anonnet.wire.codec import decode, encode
 
-from .parties import STATIC_SECRETS, More, Note, Noted, NoteStore, Send, Tally, Visitor, network_of, new_peer, signer
+from .parties import (
+    STATIC_SECRETS,
+    More,
+    Note,
+    Noted,
+    NoteStore,
+    Send,
+    Tally,
+    Visitor,
+    free_port,
+    network_of,
+    new_peer,
+    signer,
+)
 
 SECONDS = 20
 NOTE = encode(Note(text="one"))
@@ -236,3 +249,18 @@ async def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
             async with tally_daemon(tmp_path / "u", port=peer.port):
                 pass
         assert ended.value.subgroup(BadStart) is not None
+
+
+async def test_whoever_gets_an_answer_from_its_owner_s_socket_finds_its_port_open(tmp_path: Path) -> None:
+    peer = free_port(Role.BANK, "tally")
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+
+            async def knock() -> None:
+                while not (tmp_path / "tally" / SOCKET_FILE).exists():
+                    await trio.lowlevel.checkpoint()
+                await (await trio.open_tcp_stream(peer.host, peer.port)).aclose()
+
+            nursery.start_soon(knock)
+            async with daemon(Tally(signer()), NoteStore(), tmp_path / "tally", network_of(peer), peer):
+                pass

@@ -7,7 +7,6 @@ commit theirs meanwhile.
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,7 @@ from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.paper.scenes import LEAD, Scene
 from tests.stage import NETWORK, Actor
 
-from .parties import STATIC_SECRETS, Counting, new_peer, queue_of
+from .parties import STATIC_SECRETS, Counting, free_port, new_peer, queue_of
 
 SECONDS = FOLLOW_SECONDS - 5
 """Whoever hears of an entry only when a held follow ends is too late for any test here."""
@@ -194,13 +193,6 @@ class Street:
     def followed_on(self) -> list[Heard]:
         """The connections on which the log was followed."""
         return [each for each in self.connections if each.starts]
-
-
-def free_port(role: Role, name: str) -> Peer:
-    """A peer with a port of this machine that is free now, and will be its own after a restart too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return new_peer(role, name, port=probe.getsockname()[1])
 
 
 @asynccontextmanager

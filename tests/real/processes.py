@@ -70,7 +70,7 @@ async def network(folder: Path, *, direct: bool = False) -> AsyncIterator[LocalN
     """A network that runs for the time of the block, which has a deadline."""
     with trio.fail_after(SECONDS):
         await found(Plan(folder / "n", CURRENCY, DENOMINATIONS))
-        async with LocalNetwork.running(folder / "n", direct=direct) as local:
+        async with LocalNetwork.running(folder / "n", wallet=("--direct",) if direct else ()) as local:
             yield local
 
 

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,21 +26,42 @@ async def test_up_runs_all_five_until_sigterm_and_leaves_nothing_running(tmp_pat
     home = tmp_path / "n"
     with trio.fail_after(SECONDS):
         await found(Plan(home, CURRENCY, DENOMINATIONS))
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-P", "-m", "anonnet_daemons", "up", str(home)], stderr=subprocess.PIPE
-        )
-        try:
-            assert process.stderr is not None
-            line = bytes(await process.stderr.receive_some())
-            assert line.startswith(b"Running: bank, merchant, log, relay, consumer.")
+        async with running("up", str(home)):
             await told(home, "wallet", "balance")
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 0
-        finally:
-            process.kill()
-            await process.stderr.aclose()  # type: ignore[union-attr]
         for noun, verb in (("wallet", "balance"), ("bank", "books"), ("merchant", "sales"), ("log", "entries")):
             assert (await anonnet(home, noun, verb)).code == 69
+
+
+async def test_up_runs_a_wallet_whose_seed_is_sealed(tmp_path: Path) -> None:
+    home, secret = tmp_path / "n", tmp_path / "secret"
+    secret.write_text("correct horse\n")
+    secret.chmod(0o600)
+    with trio.fail_after(SECONDS):
+        await found(Plan(home, CURRENCY, DENOMINATIONS))
+        await told(home, "wallet", "lock", "--passphrase-file", secret)
+        without = await anonnet(home, "up", home)
+        async with running("up", str(home), "--passphrase-file", str(secret)):
+            await told(home, "wallet", "balance")
+
+    assert without.code == 1
+    assert "is sealed" in without.err
+
+
+@asynccontextmanager
+async def running(*words: str) -> AsyncIterator[None]:
+    """`anonnet up` for the time of the block, from the moment at which it says that it runs."""
+    command = [sys.executable, "-P", "-m", "anonnet_daemons", *words]
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    try:
+        line = bytes(await process.stderr.receive_some())
+        assert line.startswith(b"Running: bank, merchant, log, relay, consumer.")
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    finally:
+        process.kill()
+        await process.stderr.aclose()  # type: ignore[attr-defined]
 
 
 async def test_up_tells_which_daemon_could_not_start(tmp_path: Path) -> None:

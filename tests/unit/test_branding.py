@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anonnet_daemons import bank
-from anonnet_daemons.branding import DAY, BrandWish, Plate, Window
+from anonnet_daemons.branding import DAY, LISTED_SECONDS, BrandWish, Plate, Window
 from anonnet_daemons.cli.main import main
 from anonnet_daemons.config import Kind, accepted_brands, read_network
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.serving import reachable
 from click.testing import CliRunner
 
+from anonnet.crypto.blind import Method, SecretKey
 from anonnet.errors import BadStart
 from anonnet.limits import BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from tests.rsa_keys import PRIMES
+from tests.stage import key_of, mint
+from tests.unit.crypto.test_openssl import Bent, needs_openssl
 
 
 @pytest.fixture
@@ -75,6 +80,50 @@ async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:
         BrandWish("CHF", 1, Window(closes, closes + 7 * DAY))
     ]
     assert (home / "network.json").read_bytes() == before
+
+
+async def test_two_who_make_brands_at_once_do_not_overwrite_each_other(home: Path) -> None:
+    before = (home / "network.json").read_bytes()
+
+    with Plate.engraving(home / "bank"):
+        refused = ran(home, "create", "EUR", "--worth", "4")
+        meanwhile = (home / "network.json").read_bytes()
+    made = ran(home, "create", "EUR", "--worth", "4")["brands"]
+
+    assert "network.json is being changed by another command" in refused["error"]
+    assert meanwhile == before
+    assert len(made) == 1
+
+
+async def test_brands_leave_the_network_file_when_their_bank_has_long_closed_them(home: Path) -> None:
+    with Plate.engraving(home / "bank") as plate:
+        last = max(brand.ends for brand in plate.brands) + LISTED_SECONDS
+        wish = [BrandWish("EUR", 1, Window(last, last + DAY))]
+        plate.create(wish, last)
+    kept = [brand.opens == last for brand in accepted_brands(read_network(home / "network.json"))]
+    with Plate.engraving(home / "bank") as plate:
+        plate.create([BrandWish("EUR", 2, Window(last, last + DAY))], last + 1)
+    left = [brand.opens == last for brand in accepted_brands(read_network(home / "network.json"))]
+
+    assert sorted(kept) == [False, False, True]
+    assert left == [True, True]
+
+
+@needs_openssl
+def test_a_bank_says_why_it_signs_slowly() -> None:
+    minted = mint(key_of("bank"), {1: "2048-a", 2: "2048-b"})
+    bent = [
+        replace(each, secret=SecretKey.from_primes(Method.PSS_DETERMINISTIC, *PRIMES["2048-a"], Bent(RSA_new=no_key)))
+        for each in minted
+    ]
+
+    assert bank.slow_signing(minted) == []
+    (why,) = bank.slow_signing(bent)
+    assert "made no key" in why
+
+
+def no_key() -> None:
+    """What a libcrypto gives that has no memory left."""
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ async def purchases(clients: int, count: int, ways: Sequence[str] = WAYS) -> lis
         with tempfile.TemporaryDirectory(prefix="anonnet-") as folder:
             home = Path(folder) / "bench"
             await found(Plan(home, CURRENCY, denominations=(PRICE,)))
-            async with LocalNetwork.running(home, direct=way == "direct") as local:
+            async with LocalNetwork.running(home, wallet=("--direct",) if way == "direct" else ()) as local:
                 await _shop(local, PRICE * 2 * (count + WARM_UP))
                 for at_once in sorted({1, clients}):
                     await _bought(local, 1, WARM_UP)

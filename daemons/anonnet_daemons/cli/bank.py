@@ -134,9 +134,11 @@ def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days:
 
     Daemons read it when they start: start the bank anew before the brands open, then the wallets.
     """
-    plate, now = Plate.of(data.absolute()), int(time.time())
+    now = int(time.time())
     start = None if opens is None else int(opens.replace(tzinfo=UTC).timestamp())
-    found = _brands_found(plate.create(plate.next_wishes(currency, worths, start, days, now)), now)
+    with Plate.engraving(data.absolute()) as plate:
+        made = plate.create(plate.next_wishes(currency, worths, start, days, now), now)
+    found = _brands_found(made, now)
     return Found(found.values, [*found.words, f"They stand in {plate.setup.network_path}: hand it out anew."])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from anonnet.limits import (
     RETRY_SECONDS_MAX,
     WITHDRAW_PATIENCE_SECONDS,
 )
+from anonnet.parties.consumer import Consumer
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, TimeOf, Undecided
@@ -472,3 +474,11 @@ def test_a_refusal_that_is_padded_does_not_hide_the_purchase(scene: Scene) -> No
     assert shown.state == "refused"
     assert len(encode(shown)) < Purchase.frame_max
     assert [decode(paper.body).step for paper in shown.papers] == [17, 18]
+
+
+def test_tokens_of_a_brand_that_has_left_the_network_file_are_not_shown(scene: Scene) -> None:
+    seed = hashlib.sha256(b"seed of consumer").digest()
+    scene.consumer.party = Consumer(scene.network, seed, [scene.brand(4)])
+    scene.consumer.__post_init__()
+
+    assert scene.tokens() == {"free": 8}
