@@ -12,9 +12,12 @@ from click.testing import CliRunner
 
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.books import Audit
+from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.store.bank import BankStore
-from tests.judge.folders import folders
-from tests.paper.scenes import PRICE, Deal, Scene, exchange_q
+from anonnet.wire.codec import decode, encode
+from tests.judge.folders import folders, seed_of
+from tests.paper.scenes import PRICE, Coin, Deal, Scene, by, exchange_q
 from tests.stage import NETWORK
 
 PAID_IN = 5 * PRICE
@@ -78,6 +81,14 @@ BY_HAND = {
         "update balance set amount = (select sum(amount) from posting where posting.book = balance.book"
         " and posting.owner = balance.owner and posting.currency = balance.currency)"
     ),
+    "more paid in on an account than in cash": (
+        "update posting set amount = amount + 1 where kind = 'fund' and book = 'account';"
+        "update balance set amount = (select sum(amount) from posting where posting.book = balance.book"
+        " and posting.owner = balance.owner and posting.currency = balance.currency)"
+    ),
+    "a lock and its release, both taken out": (
+        "delete from posting where reference in (select outcome_key from sale where state = 'aborted')"
+    ),
     "an entry that is taken out": "delete from posting where book = 'account' and owner = :merchant and position = 0",
     "a larger withdrawal": (
         "update posting set amount = amount * 2 where kind = 'withdrawal' and reference = :withdrawal;"
@@ -115,6 +126,51 @@ def moved(bank: Path, scene: Scene, sql: str) -> None:
 @pytest.mark.parametrize("what", BY_HAND)
 def test_what_is_moved_by_hand_is_found(scene: Scene, bank: Path, what: str) -> None:
     moved(bank, scene, BY_HAND[what])
+    store = BankStore(str(bank / "bank.db"), read_only=True)
+
+    complaints = audited(scene, store).complaints
+
+    store.close()
+    assert complaints
+
+
+def test_a_token_that_has_been_taken_twice_is_found(scene: Scene, bank: Path) -> None:
+    """Its exchange moves nothing in the books, and the list of used tokens names its sale alone."""
+    committed = next(sale for sale in scene.bank.store.bookkeeping.sales() if sale.state == "committed")
+    assert committed.authorization_q is not None
+    body = decode(committed.authorization_q.body)
+    assert isinstance(body, AuthorizationQ)
+    payment = body.payments[0]
+    place = TokenSecrets.at(seed_of("seed of consumer"), scene.brand(payment.amount), Lane.WITHDRAWAL, 0)
+    found = [Coin(each, payment.token) for each in _places(scene) if each.key.public == payment.token.public_key]
+    taken = exchange_q(found, place)
+    blinded = place.blinded().blinded_message
+    with sqlite3.connect(bank / "bank.db") as db:
+        db.execute("insert into exchange values(?, ?, 0)", (taken.hash, encode(taken)))
+        db.execute("insert or replace into blinded values(?, ?, ?)", (place.brand.id, blinded, taken.hash))
+    db.close()
+    store = BankStore(str(bank / "bank.db"), read_only=True)
+
+    complaints = audited(scene, store).complaints
+
+    store.close()
+    assert [each for each in complaints if "is used for more than it is worth" in each]
+
+
+def _places(scene: Scene) -> list[TokenSecrets]:
+    """The secrets of everything that the consumer and the hand may have drawn."""
+    seeds = [seed_of("seed of consumer"), seed_of("seed of hand")]
+    brands = [each.brand for each in scene.minted]
+    return [TokenSecrets.at(s, b, Lane.WITHDRAWAL, i) for s in seeds for b in brands for i in range(9)]
+
+
+def test_a_promise_that_another_has_signed_is_found(scene: Scene, bank: Path) -> None:
+    committed = next(sale for sale in scene.bank.store.bookkeeping.sales() if sale.state == "committed")
+    assert committed.authorization_b is not None
+    forged = encode(by("mallory", decode(committed.authorization_b.body)))
+    with sqlite3.connect(bank / "bank.db") as db:
+        db.execute("update sale set authorization_b = ? where outcome_key = ?", (forged, committed.outcome_key))
+    db.close()
     store = BankStore(str(bank / "bank.db"), read_only=True)
 
     complaints = audited(scene, store).complaints

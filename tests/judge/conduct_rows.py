@@ -286,6 +286,20 @@ def somebody_else_pays_for_something_else(scene: Scene) -> Case:
 
 
 @row(
+    Claim.REFUSAL,
+    "authorization_q, its refusal (sale-authorized) with the promise of another bank",
+    "the bank has to take it, or show; the tokens are free by its word",
+    *(UNJUSTIFIED, RELEASE_OWED),
+)
+def somebody_else_pays_elsewhere(scene: Scene) -> Case:
+    deal = Deal.authorized(scene)
+    other = another(scene)
+    asked = other.pays(other.withdraw(4, 1), deal.transaction)
+    promise = by("mallory", decode(deal.authorization_b.body))
+    return Case([asked, refusing(asked, Why.SALE_AUTHORIZED, [promise])])
+
+
+@row(
     *(Claim.REFUSAL, "authorization_q, its refusal (sale-aborted) with the abort", "the refusal is justified"),
     *(JUSTIFIED, RELEASE_OWED),
 )

@@ -20,7 +20,7 @@ CREDIT_OWED = Claim.CREDIT, Ruling.OWES
 CREDITED = Claim.CREDIT, Ruling.DONE
 SPENT = Claim.SPENT, Ruling.RIGHT
 RELEASE_OWED = Claim.RELEASE, Ruling.OWES
-USED_SINCE = Claim.RELEASE, Ruling.RIGHT
+USED_ELSEWHERE = Claim.RELEASE, Ruling.RIGHT
 
 
 def aborted(scene: Scene, hand: Hand | None = None, coins: list[Coin] | None = None) -> tuple[Deal, Signed]:
@@ -244,7 +244,7 @@ def consumer_demands(scene: Scene) -> Case:
     Claim.RELEASE,
     "abort, authorization_q, then commit and authorization_q over the same tokens",
     "the bank owes nothing: they were used since",
-    *(USED_SINCE, SPENT),
+    *(USED_ELSEWHERE, SPENT),
 )
 def released_and_spent(scene: Scene) -> Case:
     deal, abort = aborted(scene)
@@ -279,6 +279,15 @@ def abort_by_another(scene: Scene) -> Case:
 
 
 # Double spending.
+
+
+@row(
+    *(Claim.SPENT, "commit, authorization_q over more of a token than it is worth", "nothing; it is set aside"),
+    set_aside=1,
+)
+def more_than_it_is_worth(scene: Scene) -> Case:
+    _, orders, commits = part_sales(scene, 5)
+    return Case([*orders, *commits])
 
 
 def partly(hand: Hand, coin: Coin, amount: int, deal: Deal) -> Signed:
@@ -322,6 +331,23 @@ def spent_twice(scene: Scene) -> Case:
 def spent_in_parts(scene: Scene) -> Case:
     _, orders, commits = part_sales(scene, 3, 1)
     return Case([*orders, *commits])
+
+
+@row(
+    Claim.DOUBLE_SPEND,
+    "commit and authorization_q, twice, over one token, and the bank's refusal of one: another payment was taken",
+    "the other one is spent, and nothing is spent twice",
+    *(SPENT, CREDIT_OWED, USED_ELSEWHERE, (Claim.REFUSAL, Ruling.RIGHT)),
+)
+def turned_down_and_spent_elsewhere(scene: Scene) -> Case:
+    deal = Deal.committed(scene)
+    hand = another(scene)
+    coins = hand.withdraw(4, 1)
+    turned_down = hand.pays(coins, deal.transaction)
+    refusal = scene.expect(scene.say(hand.name, scene.bank, turned_down))
+    assert isinstance(refusal, Signed)
+    later = Deal.committed(scene, hand, coins)
+    return Case([turned_down, deal.outcome, refusal, later.authorization_q, later.outcome])
 
 
 @row(

@@ -19,6 +19,7 @@ from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.evidence import Author, joined, opened, written
 from anonnet.protocol.seed import Lane, TokenSecrets
+from anonnet.wire.frames import Frames
 from tests.judge.folders import folders, seed_of
 from tests.judge.money_rows import statement
 from tests.paper.scenes import GOODS, Deal, Scene
@@ -183,6 +184,14 @@ def test_goods_that_are_cut_off_are_refused(files: dict[str, Path]) -> None:
 
     assert looked_at(data[:-70_000]) is None
     assert looked_at(b"") is None
+
+
+def test_chunks_out_of_their_order_are_refused(files: dict[str, Path]) -> None:
+    *head, first, second, third = [bytes(frame) for frame in Frames().feed(files["goods"].read_bytes())]
+
+    assert looked_at(b"".join([*head, first, second, third])) is not None
+    assert looked_at(b"".join([*head, second, first, third])) is None
+    assert looked_at(b"".join([*head, first, first, third])) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
