@@ -11,13 +11,14 @@ from typing import Any
 
 from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
-from anonnet.parties.following import commit_of
-from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
+from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
+from anonnet.parties.certifying import Certifying, check_pledge
+from anonnet.parties.turn import Answer, Asked, Forget, From, Party, on
 from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import (
-    ENTRY_VERSION,
+    CheckpointIs,
+    CheckpointOf,
     Entries,
-    Entry,
     EntryKind,
     Follow,
     OutcomeOf,
@@ -27,33 +28,35 @@ from anonnet.protocol.logbook import (
     Undecided,
 )
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
+from anonnet.protocol.quorum import CertificateOf, Pledge, places
 from anonnet.protocol.rules import decided_by
 from anonnet.protocol.transaction import Transaction, expired
-from anonnet.store.log import LogStore, entries_of
-from anonnet.wire.codec import decode_record, encode
+from anonnet.store.log import checkpoints_of, entries_of
+from anonnet.wire.codec import encode
 from anonnet.wire.signed import Checked, Signed, Signer
-
-LogTurn = Turn[LogStore]
 
 
 class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
     def __init__(self, signer: Signer, known: KnownLog) -> None:
-        super().__init__(signer)
         self.known = known
         self.identity = known.identity
+        self.certifying = None if known.decides_alone else Certifying(signer, known)
+        super().__init__(signer, *([self.certifying] if self.certifying else []))
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
         if getattr(body, "log", self.identity) != self.identity:
             raise Refused(Why.WRONG_RECEIVER, "this is another log")
-        if isinstance(body, AuthorizationM | OutcomeOf):
+        if isinstance(body, AuthorizationM | Pledge | OutcomeOf | CertificateOf):
             self._check_transaction(body.transaction)
         if isinstance(body, AuthorizationM):
             check_authorization_m(said)
-            if body.receiver_key:
-                raise Refused(Why.UNKNOWN, "this log does not serve two-sided delivery")
+        elif isinstance(body, Pledge):
+            check_pledge(said)
+        if isinstance(body, AuthorizationM | Pledge) and body.receiver_key:
+            raise Refused(Why.UNKNOWN, "this log does not serve two-sided delivery")
 
     def _check_transaction(self, transaction: Transaction) -> None:
         if transaction.log != self.identity:
@@ -63,11 +66,13 @@ class Log(Party):
 
     @on(AuthorizationM, keys=lambda asked: [asked.body.transaction.outcome_key])  # P4 -> P5a
     def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
+        if self.certifying:
+            return self.certifying.authorization_m(turn, asked)
         transaction = asked.body.transaction
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         clock, time = turn.store.advance(asked.arrival), max(asked.arrival, turn.store.last_time(shard))
-        index = max(turn.store.size(shard), 1)  # after genesis
-        if not turn.store.record(shard, key, index):
+        index = next_index(turn, shard)
+        if not turn.store.record(shard, key, EntryKind.COMMIT, index):
             return Answer(self._commit(turn, transaction))
         # "If and only if it was received before expiration": what was asked meanwhile does not make P4 late, unless
         # the log may have given an abort.
@@ -78,40 +83,33 @@ class Log(Party):
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         commit = self.sign(Commit(authorization_m=asked.signed, index=index))
-        signature = commit.signatures[0].signature
-        self._begin(turn, shard, time)
-        turn.store.append(shard, index, _entry(EntryKind.COMMIT, time, encode(asked.signed), key), signature)
+        new = entry(EntryKind.COMMIT, time, encode(asked.signed), key)
+        append(turn, self.known, shard, new, commit.signatures[0].signature)
         return Answer(commit)
-
-    def _begin(self, turn: LogTurn, shard: int, time: int) -> None:
-        """Write the genesis of a shard before its first other entry."""
-        if turn.store.size(shard) == 0:
-            turn.store.append(shard, 0, _entry(EntryKind.GENESIS, time, self.known.origin(shard).encode()))
 
     def _late(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
         """What has been called late stays late, also when the machine's clock is set back by some seconds."""
         transaction = asked.body.transaction
         shard, until = shard_of(transaction.expiration), transaction.expiration + SETTLE_SECONDS
-        turn.store.call_late(shard, transaction.outcome_key, until)
+        turn.store.call_late(shard, transaction.outcome_key, EntryKind.COMMIT, until)
         return Answer(self.refusal(asked.signed, Refused(Why.EXPIRED)))
 
     @on(OutcomeOf, keys=lambda asked: [asked.body.transaction.outcome_key])  # -> P5a, P5b or undecided
     def outcome(self, turn: LogTurn, asked: Asked[OutcomeOf]) -> Answer:
+        if self.certifying:
+            return self.certifying.outcome(turn, asked)
         transaction = asked.body.transaction
         time = turn.store.advance(asked.arrival)
-        if turn.store.recorded(shard_of(transaction.expiration), transaction.outcome_key):
-            return Answer(self._commit(turn, transaction))
+        if commit := self._commit(turn, transaction):
+            return Answer(commit)
         if expired(transaction.expiration + RETENTION_SECONDS, time):
             raise Refused(Why.FORGOTTEN, "the record may be gone, so no abort is made any more")
         if expired(transaction.expiration + SETTLE_SECONDS, time):
             return Answer(self.sign(Abort(transaction=transaction)))
         return Answer(self.sign(Undecided(transaction=transaction, time=time)))
 
-    def _commit(self, turn: LogTurn, transaction: Transaction) -> Signed:
-        found = turn.store.recorded(shard_of(transaction.expiration), transaction.outcome_key)
-        assert found is not None
-        index, recorded = found
-        return commit_of(decode_record(Entry, recorded.entry), index, self.known.key, recorded.signature)
+    def _commit(self, turn: LogTurn, transaction: Transaction) -> Signed | None:
+        return recorded_commit(turn, self.known, transaction, EntryKind.COMMIT)
 
     @on(Follow)
     def follow(self, turn: LogTurn, asked: Asked[Follow]) -> Answer:
@@ -123,6 +121,21 @@ class Log(Party):
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=shard, start=start, entries=entries, checkpoints=checkpoints)
         return Answer(said, hold=b"" if entries else entries_of(shard))
+
+    @on(CheckpointOf)
+    def checkpoint(self, turn: LogTurn, asked: Asked[CheckpointOf]) -> Answer:
+        """What is here beyond what the asker has."""
+        question, heads = asked.body, turn.store.heads
+        if turn.store.is_dropped(question.shard):
+            raise Refused(Why.FORGOTTEN, "this shard is not kept any more")
+        marks = heads.marks(question.shard, question.size, heads.size(question.shard))
+        news = tuple(
+            mark.cosigned
+            for mark in marks
+            if mark.size > question.size or places(self.known, mark.cosignatures) & ~question.cosigned
+        )
+        said = CheckpointIs(log=self.identity, shard=question.shard, checkpoints=news)
+        return Answer(said, hold=b"" if news else checkpoints_of(question.shard))
 
     @on(TimeOf)
     def time(self, turn: LogTurn, asked: Asked[TimeOf]) -> Answer:
@@ -137,9 +150,7 @@ class Log(Party):
         decided = [shard for shard, _ in turn.store.sizes() if shard != CHAIN and expired(decided_by(shard), time)]
         closing = [shard for shard in decided if not turn.store.is_closed(shard)]
         for shard in closing:
-            turn.store.append(shard, turn.store.size(shard), _entry(EntryKind.CLOSE, time))
+            append(turn, self.known, shard, entry(EntryKind.CLOSE, time))
+            if self.certifying:
+                self.certifying.collect(turn, shard)
         return Answer(more=bool(closing) or turn.store.forget() > 0)
-
-
-def _entry(kind: EntryKind, time: int, body: bytes = b"", outcome_key: bytes = b"") -> Entry:
-    return Entry(version=ENTRY_VERSION, kind=int(kind), time=time, outcome_key=outcome_key, body=body)

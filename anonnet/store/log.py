@@ -40,9 +40,10 @@ create table if not exists entry(
 ) without rowid;
 create table if not exists outcome(
     shard integer not null,
-    outcome_key blob not null,      -- at most one entry for each transaction
+    outcome_key blob not null,
+    kind integer not null,          -- at most one entry of a kind for each transaction
     position integer not null,
-    primary key(shard, outcome_key)
+    primary key(shard, outcome_key, kind)
 ) without rowid;
 create table if not exists late(
     outcome_key blob primary key,   -- its P4 has been called late
@@ -60,6 +61,11 @@ insert or ignore into clock values(0, 0);
 def entries_of(shard: int) -> bytes:
     """What the store's news call further entries of a shard."""
     return b"entries of %d" % shard
+
+
+def checkpoints_of(shard: int) -> bytes:
+    """What the store's news call further checkpoints of a shard, and cosignatures of those that are there."""
+    return b"checkpoints of %d" % shard
 
 
 class LogStore(Store):
@@ -139,7 +145,7 @@ class LogStore(Store):
     def append(self, shard: int, index: int, entry: Entry, signature: bytes = b"") -> None:
         """Add the entry at the next index of a shard."""
         self._grown.add(shard)
-        self.news.add(entries_of(shard))
+        self.news |= {entries_of(shard), checkpoints_of(shard)}
         self._db.run("insert into entry values(?, ?, ?, ?, ?)", shard, index, entry.time, encode(entry), signature)
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
@@ -159,25 +165,28 @@ class LogStore(Store):
 
     # Outcomes.
 
-    def record(self, shard: int, outcome_key: bytes, index: int) -> bool:
-        """Take the one place of an outcome for the entry at this index; false if it is taken."""
+    def record(self, shard: int, outcome_key: bytes, kind: EntryKind, index: int) -> bool:
+        """Take the one place of a transaction's entry of this kind, at this index; false if it is taken."""
         self.touch(outcome_key)
-        return self._db.run("insert or ignore into outcome values(?, ?, ?)", shard, outcome_key, index) == 1
+        row = shard, outcome_key, int(kind), index
+        return self._db.run("insert or ignore into outcome values(?, ?, ?, ?)", *row) == 1
 
-    def recorded(self, shard: int, outcome_key: bytes) -> tuple[int, Recorded] | None:
-        """The entry of a transaction and its index."""
+    def recorded(self, shard: int, outcome_key: bytes, kind: EntryKind) -> tuple[int, Recorded] | None:
+        """A transaction's entry of this kind, and its index."""
         self.touch(outcome_key)
         row = self._db.one(
             "select position, body, signature from outcome join entry using(shard, position)"
-            " where shard = ? and outcome_key = ?",
-            *(shard, outcome_key),
+            " where shard = ? and outcome_key = ? and kind = ?",
+            *(shard, outcome_key, int(kind)),
         )
         return (int(row[0]), Recorded(entry=row[1], signature=row[2])) if row else None
 
-    def call_late(self, shard: int, outcome_key: bytes, until: int) -> None:
+    def call_late(self, shard: int, outcome_key: bytes, kind: EntryKind, until: int) -> None:
         """Give the place back, and remember that P4 was called late until the clock that never falls shows it."""
         self.touch(outcome_key)
-        self._db.run("delete from outcome where shard = ? and outcome_key = ?", shard, outcome_key)
+        self._db.run(
+            "delete from outcome where shard = ? and outcome_key = ? and kind = ?", shard, outcome_key, int(kind)
+        )
         self._db.run("insert or ignore into late values(?, ?)", outcome_key, until)
         self._db.run("delete from late where until < (select time from clock)")
 
@@ -214,7 +223,7 @@ class LogStore(Store):
 
 
 DROPPED = (
-    ("outcome", "shard", "outcome_key"),
+    ("outcome", "shard", "outcome_key, kind"),
     ("node", "tree", "level, position"),
     ("cosignature", "shard", "size, mirror"),
     ("checkpoint", "shard", "size"),

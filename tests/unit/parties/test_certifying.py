@@ -1,0 +1,284 @@
+"""A log whose mirrors decide with it: pledges, keys, the passing of time, certificates. Log and mirrors are real."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from anonnet.errors import Fatal, Why
+from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.parties.log import Log
+from anonnet.parties.mirror import Mirror
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.purchase import Abort, Commit
+from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, certified
+from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.rules import follows, sound
+from anonnet.protocol.transaction import Transaction
+from anonnet.store.log import LogStore
+from anonnet.store.mirror import MirrorStore
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signed, Signer
+from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick
+from tests.stage import NETWORK, NOON, Actor, Said, key_of
+
+
+class Circle:
+    """A log and its four mirrors, three of them a quorum, and what happens between them."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.down: set[str] = set()
+        key = key_of("log")
+        log = Log(Signer(NETWORK, key), KNOWN), LogStore(seal=partial(KNOWN.sealed, key))
+        self.actors = {"log": self._actor("log", *log)}
+        for name in MIRRORS:
+            key = key_of(name)
+            mirror = Mirror(Signer(NETWORK, key), key, {KNOWN.identity: KNOWN})
+            self.actors[name] = self._actor(name, mirror, MirrorStore())
+        self.names = {key_of(name).public: name for name in MIRRORS} | {KNOWN.identity: "log"}
+
+    def _actor(self, name: str, party: Any, store: Any) -> Actor:
+        return Actor(name, party, store, lambda: self.now, lambda: bytes(32))
+
+    @property
+    def log(self) -> Actor:
+        return self.actors["log"]
+
+    def settle(self) -> None:
+        """Let errands run until nothing new comes of them."""
+        for _ in range(20):
+            before = [actor.store.changes for actor in self.actors.values()]
+            for name, actor in self.actors.items():
+                if name not in self.down:
+                    actor.remind()
+                    for errand in actor.store.errands.due(self.now, most=100):
+                        self._run(actor, errand)
+            if before == [actor.store.changes for actor in self.actors.values()]:
+                return
+
+    def _run(self, actor: Actor, errand: Any) -> None:
+        name = self.names[errand.receiver]
+        if name in self.down or not actor.store.errands.stands(errand.hash):
+            return
+        reply = self.actors[name].takes(frame(errand.said, 1))
+        if reply is not None:
+            actor.takes(frame(reply, 1), answers=errand)
+
+    def ask(self, said: Said, name: str = "log") -> Any:
+        """What is answered, without its signatures."""
+        reply = self.actors[name].takes(frame(said, 1))
+        return decode(reply.body) if isinstance(reply, Signed) else reply
+
+    def entries(self) -> list[Entry]:
+        """What stands in the shard, every entry held to the rules."""
+        page = self.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))
+        assert isinstance(page, Entries)
+        found = list[Entry]()
+        for each in page.entries:
+            entry = sound(NETWORK, KNOWN, SHARD, each.entry)
+            follows(Prefix(found), entry)
+            found.append(entry)
+        return found
+
+    def kinds(self) -> list[int]:
+        return [entry.kind for entry in self.entries()]
+
+
+class Prefix:
+    """The entries so far, as the rules look at them."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.size = len(entries)
+        self.last_time = entries[-1].time if entries else 0
+        self.closed = bool(entries) and entries[-1].kind == EntryKind.CLOSE
+
+    def standing(self, outcome_key: bytes) -> list[Entry]:
+        return [entry for entry in self.entries if entry.outcome_key == outcome_key]
+
+    def brands(self) -> list[Any]:
+        return []
+
+
+@pytest.fixture
+def circle() -> Circle:
+    return Circle()
+
+
+def pledge(transaction: Transaction, name: str = "merchant") -> Signed:
+    return signed_by(name, Pledge(transaction=transaction))
+
+
+def why(reply: object) -> str:
+    assert isinstance(reply, Refusal), reply
+    return reply.why
+
+
+def certificate_of(kind: EntryKind) -> CertificateOf:
+    return CertificateOf(transaction=sale(), kind=int(kind))
+
+
+def test_a_pledge_and_its_key_are_recorded_once_and_certified(circle: Circle) -> None:
+    pledged = [circle.ask(pledge(sale())) for _ in range(2)]
+    circle.settle()
+    first = circle.ask(certificate_of(EntryKind.PLEDGE))
+    commits = [circle.actors["log"].takes(frame(p4(sale()), 1)) for _ in range(2)]
+    circle.settle()
+    certificate = circle.ask(certificate_of(EntryKind.KEY))
+
+    assert pledged == [Pledged(transaction=sale(), index=1)] * 2
+    assert certified(KNOWN, first, EntryKind.PLEDGE).body == encode(pledge(sale()))
+    assert commits[0] == commits[1]
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.KEY]
+    assert committed(NETWORK, KNOWN, Signed(body=encode(certificate), signatures=())).transaction == sale()
+    assert circle.ask(OutcomeOf(transaction=sale())) == certificate
+    assert circle.log.store.errands.count() == 0  # every mirror has cosigned the newest checkpoint
+
+
+@pytest.mark.parametrize("down", [1, 2])
+def test_a_certificate_needs_a_quorum_and_comes_with_it(circle: Circle, down: int) -> None:
+    circle.down = set(MIRRORS[:down])
+    circle.ask(pledge(sale()))
+    circle.settle()
+
+    said = circle.ask(certificate_of(EntryKind.PLEDGE))
+    assert isinstance(said, Certificate if down == 1 else Undecided)
+    circle.down = set()
+    circle.settle()
+    assert isinstance(circle.ask(certificate_of(EntryKind.PLEDGE)), Certificate)
+
+
+def test_a_key_before_its_pledge_is_not_taken(circle: Circle) -> None:
+    assert why(circle.ask(p4(sale()))) == Why.NOT_PLEDGED
+    assert circle.kinds() == []
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_pledge_is_taken_until_the_second_of_the_expiration(circle: Circle, late: int) -> None:
+    circle.now = EXPIRATION + late
+    said = circle.ask(pledge(sale()))
+
+    assert why(said) == Why.EXPIRED if late else isinstance(said, Pledged)
+    assert len(circle.entries()) == (0 if late else 2)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_key_is_taken_until_the_second_of_its_deadline(circle: Circle, late: int) -> None:
+    circle.ask(pledge(sale()))
+    circle.now = EXPIRATION + RELEASE_SECONDS + late
+    said = circle.ask(p4(sale()))
+
+    assert why(said) == Why.EXPIRED if late else isinstance(said, Commit)
+    assert len(circle.entries()) == (2 if late else 3)
+
+
+def test_pledges_that_are_not_taken(circle: Circle) -> None:
+    far = sale(NOON + LEAD_SECONDS_MAX + 1)
+    assert why(circle.ask(pledge(far))) == Why.TOO_LATE
+    assert circle.ask(pledge(sale(), "other")) is None
+    assert circle.log.closed == ["a pledge is signed by another than M"]
+    assert circle.kinds() == []
+
+
+def test_without_a_pledge_time_passes_and_the_mirrors_abort(circle: Circle) -> None:
+    circle.now = EXPIRATION + SETTLE_SECONDS
+    assert isinstance(circle.ask(OutcomeOf(transaction=sale())), Undecided)
+    assert circle.kinds() == []
+    circle.now += 1
+
+    for _ in range(3):
+        assert isinstance(circle.ask(OutcomeOf(transaction=sale())), Undecided)
+    circle.settle()
+
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.TICK]
+    for name in MIRRORS:
+        assert circle.ask(OutcomeOf(transaction=sale()), name) == Abort(transaction=sale())
+    assert why(circle.ask(pledge(sale()))) == Why.EXPIRED
+
+
+def test_a_pledge_without_its_key_is_aborted_after_the_delay(circle: Circle) -> None:
+    circle.ask(pledge(sale()))
+    circle.now = EXPIRATION + SETTLE_SECONDS + 1
+    circle.ask(OutcomeOf(transaction=sale()))
+    circle.settle()
+    assert isinstance(circle.ask(OutcomeOf(transaction=sale()), MIRRORS[0]), Undecided)
+    circle.now = EXPIRATION + RELEASE_SECONDS + SETTLE_SECONDS + 1
+
+    circle.ask(OutcomeOf(transaction=sale()))
+    circle.settle()
+
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.TICK]
+    signers = [key_of(name) for name in MIRRORS[:3]]
+    abort = Signer(NETWORK, *signers).sign(Abort(transaction=sale()))
+    for name in MIRRORS[:3]:
+        said = circle.actors[name].takes(frame(OutcomeOf(transaction=sale()), 1))
+        assert isinstance(said, Signed)
+        assert set(said.signatures) <= set(abort.signatures)
+    assert aborted(NETWORK, KNOWN, abort) == sale()
+
+
+def test_the_log_itself_never_aborts(circle: Circle) -> None:
+    for circle.now in (NOON, EXPIRATION + SETTLE_SECONDS + 1, EXPIRATION + RETENTION_SECONDS):
+        assert isinstance(circle.ask(OutcomeOf(transaction=sale())), Undecided)
+    circle.now += 1
+    assert why(circle.ask(OutcomeOf(transaction=sale()))) == Why.FORGOTTEN
+
+
+def test_one_entry_a_second_shows_all_deadlines(circle: Circle) -> None:
+    circle.ask(pledge(sale()))
+    circle.now = EXPIRATION + 100
+    for early in range(50):
+        circle.ask(OutcomeOf(transaction=sale(EXPIRATION + early)))
+
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.TICK]
+
+
+def test_a_checkpoint_that_our_key_signed_elsewhere_ends_the_log(circle: Circle) -> None:
+    """Somebody goes on with a copy of its key: whatever this log says from now on might contradict the other."""
+    circle.ask(pledge(sale()))
+    circle.settle()
+    other = Pen()
+    other.write(tick(NOON))
+    question = CheckpointOf(log=KNOWN.identity, shard=SHARD, size=2, cosigned=0)
+    circle.log.store.begin()
+    hash = circle.log.store.errands.add(key_of(MIRRORS[0]).public, question, subject=b"", due=circle.now)
+    circle.log.store.commit()
+    errand = circle.log.store.errands.get(hash)
+    assert errand is not None
+
+    with pytest.raises(Fatal, match="signed with our key"):
+        circle.log.takes(
+            frame(CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(other.notes[2],)), 1), answers=errand
+        )
+
+
+def test_checkpoints_are_handed_on_with_their_cosignatures(circle: Circle) -> None:
+    circle.ask(pledge(sale()))
+    circle.settle()
+
+    page = circle.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))
+    news = circle.ask(CheckpointOf(log=KNOWN.identity, shard=SHARD, size=2, cosigned=0b0011))
+    nothing = circle.ask(CheckpointOf(log=KNOWN.identity, shard=SHARD, size=2, cosigned=0b1111))
+
+    signed = SignedCheckpoint.parse(page.checkpoints[-1])
+    assert {name for name, _ in KNOWN.quorum.evaluate(signed, [KNOWN.verifier(SHARD)]).witnesses} == {
+        name.encode() for name in MIRRORS
+    }
+    assert news.checkpoints == page.checkpoints
+    assert nothing.checkpoints == ()
+
+
+def test_every_recorded_key_comes_with_p5a(circle: Circle) -> None:
+    circle.ask(pledge(sale()))
+    circle.ask(p4(sale()))
+
+    page = circle.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))
+
+    signatures = {decode_record(Entry, each.entry).kind: bool(each.signature) for each in page.entries}
+    assert signatures == {EntryKind.GENESIS: False, EntryKind.PLEDGE: False, EntryKind.KEY: True}
