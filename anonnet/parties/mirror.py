@@ -14,7 +14,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETRY_SECONDS_MAX, SHARD_SECONDS
 from anonnet.parties.auditing import Auditing
 from anonnet.parties.errands import done, later, request
-from anonnet.parties.turn import ANYTHING, Answer, Asked, Due, Forget, From, Party, Turn, on
+from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import Logs
@@ -73,7 +73,7 @@ class Mirror(Party):
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=b"" if entries else ANYTHING)
+        return Answer(said, hold=b"" if entries else copy.news)
 
     @on(CheckpointOf)
     def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:
@@ -84,7 +84,7 @@ class Mirror(Party):
             if mark.size > question.size or places(known, mark.cosignatures) & ~question.cosigned:
                 news.append(mark.cosigned)
         said = CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news))
-        return Answer(said, hold=b"" if news else ANYTHING)
+        return Answer(said, hold=b"" if news else copy.news)
 
     def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
         copy = turn.store.copy(log, shard)
@@ -125,7 +125,7 @@ class Mirror(Party):
         return copy
 
     def _undecided(self, copy: Copy, transaction: Transaction) -> Answer:
-        return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=ANYTHING)
+        return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=copy.news)
 
     def _certificate(self, turn: MirrorTurn, copy: Copy, transaction: Transaction, kind: int) -> Certificate | None:
         """That of the transaction's entry of this kind, if it stands here under a checkpoint with a quorum."""

@@ -114,6 +114,11 @@ class Copy:
     def brands(self) -> Iterable[Brand]:
         return self.store.brands(self.tree)
 
+    @property
+    def news(self) -> bytes:
+        """What the store's news call whatever changes in this copy."""
+        return _news(self.tree)
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -180,6 +185,7 @@ class MirrorStore(Store):
             *(copy.size, copy.last_time, int(copy.closed), copy.tree),
         )
         self._db.release()
+        self.news.add(copy.news)
 
     def drop_range(self) -> None:
         """Nothing of them stays."""
@@ -230,7 +236,8 @@ class MirrorStore(Store):
 
     def keep_checkpoint(self, tree: int, size: int, note: bytes) -> None:
         """A checkpoint that the copy leads to, with the log's signature alone."""
-        self._db.run("insert or ignore into checkpoint values(?, ?, ?, 0)", tree, size, note)
+        if self._db.run("insert or ignore into checkpoint values(?, ?, ?, 0)", tree, size, note):
+            self.news.add(_news(tree))
 
     def raise_mark(self, tree: int, size: int) -> bool:
         """Take the right to cosign at this size; false where something as large was cosigned before."""
@@ -238,7 +245,8 @@ class MirrorStore(Store):
 
     def keep_cosignature(self, tree: int, size: int, mirror: bytes, line: str) -> None:
         """A cosignature that holds; of each mirror the first that came."""
-        self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", tree, size, mirror, line)
+        if self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", tree, size, mirror, line):
+            self.news.add(_news(tree))
 
     def call_met(self, tree: int, size: int) -> None:
         """A quorum has cosigned this checkpoint."""
@@ -303,6 +311,10 @@ class MirrorStore(Store):
         if not gone:
             gone = self._db.run("delete from copy where tree = ?", row[0])
         return gone
+
+
+def _news(tree: int) -> bytes:
+    return b"copy %d" % tree
 
 
 DROPPED = (

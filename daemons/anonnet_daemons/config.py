@@ -16,9 +16,11 @@ from typing import Any
 from anonnet.crypto.blind import SecretKey
 from anonnet.crypto.keys import SEED_BYTES, SigningKey, is_sound
 from anonnet.errors import BadStart, Malformed
-from anonnet.limits import BRANDS_MAX, NAME_MAX
+from anonnet.limits import BRANDS_MAX, NAME_MAX, POLICY_BYTES_MAX
 from anonnet.protocol.brand import Brand, BrandOffer, accepted
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.folder import read_secret
 from anonnet.wire.codec import decode_record, encode
 
@@ -36,6 +38,7 @@ class Kind(enum.StrEnum):
     BANK = "bank"
     MERCHANT = "merchant"
     LOG = "log"
+    MIRROR = "mirror"
     RELAY = "relay"
     CONSUMER = "consumer"
 
@@ -146,6 +149,10 @@ def read_network(path: Path) -> Network:
     for kind, values in (("name", [peer.name for peer in peers]), ("key", [peer.identity.hex() for peer in peers])):
         if len(set(values)) < len(values):
             raise BadStart(f"{path}: two parties have the same {kind}: give each its own")
+    mirrors = {peer.key for peer in peers if peer.role is Role.MIRROR}
+    for peer in peers:
+        if not set(KnownLog(peer.key, peer.policy).mirrors) <= mirrors:
+            raise BadStart(f"{path}: the policy of {peer.name} names a mirror that is not among the parties: add it")
     return Network(name, peers, tuple(offers))
 
 
@@ -153,10 +160,15 @@ def _peer(path: Path, table: Table) -> Peer:
     role = Role(table.word("role", Role))
     name, key, channel_key = table.text("name"), table.key("key"), table.key("channel_key")
     host, port = table.text("host"), table.number("port", 1, PORT_MAX)
+    policy = table.text("policy", POLICY_BYTES_MAX).encode() if role is Role.LOG and table.has("policy") else NO_POLICY
     table.done()
     if not is_sound(key):
         raise BadStart(f"{path}: the key of {name} is not a sound Ed25519 key: ask {name} for the right one")
-    return Peer(role, name, key, channel_key, host, port)
+    try:
+        KnownLog(key, policy).check()
+    except Malformed as why:
+        raise BadStart(f"{path}: the policy of {name} is none that a log can have ({why}): ask {name} for it") from why
+    return Peer(role, name, key, channel_key, host, port, policy)
 
 
 def _offer(path: Path, text: str) -> BrandOffer:
@@ -176,6 +188,7 @@ def network_json(network: Network) -> bytes:
             "channel_key": peer.channel_key.hex(),
             "host": peer.host,
             "port": peer.port,
+            **({"policy": peer.policy.decode()} if peer.policy != NO_POLICY else {}),
         }
         for peer in network.peers
     ]

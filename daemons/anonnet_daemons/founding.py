@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -18,6 +18,7 @@ from anonnet.crypto.keys import SEED_BYTES, SigningKey
 from anonnet.crypto.noise import generate_static, public_of
 from anonnet.errors import BadStart
 from anonnet.protocol.brand import BrandOffer
+from anonnet.protocol.known_log import mirror_policy
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.folder import Folder, write_durably
 from anonnet.wire.signed import Signer
@@ -52,6 +53,10 @@ class Plan:
     port: int = PORT
     banks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The name of each bank, and the currencies of its tokens; empty: one called bank, with `currency`."""
+    mirrors: int = 0
+    """How many decide with the log; without any it decides alone."""
+    quorum: int = 0
+    """How many of them are enough."""
 
     @property
     def all_banks(self) -> Mapping[str, Sequence[str]]:
@@ -62,7 +67,12 @@ class Plan:
     def names(self) -> list[str]:
         """What the parties are called. An address and a port follow from the place here."""
         first, *others = self.all_banks
-        return [first, *REACHABLE, Kind.CONSUMER, *others]
+        return [first, *REACHABLE, Kind.CONSUMER, *others, *self.all_mirrors]
+
+    @property
+    def all_mirrors(self) -> list[str]:
+        """The mirrors' names."""
+        return [f"{Kind.MIRROR}-{number}" for number in range(1, self.mirrors + 1)]
 
 
 async def found(plan: Plan) -> Network:
@@ -82,14 +92,22 @@ async def found(plan: Plan) -> Network:
         if party == Kind.CONSUMER:
             _consumer(home, host)
             continue
-        kind = Kind.BANK if party in plan.all_banks else Kind(party)
+        kind = Kind.BANK if party in plan.all_banks else Kind.MIRROR if party in plan.all_mirrors else Kind(party)
         key, peer = _reachable(home, kind, party, host, plan.port + len(peers))
         peers.append(peer)
         if kind is Kind.BANK:
             offers += await trio.to_thread.run_sync(_mint, plan, party, Signer(name, key), key.public)
-    network = Network(name, tuple(peers), tuple(offers))
+    network = Network(name, tuple(_decided(plan, peers)), tuple(offers))
     write_durably(home / NETWORK_FILE, network_json(network))  # last: a network with this file is whole
     return network
+
+
+def _decided(plan: Plan, peers: list[Peer]) -> list[Peer]:
+    """The parties, the log with its policy: it names the mirrors' keys."""
+    if not plan.mirrors:
+        return peers
+    policy = mirror_policy({peer.name: peer.key for peer in peers if peer.role is Role.MIRROR}, plan.quorum)
+    return [replace(peer, policy=policy) if peer.role is Role.LOG else peer for peer in peers]
 
 
 def _reachable(home: Path, kind: Kind, name: str, host: str, port: int) -> tuple[SigningKey, Peer]:

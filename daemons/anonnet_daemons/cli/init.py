@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import trio
 
-from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN
+from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN, POLICY_WITNESSES_MAX
 from anonnet.protocol.goods import PARTIES_MAX as BANKS_MAX
 from anonnet_daemons.branding import BRAND_BITS, DENOMINATIONS
 from anonnet_daemons.cli.verbs import Found, home, verb
@@ -56,7 +56,8 @@ def check_banks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) 
     for value in values:
         name, _sign, listed = value.partition("=")
         currencies = tuple(dict.fromkeys(check_currency(each) for each in listed.split(",")))
-        if not NAME.fullmatch(name) or name in {*REACHABLE, Kind.CONSUMER, *banks}:
+        taken = name in {*REACHABLE, Kind.CONSUMER, *banks} or name.startswith(Kind.MIRROR)
+        if not NAME.fullmatch(name) or taken:
             raise click.BadParameter(f"{name or value} cannot be a bank's name: choose another one of small letters")
         banks[name] = currencies
     if len(banks) > BANKS_MAX:
@@ -95,6 +96,19 @@ def check_banks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) 
     show_default=True,
     help="Size of the brands' RSA keys.",
 )
+@click.option(
+    "--mirrors",
+    type=click.IntRange(0, POLICY_WITNESSES_MAX),
+    default=0,
+    show_default=True,
+    help="How many mirrors decide with the log; 0: the log decides alone, and must be trusted.",
+)
+@click.option(
+    "--quorum",
+    type=click.IntRange(1),
+    default=None,
+    help="How many of them are enough: more than half; by default so many that a third may lie.",
+)
 @click.option("--subnet", default="", callback=check_subnet, help="A /24 such as 127.20.30 (otherwise random).")
 @click.option(
     "--port", type=click.IntRange(1024, 65000), default=PORT, show_default=True, help="The first; each party has one."
@@ -105,15 +119,21 @@ def init(
     banks: dict[str, tuple[str, ...]],
     denominations: tuple[int, ...],
     bits: str,
+    mirrors: int,
+    quorum: int | None,
     subnet: str,
     port: int,
 ) -> Found:
     """Make a network on this machine, in HOME.
 
-    A bank or more, a merchant, a log, a relay and a consumer, each with a data folder, keys and an address of its own.
+    A bank or more, a merchant, a log, a relay, a consumer, and mirrors if wanted, each with a data folder, keys and an
+    address of its own.
     Keep HOME to yourself: whoever has the keys is the party.
     """
-    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port, banks)
+    enough = mirrors - max(0, mirrors - 1) // 3 if quorum is None else quorum
+    if not (mirrors < 2 * enough <= 2 * mirrors or mirrors == enough == 0):
+        raise click.UsageError("A quorum is more than half of the mirrors, and at most all of them.")
+    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port, banks, mirrors, enough)
     for bank, currencies in plan.all_banks.items():
         if len(currencies) * len(denominations) > BRANDS_MAX:
             raise click.UsageError(f"{bank} would have more than {BRANDS_MAX} brands: choose fewer denominations.")
@@ -122,5 +142,6 @@ def init(
     worths = ", ".join(map(str, denominations))
     words = [f"Made {network.name} in {plan.home}: {', '.join(plan.names)}."]
     words += [f"{bank} has tokens of {worths} {' and '.join(listed)}." for bank, listed in plan.all_banks.items()]
+    words += [f"{enough} of {mirrors} mirrors decide with the log."] if mirrors else []
     words += [f"Next: anonnet up {plan.home}"]
     return Found({"network": network.name, "home": str(plan.home), "parties": parties}, words)

@@ -14,6 +14,7 @@ NOUNS = {  # name -> what its help says here
     "bank": "Run the bank, fund accounts, look at its books.",
     "merchant": "Run the merchant, put files on sale, look at the sales.",
     "log": "Run the log, look at its entries.",
+    "mirror": "Run a mirror, which makes the log's word count.",
     "relay": "Run the relay.",
     "wallet": "Run the consumer's wallet, withdraw, buy.",
     "judge": "Decide from files of evidence who owes whom what.",

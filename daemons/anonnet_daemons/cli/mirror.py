@@ -1,0 +1,30 @@
+"""`anonnet mirror`: a mirror's daemon."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.verbs import data_option, verb
+from anonnet_daemons.config import Kind
+
+
+@click.group()
+def mirror() -> None:
+    """Run a mirror.
+
+    It reads every entry of the logs whose policy names it, checks that they keep the rules, and cosigns. A sale commits
+    or aborts when enough mirrors say so, not before. It does not decide anything by itself.
+    """
+
+
+@verb(mirror, example="anonnet mirror run --data ~/try/mirror-1")
+@data_option(Kind.MIRROR)
+def run(data: Path) -> None:
+    """Be a mirror until SIGTERM or Ctrl-C."""
+    from anonnet_daemons.mirror import run as run_mirror
+
+    run_daemon(partial(run_mirror, data.absolute()))

@@ -1,0 +1,32 @@
+"""A mirror's daemon: it reads the network's logs and makes their word count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anonnet.net.daemon import run_party
+from anonnet.net.dialing import Direct
+from anonnet.parties.mirror import Mirror
+from anonnet.store.folder import Folder
+from anonnet.store.mirror import MirrorStore
+from anonnet_daemons.config import Kind
+from anonnet_daemons.serving import reachable
+
+STORE = "mirror.db"
+
+
+async def run(path: Path) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal."""
+    found = reachable(path, Kind.MIRROR)
+    logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
+    party = Mirror(found.signer, found.setup.identity(found.peer), logs)
+    with Folder(path) as folder:
+        await run_party(
+            *(party, MirrorStore(str(folder / STORE))),
+            name=found.peer.name,
+            network=found.network,
+            dialer=Direct(found.network, found.setup.bind),
+            folder=folder,
+            peer=found.peer,
+            static_secret=found.static_secret,
+        )

@@ -1,0 +1,71 @@
+"""The network file says of each log who decides with it, and a daemon starts with nothing less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from anonnet_daemons.config import NETWORK_FILE, read_network
+from anonnet_daemons.founding import Plan, found
+
+from anonnet.errors import BadStart
+from anonnet.protocol.network import Network, Role
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Path]:
+    home = tmp_path_factory.mktemp("mirrored") / "home"
+    plan = Plan(home, denominations=(1,), bits=2048, mirrors=4, quorum=3)
+    return trio.run(found, plan), home / NETWORK_FILE
+
+
+def test_the_policy_is_read_as_it_was_made(network: tuple[Network, Path]) -> None:
+    made, path = network
+
+    (known,) = read_network(path).logs.values()
+
+    mirrors = [peer.key for peer in made.all(Role.MIRROR)]
+    assert len(mirrors) == 4
+    assert set(known.mirrors) == set(mirrors)
+    assert known.agreed(mirrors[:3])
+    assert not known.agreed(mirrors[:2])
+    assert read_network(path) == made
+
+
+def of_log(file: dict[str, Any]) -> dict[str, Any]:
+    (log,) = [party for party in file["parties"] if party["role"] == "log"]
+    assert isinstance(log, dict)
+    return log
+
+
+def weak(file: dict[str, Any]) -> None:
+    log = of_log(file)
+    log["policy"] = log["policy"].replace("group mirrors 3", "group mirrors 2")
+
+
+def unknown(file: dict[str, Any]) -> None:
+    file["parties"] = [party for party in file["parties"] if party["name"] != "mirror-2"]
+
+
+def of_a_bank(file: dict[str, Any]) -> None:
+    file["parties"][0]["policy"] = of_log(file)["policy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(weak, "need not share a mirror"), (unknown, "not among the parties"), (of_a_bank, "not a key that is known")],
+)
+def test_a_file_with_another_policy_is_not_taken(
+    network: tuple[Network, Path], tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    file = json.loads(network[1].read_text())
+    change(file)
+    path = tmp_path / NETWORK_FILE
+    path.write_text(json.dumps(file))
+
+    with pytest.raises(BadStart, match=says):
+        read_network(path)
