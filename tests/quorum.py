@@ -1,4 +1,4 @@
-"""A scene in which four mirrors decide with the log, three of them a quorum, and the log is written by the test."""
+"""A scene in which four mirrors decide with the log, three of them a quorum; and one whose log the test writes."""
 
 from __future__ import annotations
 
@@ -79,12 +79,6 @@ class QuorumScene(Scene):
     mirrored_by: tuple[str, ...] = MIRRORS
     dead: set[str] = field(default_factory=set)
 
-    def _log(self, known: KnownLog) -> WrittenLog:
-        store = Store(Database(":memory:", schema=SCHEMA))
-        return WrittenLog(
-            "log", Party(Signer(NETWORK, key_of("log"))), store, lambda: self.now, self._entropy, known=known
-        )
-
     def say(self, sender: str, receiver: Actor, said: Said) -> Said | None:
         return None if {sender, receiver.name} & self.dead else super().say(sender, receiver, said)
 
@@ -92,3 +86,14 @@ class QuorumScene(Scene):
         """Let time pass second by second, as errands that are held wait by the second here."""
         for _ in range(seconds):
             self.pass_time(1)
+
+
+@dataclass
+class WrittenScene(QuorumScene):
+    """The same with a log that the test writes."""
+
+    def _log(self, known: KnownLog) -> WrittenLog:
+        store = Store(Database(":memory:", schema=SCHEMA))
+        return WrittenLog(
+            "log", Party(Signer(NETWORK, key_of("log"))), store, lambda: self.now, self._entropy, known=known
+        )

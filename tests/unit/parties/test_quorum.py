@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,13 +17,23 @@ from anonnet.wire.signed import Signed
 from tests.dump import dump
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import LEAD, PRICE, Line
-from tests.quorum import QuorumScene
+from tests.quorum import QuorumScene, WrittenScene
 from tests.stage import NETWORK
+
+S = TypeVar("S", bound=QuorumScene)
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> QuorumScene:
-    scene = QuorumScene(tmp_path)
+    return prepared(QuorumScene(tmp_path))
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> WrittenScene:
+    return prepared(WrittenScene(tmp_path))
+
+
+def prepared(scene: S) -> S:
     scene.prepare()
     scene.wait(1)
     scene.heard.clear()
@@ -141,8 +152,9 @@ def test_a_mirror_that_signs_aborts_early_decides_nothing(scene: QuorumScene) ->
     assert scene.income == PRICE
 
 
-def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadline(scene: QuorumScene) -> None:
+def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadline(written: WrittenScene) -> None:
     """It has recorded the pledge and takes no key: mirrors hold it, and when it can come no more, all is free."""
+    scene = written
     scene.log.deaf_to.add(AuthorizationM)
     purchase = scene.buy()
     scene.settle()
@@ -160,7 +172,8 @@ def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadlin
     assert len(receipts) == len(MIRRORS)
 
 
-def test_a_log_that_takes_the_key_late_still_pays(scene: QuorumScene) -> None:
+def test_a_log_that_takes_the_key_late_still_pays(written: WrittenScene) -> None:
+    scene = written
     scene.log.deaf_to.add(AuthorizationM)
     purchase = scene.buy()
     scene.settle()
