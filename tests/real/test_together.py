@@ -138,8 +138,8 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
     with trio.fail_after(SECONDS):
         bought = await told(tmp_path, "bench", "purchase", "--count", 2, "--clients", 2)
         turned = await told(tmp_path, "bench", "turns", "--clients", 4, "--count", 200)
-        taken = await told(tmp_path, "bench", "withdraw", "--clients", 2, "--count", 4)
-        given = await told(tmp_path, "bench", "exchange", "--clients", 2, "--count", 4)
+        taken = await told(tmp_path, "bench", "withdraw", "--clients", 2, "--count", 64)
+        given = await told(tmp_path, "bench", "exchange", "--clients", 2, "--count", 64)
 
     assert [(each["way"], each["clients"]) for each in bought["purchase"]] == [
         ("relay", 1),

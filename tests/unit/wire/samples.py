@@ -15,6 +15,7 @@ from anonnet.crypto.blind import Method
 from anonnet.errors import Why
 from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, SECONDS_MAX
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.evidence import Author, Head
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
 from anonnet.protocol.logbook import Recorded, Time
@@ -117,6 +118,10 @@ def _refusal(fields: Fields, chance: Random) -> None:
     fields["why"] = chance.choice(list(Why)).value
 
 
+def _head(fields: Fields, chance: Random) -> None:
+    fields["author"] = chance.choice(list(Author)).value
+
+
 def _recorded(fields: Fields, chance: Random) -> None:
     fields["signature"] = chance.randbytes(chance.choice([0, 64]))
 
@@ -137,6 +142,7 @@ ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     AuthorizationQ: _authorization_q,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
+    Head: _head,
     Recorded: _recorded,
     Time: _time,
     Used: _used,
