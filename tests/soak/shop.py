@@ -151,6 +151,8 @@ class Shop:
                 piece = os.urandom(min(PIECE_BYTES, size - at))
                 file.write(piece)
                 whole.update(piece)
+            file.flush()
+            os.fsync(file.fileno())  # what is on sale is durable, or a loss of power takes it from the merchant
         self.goods[item] = whole.digest()
         await self.insist(Kind.MERCHANT, self._sell(item, path), Started)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from anonnet_daemons.config import Kind
 
 from .checks import check_all, check_purchases
 from .load import Load
@@ -28,13 +27,13 @@ PAUSE_SECONDS = 1.6
 SECONDS = 120 + 6 * KILLS
 
 
-async def kill_at_random(load: Load, chance: random.Random) -> Counter[Kind]:
+async def kill_at_random(load: Load, chance: random.Random) -> Counter[str]:
     """Kill and start again, one after the other, without waiting for the last one to be ready."""
-    killed: Counter[Kind] = Counter()
+    killed: Counter[str] = Counter()
     while killed.total() < KILLS:
         while load.ended < killed.total():  # on a slow machine kills wait for sales, so that these keep up
             await trio.sleep(LOOK_SECONDS)
-        victims = list(Kind)
+        victims = list(load.shop.local.daemons)
         chance.shuffle(victims)
         for victim in victims[: KILLS - killed.total()]:
             await trio.sleep(chance.uniform(0, PAUSE_SECONDS))
