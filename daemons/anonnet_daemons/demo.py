@@ -1,7 +1,8 @@
-"""The demo: five processes on this machine, a sale that commits and a sale that aborts, and a count of all money.
+"""The demo: processes on this machine, a sale that commits and a sale that aborts, and a count of all money.
 
-Everything that it claims it also checks: it ends with a failure if a step is missing, if the goods are not what the
-contract says, if a token is lost, or if the money does not add up to what was paid in.
+The log decides with four mirrors, of which three are a quorum; or alone, as in the paper. Everything that is claimed is
+also checked: it ends with a failure if a step is missing, if the goods are not what the contract says, if a token is
+lost, or if the money does not add up to what was paid in.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Books, BooksOf, Fund, Purchase, Sell, Started, Wallet, WalletOf
 from anonnet.protocol.steps import Step
 from anonnet.store.goods import measure
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import decode, encode
 from anonnet_daemons.bells import ring
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
@@ -40,18 +41,21 @@ from anonnet_daemons.shopping import (
     withdraw,
     worth,
 )
-from anonnet_daemons.telling import PAPER_NAMES, Line, Teller
+from anonnet_daemons.telling import OTHER_NAMES, PAPER_NAMES, Line, Teller, milestones
 
 CURRENCY = "EUR"
 PAID_IN, WITHDRAWN, PRICE = 100, 20, 5
 GOODS_BYTES = 3 * 1024 * 1024
 ITEM = "bells.wav"
+MIRRORS, QUORUM = 4, 3
 PATIENCE_SECONDS = 60.0
 """Nothing in the demo takes this long on a machine that works."""
 LEAD_SECONDS = 60
 SHORT_LEAD_SECONDS = 3
 LOOK_SECONDS = 0.05
 COMMITTED_STEPS = {Step.P1, Step.P2, Step.P3, Step.P4, Step.P5A}
+QUORUM_STEPS = {Step.PLEDGE, Step.CERTIFICATE}
+"""What comes to them where the log does not decide alone."""
 ABORTED_STEPS = {Step.P1, Step.P2, Step.P3, Step.P5B}
 
 Say = Callable[[str, str], None]
@@ -65,6 +69,8 @@ class Demo:
     say: Say
     play: Callable[..., Play]
     """Makes the acts, on a network that runs."""
+    mirrors: int = MIRRORS
+    """How many decide with the log; 0: it decides alone."""
     programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What is started for a party, where it is not the `anonnet` command."""
     failures: list[str] = field(default_factory=list)
@@ -80,18 +86,23 @@ class Demo:
         with tempfile.TemporaryDirectory(prefix="anonnet-") as folder:
             home = Path(folder) / "demo"
             began = time.monotonic()
-            network = await found(Plan(home, CURRENCY))
+            network = await found(Plan(home, CURRENCY, mirrors=self.mirrors, quorum=QUORUM if self.mirrors else 0))
             self.say(f"1. A network on this machine ({network.name})", "title")
             for peer in network.peers:
                 self.say(f"  {peer.name:<10}{peer.host} port {peer.port}", "")
             self.say("  consumer  knows all of them, and is known to none", "")
+            self.say(f"  a sale is decided by {self._deciding}", "")
             async with LocalNetwork.running(home, programs=self.programs) as local:
-                self.say(f"  five processes run after {time.monotonic() - began:.1f} s", "")
+                self.say(f"  {len(local.daemons)} processes run after {time.monotonic() - began:.1f} s", "")
                 async with self._told(local) as teller, local.owner(Kind.CONSUMER) as consumer:
                     await self.play(self, local, teller, consumer, home).play()
                 codes = await local.stop()
             self.check("every process has ended properly when asked to", set(codes.values()) == {0})
         return self.failures
+
+    @property
+    def _deciding(self) -> str:
+        return f"{QUORUM} of {self.mirrors} mirrors, by what the log records" if self.mirrors else "the log alone"
 
     @asynccontextmanager
     async def _told(self, local: LocalNetwork) -> AsyncIterator[Teller]:
@@ -187,7 +198,10 @@ class Play:
         self.demo.check(f"the purchase is done, {seconds:.2f} s after the order", shown.state == DONE)
         if shown.state == DONE:
             self._check_goods(shown)
-        self._check_steps(COMMITTED_STEPS)
+        if self.demo.mirrors:
+            self.demo.say(f"  {milestones(self.teller.heard)}", "")
+            self.demo.say(f"  the certificate of the key has {len(shown.papers[-1].body)} bytes", "")
+        self._check_steps(COMMITTED_STEPS | (QUORUM_STEPS if self.demo.mirrors else set()))
 
     async def _credited(self) -> None:
         """Wait until the bank has credited the merchant: the last step of a sale."""
@@ -213,13 +227,17 @@ class Play:
         log.go_on()
         self.demo.say(f"  ... merchant killed (pid {merchant.pid}); the consumer pays, nobody commits ...", "")
         wait = SHORT_LEAD_SECONDS + SETTLE_SECONDS
-        self.demo.say(f"  ... the sale expires after {SHORT_LEAD_SECONDS} s, the log decides after {wait} s ...", "")
+        self.demo.say(f"  ... the sale expires after {SHORT_LEAD_SECONDS} s, and can end after {wait} s ...", "")
         shown = await ended(self.consumer, purchase)
         wallet = await self._settled()
         await self.teller.settle()
         self.demo.check(f"the sale has ended as {shown.state}", shown.state == ABORTED)
         free = worth(list(wallet.holdings), FREE)[CURRENCY]
         self.demo.check("the consumer's tokens are free again", free == WITHDRAWN - PRICE)
+        if self.demo.mirrors:
+            abort = shown.papers[-1]
+            whole = len(abort.signatures) == QUORUM
+            self.demo.check(f"{QUORUM} mirrors have signed the abort, {len(encode(abort))} bytes", whole)
         self._check_steps(ABORTED_STEPS)
         await merchant.start()
         await merchant.ready()
@@ -234,10 +252,10 @@ class Play:
 
     def _check_steps(self, steps: set[Step]) -> None:
         """Every step of the sale has been seen; what was told is then over."""
-        names = " ".join(PAPER_NAMES[step][0] for step in sorted(steps))
+        names = " ".join(PAPER_NAMES[step][0] if step in PAPER_NAMES else OTHER_NAMES[step] for step in sorted(steps))
         seen = {line.step for line in self.teller.told}
         self.demo.check(f"seen on the way: {names}", steps <= seen)
-        self.teller.told.clear()
+        self.teller.begin_anew()
 
     async def _count(self) -> None:
         self._title("7. All money, counted")

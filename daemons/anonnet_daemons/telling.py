@@ -7,8 +7,8 @@ anywhere; how far it is from ours is the smallest difference between what it say
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -34,6 +34,9 @@ OTHER_NAMES = {
     Step.ORDER: "order",
     Step.CHUNK: "goods, in sealed chunks",
     Step.ENTRIES: "commit, in the log's entries",
+    Step.PLEDGE: "pledge",
+    Step.CERTIFICATE: "certificate",
+    Step.RECEIPT: "receipt for the key",
     Step.CLAIM: "claim",
     Step.CREDIT: "credit",
 }
@@ -42,8 +45,10 @@ EMPTY_ENTRIES_BYTES = 64
 """A smaller answer to follow has no entry in it."""
 SETTLING_SECONDS = 0.25
 """What happened this long ago has been heard of from everybody, and can be told in its order."""
-REQUESTS = {Step.W1, Step.P2, Step.P4, Step.ORDER, Step.CLAIM, Step.OPEN_ACCOUNT}
+REQUESTS = {Step.W1, Step.P2, Step.PLEDGE, Step.P4, Step.ORDER, Step.CLAIM, Step.OPEN_ACCOUNT}
 """Steps that begin an exchange: they were said when it began. (P3 and P5b may do either.)"""
+MIRRORS = "mirrors"
+"""What they are called together: each is asked the same."""
 TAKING_IN_SECONDS = 0.005
 """A daemon tells of a reply when it has taken it in durably, which takes about this long."""
 KIB = 1024
@@ -92,6 +97,10 @@ class Line:
         return "relay -> " if Kind.CONSUMER in (self.sender, self.receiver) else ""
 
 
+def _called(name: str) -> str:
+    return MIRRORS if name.startswith(Kind.MIRROR) else name
+
+
 def _bytes(size: int) -> str:
     if size < KIB:
         return f"{size} B"
@@ -105,6 +114,8 @@ class Teller:
     tell: Callable[[Line], None]
     told: list[Line] = field(default_factory=list)
     """Every line so far, for who wants to check them."""
+    heard: list[Line] = field(default_factory=list)
+    """The same with every step by itself, as they were heard of."""
     _waiting: list[Line] = field(default_factory=list)
 
     async def hear(self, local: LocalNetwork, kind: Kind, *, task_status: trio.TaskStatus[None]) -> None:
@@ -128,8 +139,14 @@ class Teller:
             return
         ended = happened.time_ms / 1000 + offset
         began = ended - happened.milliseconds / 1000
-        line = Line(step, happened.sender, happened.receiver, happened.size, began, ended)
-        self._waiting.append(line)
+        sender, receiver = _called(happened.sender), _called(happened.receiver)
+        self._waiting.append(Line(step, sender, receiver, happened.size, began, ended))
+        self.heard.append(replace(self._waiting[-1]))
+
+    def begin_anew(self) -> None:
+        """Forget what has been told and heard of."""
+        self.told.clear()
+        self.heard.clear()
 
     async def run(self) -> None:
         """Tell what has settled, until cancelled."""
@@ -150,12 +167,33 @@ class Teller:
         self._waiting = [line for line in self._waiting if line not in ready]
         ready.sort(key=lambda line: line.at)
         committing = Step.P4 in {line.step for line in self.told + ready}  # else the entries are of earlier sales
-        joined: dict[tuple[Step, str, str], Line] = {}
+        released = Step.P4 in {line.step for line in self.told}
+        joined: dict[tuple[Step, str, str, bool], Line] = {}
         for line in ready if committing else [each for each in ready if each.step is not Step.ENTRIES]:
-            if alike := joined.get(line.key):
+            released |= line.step is Step.P4
+            key = (*line.key, released and line.step is Step.CERTIFICATE)  # of the pledge first, then of its key
+            if alike := joined.get(key):
                 alike.join(line)
             else:
-                joined[line.key] = line
+                joined[key] = line
         for line in joined.values():
             self.told.append(line)
             self.tell(line)
+
+
+def milestones(heard: Iterable[Line]) -> str:
+    """When a sale under a quorum has come to what, counted from the merchant's pledge. At most 80 characters.
+
+    A certificate is told when he acts on it: he shows the key on that of the pledge, and claims on that of the key.
+    """
+    firsts: dict[Step, Line] = {}
+    for line in sorted(heard, key=lambda line: line.began):
+        firsts.setdefault(line.step, line)
+    pledged = firsts[Step.PLEDGE].began
+    moments = {
+        "certificate, key": firsts[Step.P4].began,
+        "P5a": firsts[Step.P5A].ended,
+        "its certificate, claim": firsts[Step.CLAIM].began,
+    }
+    told = (f"{what} {(moment - pledged) * 1000:.0f} ms" for what, moment in moments.items())
+    return " -> ".join(["pledge", *told])

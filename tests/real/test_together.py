@@ -76,15 +76,17 @@ async def test_up_tells_which_daemon_could_not_start(tmp_path: Path) -> None:
     assert "chmod 600" in ran.err
 
 
-async def test_the_demo_shows_every_step_and_everything_was_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quorum", ["3-of-4", "none"])
+async def test_the_demo_shows_every_step_and_everything_was_so(tmp_path: Path, quorum: str) -> None:
     with trio.fail_after(SECONDS):
-        ran = await anonnet(tmp_path, "demo")
+        ran = await anonnet(tmp_path, "demo", "--quorum", quorum)
 
     assert ran.code == 0, ran.out + ran.err
     lines = ran.out.splitlines()
     assert not [line for line in lines if len(line) > COLUMNS]
     for step in ("W1", "W2", "P1", "P2", "P3", "P4", "P5a", "P5b"):
         assert any(line.strip().startswith(step) for line in lines), f"{step} is missing"
+    assert ("certificate of the key has" in ran.out) == (quorum != "none")
     assert "NOT SO" not in ran.out
     assert "\x1b" not in ran.out
     assert not os.listdir(tmp_path)
@@ -120,7 +122,7 @@ async def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> 
         assert process.stdout is not None
         assert process.stderr is not None
         text = b""
-        while b"five processes run" not in text:
+        while b"9 processes run" not in text:
             text += bytes(await process.stdout.receive_some())
         (home,) = tmp_path.glob("anonnet-*/demo")
         process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""`anonnet demo`: sales between five processes, and a dispute about one."""
+"""`anonnet demo`: sales between processes, and a dispute about one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ STYLES = {"title": "bold", "step": "cyan", "good": "green", "bad": "bold red"}
 
 @verb(alone, example="anonnet demo")
 @click.argument("play", type=click.Choice(["sales", "dispute"]), default="sales")
-def demo(play: str) -> Found:
-    """Two sales between five processes on this machine, step by step, in under half a minute.
+@click.option(
+    "--quorum",
+    type=click.Choice(["3-of-4", "none"]),
+    default="3-of-4",
+    show_default=True,
+    help="Who decides a sale: three of four mirrors by what the log records, or the log alone, as in the paper.",
+)
+def demo(play: str, quorum: str) -> Found:
+    """Two sales between processes on this machine, step by step, in under half a minute.
 
     A consumer buys a file from a merchant through a relay; then she buys again, and the merchant dies before he can
     commit. At the end all money is counted. With `dispute`, another merchant sells garbage under his contract, and a
     judge decides from the consumer's file of evidence alone.
     """
-    from anonnet_daemons.demo import Demo, Play
+    from anonnet_daemons.demo import MIRRORS, Demo, Play
     from anonnet_daemons.dispute import CHEAT, Dispute
     from anonnet_daemons.network import ended_by_signals
 
@@ -30,7 +37,8 @@ def demo(play: str) -> Found:
     def say(text: str, style: str) -> None:
         console.print(text, style=STYLES.get(style))
 
-    plays = {"sales": Demo(say, Play), "dispute": Demo(say, Dispute, CHEAT)}
+    mirrors = 0 if quorum == "none" else MIRRORS
+    plays = {"sales": Demo(say, Play, mirrors), "dispute": Demo(say, Dispute, mirrors, CHEAT)}
 
     async def run() -> list[str]:
         async with ended_by_signals():
