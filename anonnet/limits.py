@@ -116,6 +116,10 @@ CLAIM_SECONDS = 14 * 24 * 3600
 """A lock ends this long after the expiration even if no outcome can be had any more (paper, Data Management: "a limited
 time of validity"); long enough for "reasonable delays or for outside party conflict resolution"."""
 
+FREED_SECONDS = 24 * 3600
+"""A token whose lock lasted as long as a lock can is good for so much longer, to be exchanged: a day, so that a wallet
+which is opened once a day loses nothing."""
+
 SHARD_SECONDS = 7 * 24 * 3600
 """Transactions that expire in one such span share a tree of the log, which is dropped whole: a week, so that few are
 open at a time and none is so large that dropping it late matters."""
@@ -163,7 +167,7 @@ CARRY_SECONDS = 3
 BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 """A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
 
-WITHDRAW_LIFE_SECONDS_MIN = CLAIM_SECONDS + LEAD_SECONDS_MAX
+WITHDRAW_LIFE_SECONDS_MIN = LEAD_SECONDS_MAX + CLAIM_SECONDS + FREED_SECONDS
 """A wallet withdraws from no brand that ends sooner: its tokens could not be spent with every lead that banks allow."""
 
 RENEW_SHARE = 4

@@ -113,7 +113,7 @@ class Bank(Party):
         if transaction.expiration > asked.arrival + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         for payment in asked.body.payments:
-            if transaction.expiration + CLAIM_SECONDS > self.mint.brand(payment.token.brand).ends:
+            if transaction.expiration > self.mint.brand(payment.token.brand).pays_until:
                 raise Refused(Why.NOT_OPEN, "the sale could outlive the token's brand")
             self.mint.refuse_ended(turn, payment.token.brand)
 

@@ -184,9 +184,9 @@ class Consumer(Party):
             turn.store.errands.add(wish.log, follow, subject=wish.log, due=turn.now)
 
     def _free(self, turn: WalletTurn, wish: Buy, expiration: int) -> list[Held]:
-        """What can pay a sale that expires then: a bank takes no token that ends before the claims do."""
-        brands, last = self.purse.brands_of(wish.bank, wish.currency), expiration + CLAIM_SECONDS
-        return turn.store.free_tokens([brand for brand in brands if self.purse.brands[brand].ends >= last])
+        """What can pay a sale that expires then: a bank takes no token that ends too soon after it."""
+        brands = self.purse.brands_of(wish.bank, wish.currency)
+        return turn.store.free_tokens([each for each in brands if self.purse.brands[each].pays_until >= expiration])
 
     def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
         """Bind the tokens durably, then send P2 over them."""

@@ -16,7 +16,9 @@ from anonnet.errors import Malformed
 from anonnet.limits import (
     BRAND_WINDOW_SECONDS_MIN,
     BRANDS_MAX,
+    CLAIM_SECONDS,
     FRAME_MAX,
+    FREED_SECONDS,
     KIB,
     RENEW_SHARE,
     ROOTS_MAX,
@@ -65,6 +67,12 @@ class Brand(Message):
     def withdrawn_until(self) -> int:
         """The last second at which a wallet withdraws: the brand is open, and its end is not near."""
         return min(self.closes, self.ends - WITHDRAW_LIFE_SECONDS_MIN)
+
+    @property
+    def pays_until(self) -> int:
+        """The latest expiration of a sale that its tokens pay: when no outcome can be had, the lock ends with the claim
+        time, and the tokens must be exchanged before they are worth nothing."""
+        return self.ends - CLAIM_SECONDS - FREED_SECONDS
 
     @property
     def public_key(self) -> PublicKey:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.errors import BadStart
-from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
 from anonnet.protocol.network import Network
 from anonnet.protocol.transaction import expired
@@ -47,8 +47,8 @@ class Window:
     @property
     def ends(self) -> int:
         """The last second of spending: what is withdrawn in the last second can still be spent as late as any bank
-        allows, and claimed as late as it must be."""
-        return self.closes + LEAD_SECONDS_MAX + CLAIM_SECONDS
+        allows, claimed as late as it must be, and exchanged if it comes back."""
+        return self.closes + WITHDRAW_LIFE_SECONDS_MIN
 
     def overlaps(self, other: Brand) -> bool:
         return self.opens <= other.closes and other.opens <= self.closes

@@ -10,7 +10,7 @@ from anonnet.crypto.blind import Method, blind_by, encode, finalize, verify
 from anonnet.crypto.keys import SigningKey
 from anonnet.crypto.keys import verify as verify_signature
 from anonnet.errors import Malformed, Why
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, CLAIM_SECONDS
+from anonnet.limits import BRAND_WINDOW_SECONDS_MIN
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.purchase import AuthorizationB
@@ -145,7 +145,7 @@ def test_a_brand_determines_its_withdrawal_dates(scene: Scene) -> None:
 def test_no_sale_outlives_the_brand_of_its_tokens(scene: Scene) -> None:
     """Section "Withdrawal and Exchange": tokens are "worthless after the brand withdrawal date", declared a priori."""
     deal = Deal.offered(scene)
-    last = scene.brand(4).ends - CLAIM_SECONDS
+    last = scene.brand(4).pays_until
     scene.now = last - 100
     late = deal.hand.pays(deal.coins, replace(deal.transaction, expiration=last + 1))
     in_time = deal.hand.pays(deal.coins, replace(deal.transaction, expiration=last))

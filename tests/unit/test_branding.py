@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from anonnet.crypto.blind import Method, SecretKey
 from anonnet.errors import BadStart
-from anonnet.limits import BRANDS_MAX, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.limits import BRANDS_MAX, WITHDRAW_LIFE_SECONDS_MIN
 from tests.rsa_keys import PRIMES
 from tests.stage import key_of, mint
 from tests.unit.crypto.test_openssl import Bent, needs_openssl
@@ -50,7 +50,7 @@ async def test_the_next_brands_open_when_the_last_ones_close(home: Path) -> None
         assert (before["state"], after["state"]) == ("open", "not open yet")
         assert after["opens"] == before["closes"] + 1
         assert after["closes"] == after["opens"] + 7 * DAY
-        assert after["ends"] == after["closes"] + LEAD_SECONDS_MAX + CLAIM_SECONDS
+        assert after["ends"] == after["closes"] + WITHDRAW_LIFE_SECONDS_MIN
     assert len(ran(home, "list")["brands"]) == 4
 
 

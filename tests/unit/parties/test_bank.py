@@ -10,7 +10,7 @@ import pytest
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Why
-from anonnet.limits import CLAIM_SECONDS, LEAD_SECONDS_MAX, UNITS_MAX
+from anonnet.limits import CLAIM_SECONDS, FREED_SECONDS, LEAD_SECONDS_MAX, UNITS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.protocol.account import Claim, Credit, OpenAccount, StatementOf
@@ -108,11 +108,17 @@ def test_the_seconds_of_an_expiration(scene: Scene) -> None:
 
 def test_a_sale_may_not_outlive_the_token_s_brand(scene: Scene) -> None:
     deal = Deal.offered(scene)
-    last = scene.brand(4).ends - CLAIM_SECONDS
+    last = scene.brand(4).ends - CLAIM_SECONDS - FREED_SECONDS
     scene.now = last - LEAD_SECONDS_MAX + 1
 
     refused(scene, scene.bank, asks(scene, expiration=last + 1)(deal), Why.NOT_OPEN)
     assert isinstance(scene.ask(scene.bank, asks(scene, expiration=last)(deal)), AuthorizationB)
+
+    scene.lost = lambda line: line.receiver == "log"
+    scene.now = last + CLAIM_SECONDS + 1
+    scene.bank.remind()
+    assert scene.books()["locked"] == 0
+    assert scene.brand(4).ends - scene.now == FREED_SECONDS - 1, "what comes back last can still be exchanged"
 
 
 def test_tokens_of_another_bank(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from anonnet.limits import (
     RESTORE_SPREAD_SECONDS,
     RETENTION_SECONDS,
     SETTLE_SECONDS,
+    WITHDRAW_LIFE_SECONDS_MIN,
 )
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer, Opened
@@ -651,7 +652,7 @@ def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Sce
 
 
 def test_a_purchase_is_not_begun_with_tokens_that_no_bank_takes_any_more(scene: Scene) -> None:
-    scene.now = scene.brand(4).ends - CLAIM_SECONDS - LEAD
+    scene.now = scene.brand(4).pays_until - LEAD
     scene.sell()
     first = scene.buy()
     scene.settle()
@@ -673,7 +674,7 @@ def test_a_wallet_withdraws_from_no_brand_whose_end_is_near(scene: Scene) -> Non
     (near,) = mint(key_of("bank"), {8: "2048-a"}, ends=scene.now + 31 * DAY)
     brand = near.brand
     purse = Purse(NETWORK, bytes(32), [brand])
-    last = brand.ends - CLAIM_SECONDS - LEAD_SECONDS_MAX
+    last = brand.ends - WITHDRAW_LIFE_SECONDS_MIN
 
     opened = [purse.open_brands(brand.bank, brand.currency, second) for second in (brand.opens - 1, last, last + 1)]
 
