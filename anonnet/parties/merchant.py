@@ -7,9 +7,6 @@ accepts, over the whole price, with time enough to reach the log. He learns what
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
@@ -19,23 +16,21 @@ from anonnet.limits import (
     MERCHANT_MARGIN_SECONDS,
     RELEASE_SECONDS,
     RETRY_SECONDS_MAX,
-    TREES_MAX,
     TURNS_BATCH_MAX,
-    UNPAID_ORDERS_MAX,
 )
+from anonnet.parties.delivering import Delivering, SealChunk, SealGoods, sale_of
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.settling import Settling
 from anonnet.parties.shop import Measure, Shop
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
-from anonnet.protocol.goods import Chunk, ChunkOf, Contract, GoodsM, Order, order_id
+from anonnet.protocol.goods import Chunk
 from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge, Pledged, Receipt
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.protocol.transaction import Transaction, expired, number_of
-from anonnet.store.goods import Leaves, Measured, Sealed, seal, sealed_chunk
+from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.merchant import (
     AUTHORIZED,
     COMMITTED,
@@ -44,7 +39,6 @@ from anonnet.store.merchant import (
     LATE,
     OFFERED,
     RELEASED,
-    Item,
     MerchantSale,
     MerchantStore,
 )
@@ -52,36 +46,6 @@ from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Checked, Signed, Signer
 
 MerchantTurn = Turn[MerchantStore]
-
-
-@dataclass(frozen=True, slots=True)
-class SealGoods:
-    """Pass over the goods of an order to know the root that P1 signs."""
-
-    number: bytes
-    path: str
-    key: bytes = field(repr=False)
-    measured: Measured
-
-
-@dataclass(frozen=True, slots=True)
-class SealChunk:
-    """One chunk of an order, and its place under the root."""
-
-    number: bytes
-    path: str
-    key: bytes = field(repr=False)
-    size: int
-    index: int
-    leaves: Leaves = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class GoodsSealed:
-    """The shell brings what `SealGoods` found; None: the file is not what it was when it was put on sale."""
-
-    number: bytes
-    sealed: Sealed | None
 
 
 class Merchant(Party):
@@ -92,10 +56,9 @@ class Merchant(Party):
         self.settling = Settling(
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )
-        super().__init__(signer, Shop(signer, banks), self.settling)
+        super().__init__(signer, Shop(signer, banks), Delivering(signer, key, self.logs), self.settling)
         self.key = key
         self.banks = tuple(sorted(banks))
-        self._leaves = lru_cache(TREES_MAX)(leaves_of)
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
@@ -110,86 +73,6 @@ class Merchant(Party):
         if said.signer not in self.banks:
             raise Refused(Why.WRONG_SIGNER, "not a bank that this merchant accepts")
 
-    # P1.
-
-    @on(Order, keys=lambda asked: [asked.body.id])
-    def order(self, turn: MerchantTurn, asked: Asked[Order]) -> Answer:
-        """Draw a fresh k, and n from it; the goods are sealed outside the turn."""
-        order = asked.body
-        sale = turn.store.by_order(order.id)
-        if sale is None:
-            turn.store.forget_unpaid(asked.arrival)
-            if turn.store.unpaid() >= UNPAID_ORDERS_MAX:
-                raise Refused(Why.FULL, "too many orders are unpaid")
-            key = asked.entropy
-            turn.store.begin_order(order.id, number_of(self.key, key), key, order.item, asked.arrival)
-            sale = turn.store.by_order(order.id)
-        assert sale is not None
-        if sale.item != order.item:
-            raise Refused(Why.UNKNOWN, "this secret ordered another item")
-        if sale.goods_m:
-            return Answer(sale.goods_m)
-        item = self._item(turn, order.item)
-        if expired(item.sell.valid_until, asked.arrival):
-            raise Refused(Why.EXPIRED, "the item is no longer sold")
-        return Answer(finish=SealGoods(sale.number, item.sell.path, sale.key, item.measured))
-
-    @on(GoodsSealed, keys=lambda asked: [asked.body.number], by=From.OWNER)
-    def goods_sealed(self, turn: MerchantTurn, asked: Asked[GoodsSealed]) -> Answer:
-        """Sign P1 over contract and root."""
-        sale, sealed = self._sale(turn, asked.body.number), asked.body.sealed
-        if sale.goods_m:
-            return Answer(sale.goods_m)
-        item = self._item(turn, sale.item)
-        if sealed is None or sealed.measured != item.measured:
-            raise Refused(Why.BAD_GOODS, "the file is not what it was when it was put on sale")
-        contract = self._contract(item)
-        goods_m = self.sign(GoodsM(number=sale.number, contract=contract, root=sealed.root))
-        turn.store.offer(sale.number, goods_m, sealed.leaves)
-        return Answer(goods_m)
-
-    def _contract(self, item: Item) -> Contract:
-        sell, measured = item.sell, item.measured
-        return Contract(
-            item=sell.item,
-            description=sell.description,
-            media_type=sell.media_type,
-            size=measured.size,
-            hash=measured.hash,
-            root=measured.root,
-            currency=sell.currency,
-            price=sell.price,
-            banks=sell.banks,
-            logs=tuple(self.logs),
-            valid_until=sell.valid_until,
-        )
-
-    def _item(self, turn: MerchantTurn, name: str) -> Item:
-        item = turn.store.item(name)
-        if item is None:
-            raise Refused(Why.UNKNOWN, "no such item")
-        return item
-
-    def _sale(self, turn: MerchantTurn, number: bytes) -> MerchantSale:
-        sale = turn.store.by_number(number)
-        if sale is None:
-            raise Refused(Why.UNKNOWN, "no such order")
-        return sale
-
-    @on(ChunkOf, keys=lambda asked: [asked.body.number])
-    def chunk(self, turn: MerchantTurn, asked: Asked[ChunkOf]) -> Answer:
-        """After P5a the key is public: only who shows the order's secret gets the goods."""
-        sale = self._sale(turn, asked.body.number)
-        if sale.order_id != order_id(asked.body.secret) or sale.goods_m is None:
-            raise Refused(Why.UNKNOWN, "no such order")
-        contract = sale.terms.contract
-        if asked.body.index >= contract.chunks:
-            raise Refused(Why.UNKNOWN, "no such chunk")
-        path = self._item(turn, sale.item).sell.path
-        turn.store.keep_on(sale.number, asked.arrival)
-        leaves = self._leaves(turn.store, sale.number)
-        return Answer(finish=SealChunk(sale.number, path, sale.key, contract.size, asked.body.index, leaves))
-
     # P3 -> P4.
 
     @on(AuthorizationB, keys=lambda asked: [asked.body.transaction.number])
@@ -197,7 +80,7 @@ class Merchant(Party):
         """ "The merchant verifies the transaction number is correct and that the token value, log identity, and
         expiration time are acceptable" (paper, Purchase)."""
         promise, transaction = asked.body, asked.body.transaction
-        sale = self._sale(turn, transaction.number)
+        sale = sale_of(turn, transaction.number)
         if sale.authorization_b is None:
             self._check_acceptable(sale, asked)
             authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
@@ -235,7 +118,7 @@ class Merchant(Party):
 
     def _pledged(self, turn: MerchantTurn, number: bytes) -> None:
         """Show k to the log and to all mirrors, unless it could come too late to be recorded."""
-        sale = self._sale(turn, number)
+        sale = sale_of(turn, number)
         transaction = self._signed_for(sale)
         last = transaction.expiration + RELEASE_SECONDS
         if sale.state not in (AUTHORIZED, LATE) or expired(last, turn.now + MERCHANT_MARGIN_SECONDS):
@@ -275,7 +158,7 @@ class Merchant(Party):
         return Answer(Noted(request=asked.signed.hash))
 
     def _committed(self, turn: MerchantTurn, number: bytes, commit: Signed) -> None:
-        sale = self._sale(turn, number)
+        sale = sale_of(turn, number)
         if sale.state in (AUTHORIZED, LATE, RELEASED, FAILED):
             promise = sale.authorization_b
             assert promise is not None
@@ -293,7 +176,7 @@ class Merchant(Party):
         return Answer(Noted(request=asked.signed.hash))
 
     def _aborted(self, turn: MerchantTurn, number: bytes, abort: Signed) -> None:
-        sale, transaction = self._sale(turn, number), aborted_in(self.network, self.logs, abort)
+        sale, transaction = sale_of(turn, number), aborted_in(self.network, self.logs, abort)
         if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale) == transaction:
             turn.store.fail_sale(sale.number)
 
@@ -330,7 +213,7 @@ class Merchant(Party):
         assert asked.answers is not None
         if asked.signer != asked.answers.receiver:
             raise Malformed("a credit of another bank")
-        sale, credit = self._sale(turn, asked.body.transaction.number), asked.body
+        sale, credit = sale_of(turn, asked.body.transaction.number), asked.body
         promised = AuthorizationB(transaction=credit.transaction, currency=credit.currency, value=credit.value)
         if sale.authorization_b is None or sale.authorization_b.body != encode(promised):
             raise Malformed("a credit that is not what the bank promised")
@@ -345,7 +228,7 @@ class Merchant(Party):
     @on(Refusal, by=From.ERRAND, to=(AuthorizationM, Pledge))
     def authorization_m_refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
         """A log that calls P4 or the pledge late is asked for the abort."""
-        sale = self._sale(turn, answered(asked).subject)
+        sale = sale_of(turn, answered(asked).subject)
         if asked.body.why == Why.NOT_PLEDGED:  # a mirror that has not read so far
             return later(turn, asked, BEHIND_SECONDS)
         if asked.body.why != Why.EXPIRED:
@@ -367,26 +250,6 @@ class Merchant(Party):
 
     def finish(self, job: object) -> Chunk | Again:
         if isinstance(job, SealChunk):
-            return self._chunk(job)
-        if isinstance(job, SealGoods):
-            return Again(GoodsSealed(job.number, self._sealed(job)))
-        assert isinstance(job, Measure)
+            return job.run()
+        assert isinstance(job, SealGoods | Measure)
         return Again(job.run())
-
-    def _chunk(self, job: SealChunk) -> Chunk:
-        try:
-            sealed = sealed_chunk(Path(job.path), job.key, job.size, job.index, job.leaves.leaf(job.index))
-        except (OSError, Malformed):
-            raise Refused(Why.BAD_GOODS, "the file is not what it was when it was sealed") from None
-        return Chunk(index=job.index, sealed=sealed, path=job.leaves.path(job.index))
-
-    def _sealed(self, job: SealGoods) -> Sealed | None:
-        try:
-            return seal(Path(job.path), job.key, job.measured.size)
-        except (OSError, Malformed):
-            return None
-
-
-def leaves_of(store: MerchantStore, number: bytes) -> Leaves:
-    """Those of an order whose goods are sealed: they never change."""
-    return Leaves(store.leaves(number))

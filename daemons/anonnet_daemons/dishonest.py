@@ -11,8 +11,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from anonnet.parties.merchant import Merchant, SealGoods
-from anonnet.store.goods import Sealed
+from anonnet.parties.delivering import GoodsSealed, SealGoods
+from anonnet.parties.merchant import Merchant
+from anonnet.parties.turn import Again
+from anonnet.protocol.goods import Chunk
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.merchant import run
 
@@ -20,9 +22,12 @@ from anonnet_daemons.merchant import run
 class Cheat(Merchant):
     """M, who does not look whether the goods are still what he sells."""
 
-    def _sealed(self, job: SealGoods) -> Sealed | None:
-        sealed = super()._sealed(job)
-        return sealed and replace(sealed, measured=job.measured)
+    def finish(self, job: object) -> Chunk | Again:
+        made = super().finish(job)
+        if not isinstance(job, SealGoods) or not isinstance(made, Again) or not isinstance(made.body, GoodsSealed):
+            return made
+        sealed = made.body.sealed
+        return Again(replace(made.body, sealed=sealed and replace(sealed, measured=job.measured)))
 
 
 if __name__ == "__main__":

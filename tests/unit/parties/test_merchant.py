@@ -12,7 +12,7 @@ import pytest
 
 from anonnet.errors import Why
 from anonnet.limits import CATALOGUE_MAX, MERCHANT_MARGIN_SECONDS, ORDER_SECONDS, RETRY_SECONDS_MAX, TEXT_MAX
-from anonnet.parties import merchant as merchant_module
+from anonnet.parties import delivering
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.local import Sell, Started
@@ -64,7 +64,7 @@ def test_one_order_has_one_offer(scene: Scene) -> None:
 
 
 def test_unpaid_orders_are_bounded_and_make_room_in_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merchant_module, "UNPAID_ORDERS_MAX", 2)
+    monkeypatch.setattr(delivering, "UNPAID_ORDERS_MAX", 2)
     for number in (1, 2):
         assert isinstance(scene.ask(scene.merchant, order(scene, secret=bytes([number]) * 32)), GoodsM)
 
