@@ -6,7 +6,7 @@ store and sent again with pauses that double; what stands only in memory is lost
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,17 @@ class Waiting:
     held_since: float | None = None
 
 
+@dataclass(frozen=True)
+class Agenda:
+    """What a store says is to be done at one time."""
+
+    waiting: list[tuple[bytes, bytes]]
+    jobs: Sequence[object]
+    due: int | None
+    """When the next errand is due."""
+    deadline: int | None
+
+
 class Node:
     """A party, its store and its shell."""
 
@@ -61,6 +72,7 @@ class Node:
         self._pauses: dict[bytes, tuple[float, float]] = {}
         self._batch_comes = False
         self._looks_at = float("inf")
+        self._read_at = (-1, 0)
 
     def _report(self, bug: Exception, asked: Asked[Any]) -> str:
         raise AssertionError(f"{self.name} met a bug at {type(asked.body).__name__}: {bug}") from bug
@@ -178,7 +190,7 @@ class Node:
     def _batch(self) -> None:
         self._batch_comes = False
         batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
-        deadline = self.store.next_deadline()
+        deadline = self.agenda().deadline
         if deadline is not None and deadline <= self.clock() and Due in self.party.handlers:
             batch.insert(0, Waiting(self._asked(Due(), owner=True), lambda outcome: None))
         if len(batch) > 1:
@@ -251,11 +263,20 @@ class Node:
 
     # Errands.
 
+    def agenda(self) -> Agenda:
+        """What is to be done; read again where the store or the second is another."""
+        now = self.clock()
+        if self._read_at != (self.store.changes, now):
+            errands = self.store.errands
+            waiting, due = errands.waiting(now, most=ERRANDS_MAX), errands.next_due_after(now)
+            self._agenda = Agenda(waiting, self.store.jobs(), due, self.store.next_deadline())
+            self._read_at = self.store.changes, now
+        return self._agenda
+
     def look(self) -> None:
         """Start errands that are due, and look again when there may be more."""
-        now = self.clock()
-        again = float("inf")
-        for hash, _ in self.store.errands.waiting(now, most=ERRANDS_MAX):
+        agenda, again = self.agenda(), float("inf")
+        for hash, _ in agenda.waiting:
             if hash in self._under_way:
                 continue
             until = self._pauses.get(hash, (0.0, 0.0))[1]
@@ -266,10 +287,8 @@ class Node:
                     self._send(errand)
                     continue
             again = min(again, until - self.events.now)
-        due = self.store.errands.next_due_after(now)
-        deadline = self.store.next_deadline()
-        waits = [again] + [max(0.02, at - self.skew - self.events.now) for at in (due, deadline) if at is not None]
-        self._look_in(min(waits))
+        times = [at for at in (agenda.due, agenda.deadline) if at is not None]
+        self._look_in(min([again] + [max(0.02, at - self.skew - self.events.now) for at in times]))
 
     def _look_in(self, seconds: float) -> None:
         at = self.events.now + seconds

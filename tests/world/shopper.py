@@ -90,7 +90,7 @@ class Shopper(Node):
         self._take_up()
 
     def _take_up(self) -> None:
-        for job in self.store.jobs():
+        for job in self.agenda().jobs:
             if job in self._jobs:
                 continue
             self._jobs.add(job)

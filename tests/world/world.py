@@ -16,9 +16,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.bank import Bank
@@ -33,6 +34,7 @@ from anonnet.protocol.network import Peer, Role
 from anonnet.store.bank import BankStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
+from anonnet.wire import signed
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import Signer
 from tests.stage import CURRENCY, NETWORK, NOON, key_of, log_store, mint
@@ -278,8 +280,11 @@ class World:
 
 @contextmanager
 def world_of(seed: int, *, trace: bool = False) -> Iterator[World]:
-    """The world of a seed, before anything has happened."""
-    with scratch() as folder:
+    """The world of a seed, before anything has happened.
+
+    Parties and checkers verify most signatures some ten times: what one has verified, all others are told.
+    """
+    with scratch() as folder, mock.patch.object(signed, "verify", lru_cache(maxsize=None)(signed.verify)):
         world = World(seed, folder, trace=trace)
         try:
             yield world
