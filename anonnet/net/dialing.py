@@ -7,7 +7,7 @@ that two of them cannot be joined by the connection that they came on.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -23,6 +23,13 @@ from anonnet.wire.codec import Message, decode
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
 
+Reached = Callable[[], None]
+"""Called when a new connection stands: long before the answer, where that is held."""
+
+
+def unnoticed() -> None:
+    """Nobody wants to know."""
+
 
 class Dialer(Protocol):
     """A way to reach parties. Everything raises OSError where the world, or the party at the other end, fails."""
@@ -33,7 +40,7 @@ class Dialer(Protocol):
     def session(self, peer: Peer) -> AbstractAsyncContextManager[Connection]:
         """A connection for several requests that belong together, shared with no other unlinkable exchange."""
 
-    async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
+    async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
         """One request and its reply, on a connection that no other unlinkable exchange uses."""
 
     async def aclose(self) -> None:
@@ -82,7 +89,7 @@ class Direct:
         """The kept connection: who dials directly is seen anyway."""
         yield await self._keep(peer)
 
-    async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
+    async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
         """Ask on the kept connection. Where that has ended meanwhile, on a new one: asking twice is always safe."""
         connection = self._kept.get(peer.identity)
         if connection is not None and connection.usable:
@@ -90,7 +97,9 @@ class Direct:
                 return await connection.ask(said)
             except ConnectionError:
                 pass
-        return await (await self._keep(peer)).ask(said)
+        connection = await self._keep(peer)
+        reached()
+        return await connection.ask(said)
 
     async def _keep(self, peer: Peer) -> Connection:
         """The kept connection, or a new one in its place; several askers wait for one dial."""
@@ -145,9 +154,10 @@ class ThroughRelay:
         async with await self.connect(peer) as connection:
             yield connection
 
-    async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
+    async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
         """One request on a circuit that is used for nothing else."""
         async with self.session(peer) as connection:
+            reached()
             return await connection.ask(said)
 
     async def aclose(self) -> None:

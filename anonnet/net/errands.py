@@ -156,9 +156,16 @@ class Runner:
 
     async def _reply(self, peer: Peer, errand: Errand) -> tuple[Errand, Reply]:
         """The errand as it was asked, and its reply. Raises OSError."""
+
+        def reached() -> None:
+            """Further errands need not wait for the answer to this one, which may be held."""
+            if self._receiver_pauses.failing(peer.identity):
+                self._receiver_pauses.end(peer.identity)
+                self._queue.ring()
+
         if _is_follow(errand):
-            return await self._following.ask(peer, errand)
-        return errand, await self._dialer.ask(peer, errand.said)
+            return await self._following.ask(peer, errand, reached)
+        return errand, await self._dialer.ask(peer, errand.said, reached)
 
     async def _taken_in(self, errand: Errand, reply: Reply) -> bool:
         party = self._queue.party

@@ -12,7 +12,7 @@ import trio
 from anonnet.limits import FOLLOW_REPLY_SECONDS
 from anonnet.net.channel import world
 from anonnet.net.connection import Connection, Reply
-from anonnet.net.dialing import Dialer
+from anonnet.net.dialing import Dialer, Reached, unnoticed
 from anonnet.parties.following import afresh
 from anonnet.protocol.network import Peer
 from anonnet.store.errands import Errand
@@ -31,13 +31,14 @@ class Following:
         """The logs to which a connection is held."""
         return list(self._held)
 
-    async def ask(self, log: Peer, errand: Errand) -> tuple[Errand, Reply]:
+    async def ask(self, log: Peer, errand: Errand, reached: Reached = unnoticed) -> tuple[Errand, Reply]:
         """Follow on; the errand as it was asked, and the answer. Raises OSError, and then the connection is closed."""
         async with self._dialing.setdefault(log.identity, trio.Lock()):
             connection = self._held.get(log.identity)
             if connection is None:
                 errand = afresh(errand)
                 connection = self._held[log.identity] = await self._dialer.connect(log)
+                reached()
         try:
             with world(), trio.fail_after(FOLLOW_REPLY_SECONDS):
                 return errand, await connection.ask(errand.said)

@@ -181,10 +181,8 @@ class Auditing:
             elif signed.body.size:
                 self._keep(turn, copy, signed)
         if wait:  # the log may be slower to tell us than to tell others; or it does not tell us
-            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
-            turn.store.errands.add_for_each(
-                [answered(asked).receiver], follow, subject=copy.log, due=turn.now + BEHIND_SECONDS
-            )
+            follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
+            turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
         if not copy.frozen:
             self.compare(turn, copy, wait)
         return Answer()

@@ -13,6 +13,7 @@ import trio.testing
 
 from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
 from anonnet.net.connection import Connection, Reply
+from anonnet.net.dialing import Reached, unnoticed
 from anonnet.net.errands import Runner
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
@@ -50,7 +51,7 @@ class World:
     def session(self, peer: Peer) -> AbstractAsyncContextManager[Connection]:
         raise AssertionError("errands ask, each on its own connection")
 
-    async def ask(self, peer: Peer, said: Message | Signed) -> Reply:
+    async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
         assert isinstance(said, Note)
         self.tries.append((trio.current_time(), said.text))
         self.asked += 1
@@ -63,6 +64,9 @@ class World:
                 self.failures -= 1
                 await self.together.wait()
                 raise ConnectionRefusedError("nobody there")
+            reached()
+            if said.text.startswith("held"):
+                await trio.sleep_forever()
         finally:
             self.asked -= 1
         if self.babbling:
@@ -231,6 +235,20 @@ async def test_a_follow_that_is_held_stands_in_nobody_s_way(
         await send(queue, "hello")
         await trio.sleep(2)
     assert len(world.tries) == 2
+    assert store.count() == 1
+
+
+async def test_a_receiver_that_is_reached_again_and_holds_a_question_gets_the_others(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """An answer that is held for long says nothing about the receiver; that it could be connected to does."""
+    store, world = NoteStore(), World()
+    world.failures = 1
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "held")
+        await trio.testing.wait_all_tasks_blocked()
+        await send(queue, "hello")
+        await trio.sleep(2)
     assert store.count() == 1
 
 
