@@ -167,6 +167,10 @@ CARRY_SECONDS = 3
 BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 """A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
 
+BRAND_NOTICE_SECONDS = 24 * 3600
+"""A brand stands in the chain of a log this long before it opens, at least: every wallet that looks once a day has seen
+it by then, so that no customer can be given one that others do not know."""
+
 WITHDRAW_LIFE_SECONDS_MIN = LEAD_SECONDS_MAX + CLAIM_SECONDS + FREED_SECONDS
 """A wallet withdraws from no brand that ends sooner: its tokens could not be spent with every lead that banks allow."""
 

@@ -236,7 +236,8 @@ class Stage:
         return mirror_policy(keys, len(keys) - 1) if keys else NO_POLICY
 
     def _log(self, known: KnownLog) -> Any:
-        return self._actor("log", Log(Signer(NETWORK, key_of("log")), known), log_store("log", MEMORY, known))
+        banks = [key_of(name).public for name in self.currencies]
+        return self._actor("log", Log(Signer(NETWORK, key_of("log")), known, banks), log_store("log", MEMORY, known))
 
     def _actor(self, name: str, party: Party, store: Store) -> Actor:
         return Actor(name, party, store, lambda: self.now, self._entropy)

@@ -19,6 +19,7 @@ from anonnet.limits import (
     RETRY_SECONDS_MAX,
     TURNS_BATCH_MAX,
 )
+from anonnet.parties.announcing import Announcing
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.mint import Mint, Minted
 from anonnet.parties.settling import Settling
@@ -54,8 +55,9 @@ class Bank(Party):
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
+        self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
-        super().__init__(signer, self.mint, Teller(signer), self.settling)
+        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing)
 
     # Before the turn: what needs no memory.
 
@@ -210,7 +212,9 @@ class Bank(Party):
 
     @on(Forget, by=From.OWNER)
     def forget(self, turn: BankTurn, asked: Asked[Forget]) -> Answer:
-        """What docs/data.md says; first the locks that are over, since a brand ends when nothing holds it any more."""
+        """What docs/data.md says; first the locks that are over, since a brand ends when nothing holds it any more.
+        And once a day the next brands are taken to where they are published."""
+        self.announcing.announce(turn)
         lapsed = self._lapse(turn)
         gone = turn.store.forget(turn.now, self.mint.over(turn.now), most=FORGET_ROWS_MAX)
         return Answer(more=gone == FORGET_ROWS_MAX or lapsed == TURNS_BATCH_MAX)

@@ -7,12 +7,14 @@ arrives in which order; its time never falls, so a commit cannot come after an a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
+from anonnet.parties.chaining import Chaining
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, on
 from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import (
@@ -39,11 +41,17 @@ from anonnet.wire.signed import Checked, Signed, Signer
 class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
-    def __init__(self, signer: Signer, known: KnownLog) -> None:
+    def __init__(self, signer: Signer, known: KnownLog, banks: Collection[bytes] = ()) -> None:
+        """`banks`: whose brands it publishes."""
         self.known = known
         self.identity = known.identity
         self.certifying = None if known.decides_alone else Certifying(signer, known)
-        super().__init__(signer, *([self.certifying] if self.certifying else []))
+        chaining = Chaining(known, banks, self._grown)
+        super().__init__(signer, chaining, *([self.certifying] if self.certifying else []))
+
+    def _grown(self, turn: LogTurn, shard: int) -> None:
+        if self.certifying:
+            self.certifying.collect(turn, shard)
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
@@ -151,6 +159,5 @@ class Log(Party):
         closing = [shard for shard in decided if not turn.store.is_closed(shard)]
         for shard in closing:
             append(turn, self.known, shard, entry(EntryKind.CLOSE, time))
-            if self.certifying:
-                self.certifying.collect(turn, shard)
+            self._grown(turn, shard)
         return Answer(more=bool(closing) or turn.store.forget() > 0)

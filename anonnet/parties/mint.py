@@ -55,6 +55,11 @@ class Mint:
         self._signature = lru_cache(SIGNATURES_REMEMBERED)(self._sign)
         self._terms = signer.sign(Terms(bank=key, claim_seconds=CLAIM_SECONDS, lead_seconds=LEAD_SECONDS_MAX))
 
+    @property
+    def offers(self) -> list[BrandOffer]:
+        """Its brands, as everybody may see them."""
+        return [each.offer for each in self._minted.values()]
+
     def brand(self, brand: bytes) -> Brand:
         """A brand of this bank. Raises Refused."""
         if brand not in self._minted:

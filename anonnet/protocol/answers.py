@@ -10,7 +10,7 @@ from typing import Any
 
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
-from anonnet.protocol.brand import Brands, BrandsOf
+from anonnet.protocol.brand import Brand, Brands, BrandsOf
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.logbook import (
@@ -49,6 +49,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     OpenAccount: (Noted,),
     StatementOf: (Statement,),
     BrandsOf: (Brands,),
+    Brand: (Noted,),
     Claim: (Credit,),
     CatalogueOf: (Catalogue,),
     Order: (GoodsM,),

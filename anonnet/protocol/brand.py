@@ -14,6 +14,7 @@ from anonnet.crypto.blind import Method, PublicKey, check_key_proof
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed
 from anonnet.limits import (
+    BRAND_NOTICE_SECONDS,
     BRAND_WINDOW_SECONDS_MIN,
     BRANDS_MAX,
     CLAIM_SECONDS,
@@ -73,6 +74,16 @@ class Brand(Message):
         """The latest expiration of a sale that its tokens pay: when no outcome can be had, the lock ends with the claim
         time, and the tokens must be exchanged before they are worth nothing."""
         return self.ends - CLAIM_SECONDS - FREED_SECONDS
+
+    def announced_in_time(self, time: int) -> bool:
+        """True if an entry of this time stands in a log's chain long enough before the brand opens."""
+        return time + BRAND_NOTICE_SECONDS <= self.opens
+
+    def competes(self, other: Brand) -> bool:
+        """True if a bank could sign for some under the one and for others under the other at the same time, and so
+        tell its customers apart."""
+        alike = (self.bank, self.currency, self.denomination) == (other.bank, other.currency, other.denomination)
+        return alike and self.opens <= other.closes and other.opens <= self.closes
 
     @property
     def public_key(self) -> PublicKey:

@@ -108,7 +108,7 @@ def follows(prefix: Prefix, entry: Entry) -> None:
     elif entry.kind == EntryKind.BRAND:
         brand = recorded(entry)
         assert isinstance(brand, Brand)
-        _demand(Rule.ONE_BRAND, not any(_compete(brand, other) for other in prefix.brands()), "two open brands")
+        _demand(Rule.ONE_BRAND, not any(map(brand.competes, prefix.brands())), "two open brands")
 
 
 def decision(prefix: Prefix, transaction: Transaction) -> Decision:
@@ -209,9 +209,3 @@ def _check_standing(standing: Sequence[Entry], entry: Entry) -> None:
     assert isinstance(pledge, Pledge)
     assert isinstance(authorization_m, AuthorizationM)
     _demand(Rule.RELEASED, pledge.released_by(authorization_m), "a key of another pledge")
-
-
-def _compete(one: Brand, other: Brand) -> bool:
-    """True if a bank could sign for some under the one and for others under the other at the same time."""
-    alike = (one.bank, one.currency, one.denomination) == (other.bank, other.currency, other.denomination)
-    return alike and one.opens <= other.closes and other.opens <= one.closes

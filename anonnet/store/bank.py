@@ -20,7 +20,7 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import bookkeeping, errands, ledger, parts
+from anonnet.store import announced, bookkeeping, errands, ledger, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -34,6 +34,7 @@ SCHEMA = (
     + parts.SCHEMA
     + ledger.SCHEMA
     + bookkeeping.SCHEMA
+    + announced.SCHEMA
     + """
 create table if not exists account(key blob primary key, opened integer not null) without rowid;
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
@@ -88,6 +89,7 @@ OF_AN_ENDED_BRAND = (
     "delete from used where token in (select token from used where brand = ?1 limit ?2)",
     "delete from blinded where brand = ?1 and message in (select message from blinded where brand = ?1 limit ?2)",
     bookkeeping.OF_AN_ENDED_BRAND,
+    announced.OF_AN_ENDED_BRAND,
 )
 PAST = (
     "delete from sale where outcome_key in (select outcome_key from sale where state != 'locked' and kept < ? limit ?)",
@@ -122,6 +124,7 @@ class BankStore(Store):
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.ledger = Ledger(self._db)
         self.bookkeeping = bookkeeping.Bookkeeping(self._db)
+        self.announced = announced.Announced(self._db)
         self.parts = parts.Parts(self._db)
 
     def end_turn(self) -> None:

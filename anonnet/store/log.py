@@ -23,6 +23,7 @@ from anonnet.store.lock import Lock
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.signed import Signed
 
 VERSION = 2
 
@@ -162,6 +163,12 @@ class LogStore(Store):
                 break
             fitting.append(Recorded(entry=body, signature=signature))
         return tuple(fitting)
+
+    def brands(self) -> list[Signed]:
+        """The brands that the chain records, as their banks signed them."""
+        rows = self._db.all("select body from entry where shard = ? order by position", CHAIN)
+        entries = [decode_record(Entry, body) for (body,) in rows]
+        return [decode_record(Signed, entry.body) for entry in entries if entry.kind == EntryKind.BRAND]
 
     # Outcomes.
 

@@ -10,6 +10,7 @@ from anonnet.net.daemon import Running, run_party
 from anonnet.net.dialing import Direct
 from anonnet.parties.log import Log
 from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
 from anonnet_daemons.config import Kind
@@ -23,6 +24,7 @@ async def run(path: Path, *, trust_clock: bool = False) -> None:
     found = reachable(path, Kind.LOG)
     clock = BoundedClock()
     with Folder(path) as folder:
+        banks = [peer.key for peer in found.network.all(Role.BANK)]
         known = KnownLog(found.peer.key, found.peer.policy)
         store = LogStore(str(folder / STORE), seal=partial(known.sealed, found.setup.identity(found.peer)))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
@@ -31,7 +33,7 @@ async def run(path: Path, *, trust_clock: bool = False) -> None:
             await keep_mark(clock, folder)
 
         await run_party(
-            *(Log(found.signer, known), store),
+            *(Log(found.signer, known, banks), store),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

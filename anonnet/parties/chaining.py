@@ -1,0 +1,52 @@
+"""The log's desk for its chain, the one shard that is never dropped: banks' brands (rule ONE_BRAND).
+
+A brand that stands here long enough before it opens is the same for every customer of its bank, since nobody can be
+shown another chain without a proof of it. Only banks of the network file are taken in, and of each only so many brands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from anonnet.errors import Refused, Why
+from anonnet.limits import BRANDS_MAX
+from anonnet.parties.appending import LogTurn, append, entry
+from anonnet.parties.turn import Answer, Asked, on
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.known_log import CHAIN, KnownLog
+from anonnet.protocol.logbook import EntryKind
+from anonnet.protocol.refusal import Noted
+from anonnet.protocol.transaction import expired
+from anonnet.wire.codec import decode, encode
+
+Grown = Callable[[LogTurn, int], None]
+"""Called when a shard has grown: its mirrors are asked for their cosignatures."""
+
+
+class Chaining:
+    """The desk for the chain."""
+
+    def __init__(self, known: KnownLog, banks: Collection[bytes], grown: Grown) -> None:
+        self._known = known
+        self._banks = frozenset(banks)
+        self._grown = grown
+
+    @on(Brand)
+    def brand(self, turn: LogTurn, asked: Asked[Brand]) -> Answer:
+        """Record a bank's brand, once, unless another one of its kind is open at the same time."""
+        brand = asked.body
+        if asked.signer != brand.bank or brand.bank not in self._banks:
+            raise Refused(Why.WRONG_SIGNER, "brands are taken from the banks of the network file")
+        standing = turn.store.brands()
+        if asked.signed.body not in [signed.body for signed in standing]:
+            time = max(turn.store.advance(asked.arrival), turn.store.last_time(CHAIN))
+            others = [(each, signed) for signed in standing if isinstance(each := decode(signed.body), Brand)]
+            if rivals := [signed for each, signed in others if brand.competes(each)]:
+                raise Refused(Why.BAD_BRAND, "another brand of its kind is open at that time", evidence=rivals[:1])
+            if not brand.announced_in_time(time):
+                raise Refused(Why.TOO_LATE, "a brand has to stand here for some while before it opens")
+            if sum(each.bank == brand.bank and not expired(each.ends, time) for each, _ in others) >= BRANDS_MAX:
+                raise Refused(Why.FULL, "so many brands of this bank have not ended")
+            append(turn, self._known, CHAIN, entry(EntryKind.BRAND, time, encode(asked.signed)))
+            self._grown(turn, CHAIN)
+        return Answer(Noted(request=asked.signed.hash))
