@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.parties.mirror import Mirror
@@ -150,6 +151,12 @@ class Wall:
         """Pairs of names that cannot reach each other; the log is called "log"."""
         self.heard: list[tuple[str, str, Said]] = []
         self._names = {key_of(name).public: name for name in names} | {known.identity: "log"}
+
+    def put_on_file(self, name: str, path: Path) -> Actor:
+        """Give a mirror that has done nothing yet a store in this file."""
+        store = MirrorStore(str(path))
+        self.mirrors[name] = Actor(name, self.mirrors[name].party, store, lambda: self.now, lambda: bytes(32))
+        return self.mirrors[name]
 
     def _actor(self, name: str) -> Actor:
         key = key_of(name)

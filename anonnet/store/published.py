@@ -1,0 +1,179 @@
+"""What a log or a mirror publishes, read beside its daemon: checkpoints, hashes of the trees, entries.
+
+Read-only connections of their own, so that no reader waits for a turn and no turn for a reader. Of a log only that
+counts as published which its lock has moved to: what it has not answered for yet is shown to nobody. A method returns
+None for what is not there, or not any more; all but the list of shards read a bounded number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from anonnet.protocol.known_log import KnownLog
+from anonnet.store import lock, log, mirror
+from anonnet.store.database import Database
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.merkle import inclusion_path
+from anonnet.tlog.tiles import TILE_BITS, TILE_WIDTH, Bundle, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A shard as it is published now. `note` is its newest checkpoint with all cosignatures known here."""
+
+    log: bytes
+    shard: int
+    note: bytes
+    size: int
+    """How many entries the checkpoint covers."""
+    tree: int
+    """What names its rows."""
+    certified: int = 0
+    """How many entries the newest checkpoint covers that a quorum has cosigned; 0 where the log decides alone."""
+    frozen: bool = False
+    """There is evidence here that the log has forked this shard or broken a rule in it."""
+
+
+class Shelf(Protocol):
+    """What the web shows, of a log or of a mirror."""
+
+    def shards(self) -> list[Shown]:
+        """All that are published, the newest first."""
+
+    def shard(self, log: bytes, shard: int) -> Shown | None: ...
+
+    def tile(self, shown: Shown, tile: Tile) -> bytes | None:
+        """Hashes, one after the other."""
+
+    def entries(self, shown: Shown, bundle: Bundle) -> list[bytes] | None: ...
+
+    def inclusion(self, shown: Shown, index: int) -> list[bytes] | None:
+        """The path from the entry at this index to the root of the checkpoint."""
+
+    def close(self) -> None: ...
+
+
+class _Gone(Exception):
+    """A node is not kept any more."""
+
+
+class _Rows:
+    """Nodes and entries of one database, whose shards are named by this column of its entries."""
+
+    def __init__(self, db: Database, column: str) -> None:
+        self._db = db
+        self._column = column
+
+    def tile(self, shown: Shown, tile: Tile) -> bytes | None:
+        if not tile.within(shown.size):
+            return None
+        start = tile.index * TILE_WIDTH
+        rows = self._db.all(
+            "select hash from node where tree = ? and level = ? and position >= ? and position < ? order by position",
+            *(shown.tree, TILE_BITS * tile.level, start, start + tile.width),
+        )
+        return b"".join(hash for (hash,) in rows) if len(rows) == tile.width else None
+
+    def entries(self, shown: Shown, bundle: Bundle) -> list[bytes] | None:
+        end = bundle.start + bundle.width
+        if end > shown.size:
+            return None
+        rows = self._db.all(
+            f"select body from entry where {self._column} = ? and position >= ? and position < ? order by position",
+            *(shown.tree, bundle.start, end),
+        )
+        return [body for (body,) in rows] if len(rows) == bundle.width else None
+
+    def inclusion(self, shown: Shown, index: int) -> list[bytes] | None:
+        if index >= shown.size:
+            return None
+
+        def node(level: int, position: int) -> bytes:
+            row = self._db.one(
+                "select hash from node where tree = ? and level = ? and position = ?", shown.tree, level, position
+            )
+            if row is None:
+                raise _Gone
+            return bytes(row[0])
+
+        try:
+            return inclusion_path(node, index, shown.size)
+        except _Gone:
+            return None
+
+
+def _size(note: bytes) -> int:
+    return SignedCheckpoint.parse(note).body.size
+
+
+def _with(note: bytes, lines: Iterable[tuple[Any, ...]]) -> bytes:
+    return note + "".join(line for (line,) in lines).encode()
+
+
+class LogShelf:
+    """What a log publishes."""
+
+    def __init__(self, path: Path | str, known: KnownLog) -> None:
+        """Open `path` and the lock beside it, which the log's daemon has made. Raises BadStart."""
+        self._db = Database(path, version=log.VERSION, read_only=True)
+        self._lock = Database(lock.beside(str(path)), version=lock.VERSION, read_only=True)
+        self._known = known
+        rows = _Rows(self._db, "shard")
+        self.tile, self.entries, self.inclusion = rows.tile, rows.entries, rows.inclusion
+
+    def shards(self) -> list[Shown]:
+        rows = self._db.all("select shard from head union select shard from final order by shard desc")
+        found = (self.shard(self._known.identity, shard) for (shard,) in rows)
+        return [shown for shown in found if shown]
+
+    def shard(self, log: bytes, shard: int) -> Shown | None:
+        if log != self._known.identity:
+            return None
+        row = self._lock.one("select note from lock where origin = ?", self._known.origin(shard))
+        if row is None:
+            return None
+        note, size = row[0], _size(row[0])
+        final = self._db.one("select note from final where shard = ?", shard)
+        if final:
+            return Shown(log, shard, final[0], _size(final[0]), shard)
+        lines = self._db.all("select line from cosignature where shard = ? and size = ? order by mirror", shard, size)
+        (met,) = self._db.one("select max(size) from checkpoint where shard = ? and met = 1", shard)
+        return Shown(log, shard, _with(note, lines), size, shard, certified=met or 0)
+
+    def close(self) -> None:
+        self._lock.close()
+        self._db.close()
+
+
+class MirrorShelf:
+    """What a mirror publishes of the logs that it follows: what it has verified."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Open `path`, which the mirror's daemon has made. Raises BadStart."""
+        self._db = Database(path, version=mirror.VERSION, read_only=True)
+        rows = _Rows(self._db, "tree")
+        self.tile, self.entries, self.inclusion = rows.tile, rows.entries, rows.inclusion
+
+    def shards(self) -> list[Shown]:
+        rows = self._db.all("select log, shard from copy where size > 0 order by log, shard desc")
+        found = (self.shard(*row) for row in rows)
+        return [shown for shown in found if shown]
+
+    def shard(self, log: bytes, shard: int) -> Shown | None:
+        row = self._db.one(
+            "select tree, checkpoint.size, note, frozen from copy join checkpoint using(tree)"
+            " where log = ? and shard = ? order by checkpoint.size desc limit 1",
+            *(log, shard),
+        )
+        if row is None:
+            return None
+        tree, size, note, frozen = row
+        lines = self._db.all("select line from cosignature where tree = ? and size = ? order by mirror", tree, size)
+        (met,) = self._db.one("select max(size) from checkpoint where tree = ? and met = 1", tree)
+        return Shown(log, shard, _with(note, lines), size, tree, certified=met or 0, frozen=bool(frozen))
+
+    def close(self) -> None:
+        self._db.close()
