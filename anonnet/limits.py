@@ -253,6 +253,29 @@ CHUNKS_PER_SYNC = 256
 WAITING_FOLLOWERS_MAX = 256
 """Connections that wait at one log for its next entry."""
 
+# A log or a mirror over HTTP.
+
+HTTP_CONNECTIONS_MAX = 128
+"""Open HTTP connections of one daemon: with CONNECTIONS_MAX far below the usual limit of 1,024 files."""
+
+HTTP_ADDRESS_CONNECTIONS_MAX = 32
+"""Of these from one address: a browser opens six, a web server in front some more."""
+
+HTTP_STREAMS_MAX = 4
+"""Requests at once on one HTTP/2 connection: reads come one after the other anyway."""
+
+HTTP_IDLE_SECONDS = 5
+"""How long a connection may be open between two requests, so that who stalls does not keep others out."""
+
+HTTP_SEND_SECONDS = 10
+"""How long a peer may take for one piece of an answer; no longer than STOP_SECONDS, as it is not interrupted."""
+
+HTTP_CONNECTION_SECONDS = 120
+"""How long a connection may be open at all: enough to fetch a large shard's bundles, no home for who drips bytes."""
+
+HTTP_CACHE_SECONDS = 7 * 24 * 3600
+"""Caches may keep tiles so long. They never change, but they are to be forgotten when the log forgets them."""
+
 # How long a wait may be.
 
 HANDSHAKE_SECONDS = 10

@@ -1,0 +1,38 @@
+"""What is answered under which path, of a log or of a mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from anonnet.errors import Fatal
+from anonnet.net.threads import Threads
+from anonnet.protocol.known_log import KnownLog
+from anonnet.store.published import Shelf
+from anonnet.web.files import PREFIX, Files
+from anonnet.web.responses import refused, unreadable
+
+
+def site(shelf: Shelf, known: Mapping[bytes, KnownLog]) -> Starlette:
+    """The application that shows these logs. It reads in one thread, which holds neither the loop nor itself up."""
+    threads, files = Threads(1), Files(shelf, known)
+
+    def route(path: str, answer: Callable[[Request], Response]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            return await threads.run(partial(answer, request))
+
+        return Route(path, endpoint, methods=["GET"])
+
+    return Starlette(
+        routes=[
+            route(f"{PREFIX}/checkpoint", files.checkpoint),
+            route(f"{PREFIX}/tile/{{rest:path}}", files.tile),
+        ],
+        exception_handlers={HTTPException: refused, Fatal: unreadable},
+    )
