@@ -15,6 +15,7 @@ from anonnet.errors import Fatal
 from anonnet.net.threads import Threads
 from anonnet.protocol.known_log import KnownLog
 from anonnet.store.published import Shelf
+from anonnet.web.explorer import STATIC, Explorer, static
 from anonnet.web.files import PREFIX, Files
 from anonnet.web.responses import refused, unreadable
 
@@ -22,6 +23,7 @@ from anonnet.web.responses import refused, unreadable
 def site(shelf: Shelf, known: Mapping[bytes, KnownLog]) -> Starlette:
     """The application that shows these logs. It reads in one thread, which holds neither the loop nor itself up."""
     threads, files = Threads(1), Files(shelf, known)
+    explorer = Explorer(shelf, known, files)
 
     def route(path: str, answer: Callable[[Request], Response]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -31,6 +33,10 @@ def site(shelf: Shelf, known: Mapping[bytes, KnownLog]) -> Starlette:
 
     return Starlette(
         routes=[
+            route("/", explorer.index),
+            *(route(f"/{name}", static) for name in STATIC),
+            route(f"{PREFIX}/", explorer.shard),
+            route(f"{PREFIX}/entry/{{index}}", explorer.entry),
             route(f"{PREFIX}/checkpoint", files.checkpoint),
             route(f"{PREFIX}/tile/{{rest:path}}", files.tile),
         ],
