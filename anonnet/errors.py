@@ -53,6 +53,7 @@ class Why(enum.StrEnum):
     BAD_KEY = "bad-key"  # the merchandise key is not the one that the transaction number promised
     BAD_GOODS = "bad-goods"
     WRONG_PRICE = "wrong-price"
+    NO_RECEIPT = "no-receipt"  # the contract wants goods_q, and it is not here; or it wants none, and Q is named
     WRONG_LOG = "wrong-log"
     NO_EXACT_AMOUNT = "no-exact-amount"
     FULL = "full"  # a named limit is reached; ask again later

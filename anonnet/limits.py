@@ -225,6 +225,10 @@ CIRCUITS_PER_ADDRESS_MAX = 64
 ERRANDS_AT_ONCE_MAX = 32
 """Errands of one daemon under way at the same time."""
 
+RECEIPTS_MAX = 8
+"""Keys that have signed for the goods of one order: a wallet signs with another one where what it first paid with turns
+out to be spent."""
+
 UNPAID_ORDERS_MAX = 256
 """Orders of one merchant that nobody has paid yet: each has cost a pass over the goods."""
 

@@ -106,8 +106,8 @@ class Bank(Party):
         transaction = asked.body.transaction
         if transaction.log not in self.logs:
             raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
-        if transaction.entry_key or asked.body.receiver_key:
-            raise Refused(Why.UNKNOWN, "this bank serves neither sealed entries nor two-sided delivery")
+        if transaction.entry_key:
+            raise Refused(Why.UNKNOWN, "this bank does not serve sealed entries")
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")
         if expired(transaction.expiration, asked.arrival):

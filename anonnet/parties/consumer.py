@@ -28,14 +28,10 @@ from anonnet.parties.settling import Settling
 from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.goods import GoodsM, Order, order_id
+from anonnet.protocol.goods import GoodsM, GoodsQ, Order, order_id
 from anonnet.protocol.history import paid_by_another
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.local import (
-    Buy,
-    PurchaseOf,
-    Started,
-)
+from anonnet.protocol.local import Buy, PurchaseOf, Started
 from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.outcome import committed
@@ -189,11 +185,26 @@ class Consumer(Party):
         return turn.store.free_tokens([each for each in brands if self.purse.brands[each].pays_until >= expiration])
 
     def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
-        """Bind the tokens durably, then send P2 over them."""
-        signed = self.purse.authorization_q(bought.buy.bank, transaction, chosen)
+        """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first."""
+        wish, offer = bought.buy, bought.goods_m
+        assert offer is not None
+        if bought.terms.contract.receipt:
+            goods_q = self.purse.goods_q(offer, wish.merchant, transaction.number, chosen)
+            signed = self.purse.authorization_q(wish.bank, transaction, chosen, goods_q.signatures[0].signer)
+            turn.store.errands.add(wish.merchant, goods_q, subject=bought.id, due=turn.now)
+        else:
+            signed = self.purse.authorization_q(wish.bank, transaction, chosen)
+            turn.store.errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
         turn.store.bind(chosen, wallet.LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
-        turn.store.errands.add(bought.buy.bank, signed, subject=bought.id, due=turn.now)
+
+    @on(Noted, by=From.ERRAND, to=(GoodsQ,))  # CD2
+    def goods_q_noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
+        """The merchant has his receipt, without which he would take no P3."""
+        bought = self._about(turn, asked)
+        assert bought.authorization_q is not None
+        turn.store.errands.add(bought.buy.bank, bought.authorization_q, subject=bought.id, due=turn.now)
+        return done(turn, asked)
 
     # Purchase: P3 and the outcome.
 

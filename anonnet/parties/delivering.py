@@ -16,7 +16,8 @@ from pathlib import Path
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import TREES_MAX, UNPAID_ORDERS_MAX
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
-from anonnet.protocol.goods import Chunk, ChunkOf, Contract, GoodsM, Order, order_id
+from anonnet.protocol.goods import Chunk, ChunkOf, Contract, GoodsM, GoodsQ, Order, order_id
+from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import expired, number_of
 from anonnet.store.goods import Leaves, Measured, Sealed, seal, sealed_chunk
 from anonnet.store.merchant import Item, MerchantSale, MerchantStore
@@ -115,6 +116,17 @@ class Delivering:
         turn.store.offer(sale.number, goods_m, sealed.leaves)
         return Answer(goods_m)
 
+    @on(GoodsQ, keys=lambda asked: [asked.body.number])
+    def goods_q(self, turn: MerchantTurn, asked: Asked[GoodsQ]) -> Answer:
+        """CD2 "supplies the merchant with the signature by q of the goods description" (paper), before any P4."""
+        sale = sale_of(turn, asked.body.number)
+        if sale.goods_m is None or not sale.terms.contract.receipt:
+            raise Refused(Why.UNKNOWN, "no contract that wants a receipt")
+        if not asked.body.is_for(sale.goods_m, self._key):
+            raise Refused(Why.UNKNOWN, "no such contract")
+        turn.store.keep_receipt(sale.number, asked.signer, asked.signed)
+        return Answer(Noted(request=asked.signed.hash))
+
     def _contract(self, item: Item) -> Contract:
         sell, measured = item.sell, item.measured
         return Contract(
@@ -129,6 +141,7 @@ class Delivering:
             banks=sell.banks,
             logs=self._logs,
             valid_until=sell.valid_until,
+            receipt=sell.receipt,
         )
 
     def _item(self, turn: MerchantTurn, name: str) -> Item:

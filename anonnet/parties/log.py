@@ -63,8 +63,6 @@ class Log(Party):
             check_authorization_m(said)
         elif isinstance(body, Pledge):
             check_pledge(said)
-        if isinstance(body, AuthorizationM | Pledge) and body.receiver_key:
-            raise Refused(Why.UNKNOWN, "this log does not serve two-sided delivery")
 
     def _check_transaction(self, transaction: Transaction) -> None:
         if transaction.log != self.identity:

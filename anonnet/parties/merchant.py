@@ -42,7 +42,7 @@ from anonnet.store.merchant import (
     MerchantSale,
     MerchantStore,
 )
-from anonnet.wire.codec import decode, encode
+from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer
 
 MerchantTurn = Turn[MerchantStore]
@@ -83,6 +83,8 @@ class Merchant(Party):
         sale = sale_of(turn, transaction.number)
         if sale.authorization_b is None:
             self._check_acceptable(sale, asked)
+            if promise.receiver_key and turn.store.receipt(sale.number, promise.receiver_key) is None:
+                raise Refused(Why.NO_RECEIPT, "nobody has signed for the goods with this key")
             authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
             turn.store.authorize(sale.number, asked.signed, authorization_m, transaction.expiration)
             if self.logs[transaction.log].decides_alone:
@@ -106,8 +108,10 @@ class Merchant(Party):
             raise Refused(Why.WRONG_PRICE)
         if transaction.log not in contract.logs:
             raise Refused(Why.WRONG_LOG)
-        if transaction.entry_key or promise.receiver_key:
-            raise Refused(Why.UNKNOWN, "this merchant serves neither sealed entries nor two-sided delivery")
+        if transaction.entry_key:
+            raise Refused(Why.UNKNOWN, "this merchant does not serve sealed entries")
+        if bool(promise.receiver_key) != bool(contract.receipt):
+            raise Refused(Why.NO_RECEIPT, "the contract wants a receipt, or wants none")
         if expired(transaction.expiration, asked.arrival + MERCHANT_MARGIN_SECONDS):
             raise Refused(Why.TOO_SOON, "no time is left to reach the log")
 
@@ -214,8 +218,9 @@ class Merchant(Party):
         if asked.signer != asked.answers.receiver:
             raise Malformed("a credit of another bank")
         sale, credit = sale_of(turn, asked.body.transaction.number), asked.body
-        promised = AuthorizationB(transaction=credit.transaction, currency=credit.currency, value=credit.value)
-        if sale.authorization_b is None or sale.authorization_b.body != encode(promised):
+        promised = decode(sale.authorization_b.body) if sale.authorization_b else None
+        credited = credit.transaction, credit.currency, credit.value
+        if not isinstance(promised, AuthorizationB) or credited != promised.credit:
             raise Malformed("a credit that is not what the bank promised")
         if sale.state == COMMITTED:
             turn.store.credit(sale.number, asked.signed)

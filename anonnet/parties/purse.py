@@ -13,6 +13,7 @@ from anonnet.limits import PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import exact_payment
 from anonnet.protocol.exchange import ExchangeQ, Wanted
+from anonnet.protocol.goods import GoodsQ
 from anonnet.protocol.local import Holding
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import Restore
@@ -98,21 +99,31 @@ class Purse:
                 chosen.append(held)
         return chosen
 
-    def authorization_q(self, bank: bytes, transaction: Transaction, chosen: Sequence[Held]) -> Signed:
+    def authorization_q(
+        self, bank: bytes, transaction: Transaction, chosen: Sequence[Held], receiver_key: bytes = b""
+    ) -> Signed:
         """P2 over these tokens, signed with all their keys."""
-        q = AuthorizationQ(bank=bank, transaction=transaction, payments=self._payments(chosen))
+        payments = self._payments(chosen)
+        q = AuthorizationQ(bank=bank, transaction=transaction, receiver_key=receiver_key, payments=payments)
         return self._keys(chosen).sign(q)
 
+    def goods_q(self, goods_m: Signed, merchant: bytes, number: bytes, chosen: Sequence[Held]) -> Signed:
+        """CD2: the receipt for P1, signed with the key of one of these tokens."""
+        receiver = min((self._key(held) for held in chosen), key=lambda key: key.public)
+        return Signer(self.network, receiver).sign(GoodsQ(merchant=merchant, number=number, goods_m=goods_m.hash))
+
+    def _key(self, held: Held) -> SigningKey:
+        return self.secrets(held.brand, held.lane, held.position).key
+
     def _keys(self, tokens: Sequence[Held]) -> Signer:
-        return Signer(self.network, *(self.secrets(held.brand, held.lane, held.position).key for held in tokens))
+        return Signer(self.network, *map(self._key, tokens))
 
     def _payments(self, tokens: Sequence[Held]) -> tuple[Payment, ...]:
         return tuple(sorted((self._payment(held) for held in tokens), key=lambda payment: payment.token.id))
 
     def _payment(self, held: Held) -> Payment:
         assert held.signature is not None, "a token is complete before it is spent"
-        public = self.secrets(held.brand, held.lane, held.position).key.public
-        token = Token(brand=held.brand, public_key=public, signature=held.signature)
+        token = Token(brand=held.brand, public_key=self._key(held).public, signature=held.signature)
         return Payment(token=token, amount=self.worth(held))
 
     def holding(self, brand_id: bytes, state: str, count: int) -> Holding:

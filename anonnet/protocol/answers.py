@@ -12,7 +12,7 @@ from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand, Brands, BrandsOf
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
+from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import (
     CheckpointIs,
     CheckpointOf,
@@ -54,6 +54,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     CatalogueOf: (Catalogue,),
     Order: (GoodsM,),
     ChunkOf: (Chunk,),
+    GoodsQ: (Noted,),
     OutcomeOf: (Commit, Certificate, Abort, Undecided),
     Follow: (Entries,),
     CheckpointOf: (CheckpointIs,),

@@ -42,5 +42,7 @@ Name = Annotated[str, Between(1, NAME_MAX)]
 """A name people read."""
 Text = Annotated[str, Between(0, TEXT_MAX)]
 """What people read."""
+Flag = Annotated[int, Between(0, 1)]
+"""1: yes. There are no booleans on the wire."""
 Index = Annotated[int, Between(0, 2**53)]
 """A position in a list that only grows."""

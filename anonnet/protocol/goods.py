@@ -5,6 +5,11 @@
 "It is essential that the contract contain a description of the goods in order to provide one-sided certified
 delivery." The signature covers the Merkle root (RFC 6962) over the sealed chunks, so goods of any size are signed
 for, and each chunk verifies on arrival.
+
+    CD2. C -> M   [goods_m]_q   goods_q
+
+Where the contract wants a receipt ("Two-Sided Certified Delivery"), the consumer signs for P1 and the sealed goods with
+the key of a token that will pay, and P2 to P5a name that key.
 """
 
 from __future__ import annotations
@@ -23,11 +28,12 @@ from anonnet.limits import (
     PATH_MAX,
     SMALL_FRAME_MAX,
 )
-from anonnet.protocol.fields import Currency, Hash, Key, KeyOrNone, Name, Number, Seconds, Secret, SomeUnits, Text
+from anonnet.protocol.fields import Currency, Flag, Hash, Key, KeyOrNone, Name, Number, Seconds, Secret, SomeUnits, Text
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import check_key_or_none
 from anonnet.tlog.merkle import leaf_hash, verify_inclusion
 from anonnet.wire.codec import Between, Message, Record, message, record
+from anonnet.wire.signed import Signed
 
 PARTIES_MAX = 8
 """Banks, and logs, that one contract accepts."""
@@ -41,6 +47,7 @@ class Contract(Record):
     """What is sold, for how much, through which banks and logs; valid for orders until `valid_until`.
 
     `hash` is SHA-256 of the goods, `root` the Merkle root over their 64 KiB chunks: a judge can check one chunk.
+    `receipt`: the merchant commits only against goods_q.
     """
 
     item: Name
@@ -54,6 +61,7 @@ class Contract(Record):
     banks: Parties
     logs: Parties
     valid_until: Seconds
+    receipt: Flag = 0
 
     @property
     def chunks(self) -> int:
@@ -68,7 +76,7 @@ class Contract(Record):
 
 @record
 class Offer(Record):
-    """One line of a catalogue; `banks` are those at which it can be paid."""
+    """One line of a catalogue; `banks` are those at which it can be paid. `receipt` as in the contract."""
 
     item: Name
     description: Text
@@ -77,6 +85,7 @@ class Offer(Record):
     currency: Currency
     price: SomeUnits
     banks: Parties
+    receipt: Flag = 0
 
 
 @message(Step.CATALOGUE_OF, signed=False, frame_max=KIB)
@@ -92,7 +101,7 @@ class Catalogue(Message):
     """M -> C: a page of the catalogue, in the order of the items' names; more follow if `more` is 1."""
 
     offers: Annotated[tuple[Offer, ...], Between(0, CATALOGUE_MAX)]
-    more: Annotated[int, Between(0, 1)]
+    more: Flag
 
 
 @message(Step.ORDER, signed=False, frame_max=KIB)
@@ -128,6 +137,22 @@ class GoodsM(Message):
 
     def check(self) -> None:
         check_key_or_none(self.entry_key, "entry_key")
+
+
+@message(Step.CD2, signed=True, frame_max=KIB)
+class GoodsQ(Message):
+    """CD2, C -> M, signed by the key Q that P2 will name: P1 with this hash, and all its sealed goods, have come.
+
+    The paper's {goods_m}_q, a signature without the plaintext: `goods_m` is the request hash of P1.
+    """
+
+    merchant: Key
+    number: Number
+    goods_m: Hash
+
+    def is_for(self, goods_m: Signed, merchant: bytes) -> bool:
+        """True if this merchant's P1 is the one that was signed for."""
+        return (self.merchant, self.goods_m) == (merchant, goods_m.hash)
 
 
 @message(Step.CHUNK_OF, signed=False, frame_max=KIB)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
-from anonnet.protocol.fields import Currency, Hash, Key, Name, Seconds, SomeUnits, Text, Units
+from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
 from anonnet.protocol.transaction import expired
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
@@ -94,7 +94,7 @@ class Books(Message):
 @message(Local.SELL, signed=False, frame_max=32 * KIB)
 class Sell(Message):
     """Owner of a merchant: sell this file under this name from now on, to be paid at one of these banks (none: at any
-    that he accepts). The file must stay where it is."""
+    that he accepts). The file must stay where it is. `receipt`: only to who signs for the goods before she pays."""
 
     item: Name
     path: Annotated[str, Between(1, PATH_BYTES_MAX)]
@@ -104,6 +104,7 @@ class Sell(Message):
     price: SomeUnits
     valid_until: Seconds
     banks: Annotated[tuple[Hash, ...], Between(0, PARTIES_MAX)] = ()
+    receipt: Flag = 0
 
 
 @message(Local.SALES_OF, signed=False, frame_max=KIB)
@@ -160,7 +161,8 @@ class Buy(Message):
     """Owner of a wallet: buy this item for at most this price, through this bank and log.
 
     The sale expires `lead` seconds after the log's time at which the goods have arrived. Goods of more than `size_max`
-    bytes are not fetched: they come before they are paid for, and would fill the disk.
+    bytes are not fetched: they come before they are paid for, and would fill the disk. `receipt`: sign for the goods
+    where the contract wants that, which shows merchant and log the key of a token.
     """
 
     merchant: Key
@@ -171,6 +173,7 @@ class Buy(Message):
     log: Hash
     lead: Seconds
     size_max: Size = GOODS_BYTES_MAX
+    receipt: Flag = 0
 
     def complaint(self, terms: GoodsM, now: int) -> str:
         """What is wrong with an offer for this wish, in words; empty if it is acceptable."""
@@ -183,6 +186,8 @@ class Buy(Message):
             return f"the goods have {contract.size} bytes"
         if self.bank not in contract.banks or self.log not in contract.logs:
             return "the merchant does not accept this bank or this log"
+        if contract.receipt and not self.receipt:
+            return "the merchant wants a receipt for the goods, signed with the key of a token that pays"
         if expired(contract.valid_until, now):
             return "the offer is no longer valid"
         return "this wallet does not serve sealed entries" if terms.entry_key else ""

@@ -16,7 +16,7 @@ from anonnet.errors import Malformed, Refused, Why
 from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
-from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.outcome import Logs, aborted_in, committed_in, is_commit
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, check_authorization_q
 from anonnet.protocol.recovery import StateOf
@@ -30,6 +30,7 @@ B = TypeVar("B")
 
 NAMES: dict[type[Message], str] = {
     GoodsM: "goods_m",
+    GoodsQ: "goods_q",
     AuthorizationQ: "authorization_q",
     AuthorizationB: "authorization_b",
     Abort: "abort",
@@ -86,6 +87,7 @@ class Papers:
     logs: Logs
     brands: dict[bytes, Paper[Brand]] = field(default_factory=dict)
     offers: list[Paper[GoodsM]] = field(default_factory=list)
+    receipts: list[Paper[GoodsQ]] = field(default_factory=list)
     orders: list[Paper[AuthorizationQ]] = field(default_factory=list)
     promises: list[Paper[AuthorizationB]] = field(default_factory=list)
     commits: list[Paper[AuthorizationM]] = field(default_factory=list)
@@ -123,7 +125,7 @@ class Papers:
 
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
-        yield from (self.offers, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
+        yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
         yield from (self.questions, self.refusals, self.credits, self.statements)
 
     def _take(self, source: str, signed: Signed) -> None:
@@ -149,6 +151,7 @@ class Papers:
     def _lists(self) -> dict[type[Message], list[Any]]:
         return {
             GoodsM: self.offers,
+            GoodsQ: self.receipts,
             AuthorizationQ: self.orders,
             AuthorizationB: self.promises,
             ExchangeQ: self.exchanges,

@@ -66,6 +66,11 @@ class AuthorizationB(Message):
     def check(self) -> None:
         check_key_or_none(self.receiver_key, "receiver_key")
 
+    @property
+    def credit(self) -> tuple[Transaction, str, int]:
+        """What the bank owes if the transaction commits: for which sale, the currency, how much of it."""
+        return self.transaction, self.currency, self.value
+
     @classmethod
     def answering(cls, q: AuthorizationQ, currency: str) -> AuthorizationB:
         """The promise that answers P2, in the currency of its tokens."""

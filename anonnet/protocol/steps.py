@@ -22,6 +22,9 @@ class Step(enum.IntEnum):
     P5A = 21
     P5B = 22
 
+    # Paper, "Two-Sided Certified Delivery"; its other steps are those of the purchase, with Q in them.
+    CD2 = 23
+
     # What the paper leaves unnamed; anybody may say these two.
     REFUSED = 33
     NOTED = 34

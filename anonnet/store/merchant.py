@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RETENTION_SECONDS
+from anonnet.errors import Refused, Why
+from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RECEIPTS_MAX, RETENTION_SECONDS
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
+from anonnet.protocol.purchase import AuthorizationB
 from anonnet.store import answered, errands, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -48,6 +50,12 @@ create table if not exists sale(
     outcome blob,               -- the commit
     expiration integer,         -- of the transaction, once there is one
     kept integer not null       -- it goes after this second, or moves on before
+) without rowid;
+create table if not exists receipt(
+    number blob not null,
+    signer blob not null,       -- Q
+    goods_q blob not null,
+    primary key(number, signer)
 ) without rowid;
 create index if not exists sale_state on sale(state, opened);
 create index if not exists sale_deadline on sale(expiration) where state = 'authorized';
@@ -99,6 +107,7 @@ class Item:
             currency=sell.currency,
             price=sell.price,
             banks=sell.banks,
+            receipt=sell.receipt,
         )
 
 
@@ -123,6 +132,12 @@ class MerchantSale:
         body = decode(self.goods_m.body)
         assert isinstance(body, GoodsM)
         return body
+
+    @property
+    def receiver_key(self) -> bytes:
+        """Q of the promise that was taken; empty without one, or where the contract wants no receipt."""
+        body = decode(self.authorization_b.body) if self.authorization_b else None
+        return body.receiver_key if isinstance(body, AuthorizationB) else b""
 
 
 class MerchantStore(Store):
@@ -166,7 +181,9 @@ class MerchantStore(Store):
 
     def forget_unpaid(self, now: int) -> None:
         """Drop orders that nobody has paid in their time. Their keys were shown to nobody."""
-        self._db.run("delete from sale where state in (?, ?) and kept < ?", SEALING, OFFERED, now)
+        unpaid = "from sale where state in (?, ?) and kept < ?"
+        self._db.run(f"delete from receipt where number in (select number {unpaid})", SEALING, OFFERED, now)
+        self._db.run(f"delete {unpaid}", SEALING, OFFERED, now)
 
     def forget(self, now: int, *, most: int) -> int:
         """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many."""
@@ -175,6 +192,7 @@ class MerchantStore(Store):
         for (number,) in numbers:
             self.errands.end_all(number)
             self.answered.drop(number)
+            self._db.run("delete from receipt where number = ?", number)
             self._db.run("delete from sale where number = ?", number)
         return len(numbers)
 
@@ -210,6 +228,20 @@ class MerchantStore(Store):
             "update sale set kept = ? where number = ? and state = ? and kept < ?",
             *(now + ORDER_SECONDS, number, OFFERED, now + ORDER_SECONDS // 2),
         )
+
+    def keep_receipt(self, number: bytes, signer: bytes, goods_q: Signed) -> None:
+        """Somebody has signed for the goods of this order. Refuses one key too many."""
+        self.touch(number)
+        self._db.run("insert or ignore into receipt values(?, ?, ?)", number, signer, encode(goods_q))
+        (count,) = self._db.one("select count(*) from receipt where number = ?", number)
+        if count > RECEIPTS_MAX:
+            raise Refused(Why.FULL, "too many keys have signed for these goods")
+
+    def receipt(self, number: bytes, signer: bytes) -> Signed | None:
+        """Goods_q by this key."""
+        self.touch(number)
+        row = self._db.one("select goods_q from receipt where number = ? and signer = ?", number, signer)
+        return _signed(row[0]) if row else None
 
     def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, expiration: int) -> None:
         """P3 is taken and P4 is signed: never another one for this number."""

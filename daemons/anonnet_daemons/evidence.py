@@ -170,10 +170,11 @@ def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = 
     try:
         number = the_one([n for n in store.numbers() if n.hex().startswith(digits.lower())], digits)
         sale, answers = store.by_number(number), store.answered.of(number)
+        receipt = store.receipt(number, sale.receiver_key) if sale else None
     finally:
         store.close()
     assert sale is not None
-    papers = [sale.goods_m, sale.authorization_b, sale.outcome, *answers, *statements]
+    papers = [sale.goods_m, receipt, sale.authorization_b, sale.outcome, *answers, *statements]
     return _export(setup, Author.MERCHANT, papers, into)
 
 

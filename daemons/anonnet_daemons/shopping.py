@@ -45,8 +45,8 @@ LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be bought, from whom, for how much at most, through whom, how long the sale may take, and how large
-    the goods may be."""
+    """What is to be bought, from whom, for how much at most, through whom, how long the sale may take, how large the
+    goods may be, and whether to sign for them where the merchant wants that."""
 
     merchant: Peer
     item: str
@@ -56,6 +56,7 @@ class Wish:
     log: Peer
     lead: int
     size_max: int = GOODS_BYTES_MAX
+    receipt: bool = False
 
     @property
     def command(self) -> Buy:
@@ -69,6 +70,7 @@ class Wish:
             log=self.log.identity,
             lead=self.lead,
             size_max=self.size_max,
+            receipt=int(self.receipt),
         )
 
 

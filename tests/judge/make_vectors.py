@@ -34,6 +34,8 @@ CHOSEN = (
     "bank_justifies_by_exchange",
     "released_and_spent",
     "spent_twice",
+    "merchant_proves_delivery_whole",
+    "receiver_made_up",
     "log_says_both",
     "merchant_signs_two_prices",
     "token_was_spent",

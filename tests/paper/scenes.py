@@ -120,17 +120,17 @@ class Scene(Stage):
         (consumer or self.consumer).command(Withdraw(bank=self.bank_key, currency=CURRENCY, amount=units))
         self.settle()
 
-    def sell(self, item: str = ITEM, goods: bytes = GOODS, price: int = PRICE) -> None:
+    def sell(self, item: str = ITEM, goods: bytes = GOODS, price: int = PRICE, **more: int) -> None:
         """Put goods on sale."""
         path = self.folder / f"{item}.goods"
         path.write_bytes(goods)
         about = {"description": f"The {item}, as sung at noon", "media_type": "audio/la"}
         valid = self.now + 24 * 3600
         self.merchant.command(
-            Sell(item=item, path=str(path), currency=CURRENCY, price=price, valid_until=valid, **about)
+            Sell(item=item, path=str(path), currency=CURRENCY, price=price, valid_until=valid, **about, **more)  # type: ignore[arg-type]
         )
 
-    def buy(self, consumer: Actor | None = None, *, item: str = ITEM, price_max: int = PRICE) -> bytes:
+    def buy(self, consumer: Actor | None = None, *, item: str = ITEM, price_max: int = PRICE, **more: int) -> bytes:
         """Have a consumer begin a purchase; `settle` carries it on."""
         wish = Buy(
             merchant=self.merchant_key,
@@ -141,6 +141,7 @@ class Scene(Stage):
             log=self.log_name,
             lead=LEAD,
             size_max=SIZE_MAX,
+            **more,  # type: ignore[arg-type]
         )
         subject: bytes = (consumer or self.consumer).command(wish).subject
         return subject
@@ -340,13 +341,12 @@ class Deal:
     @property
     def authorization_b(self) -> Signed:
         """P3 as the bank says it."""
-        answer = AuthorizationB.answering(decode(self.authorization_q.body), CURRENCY)  # type: ignore[arg-type]
-        return Signer(NETWORK, key_of("bank")).sign(answer)
+        return by("bank", AuthorizationB.answering(decode(self.authorization_q.body), CURRENCY))  # type: ignore[arg-type]
 
     @property
     def authorization_m(self) -> Signed:
         """P4 as the merchant says it."""
-        return Signer(NETWORK, key_of("merchant")).sign(AuthorizationM(transaction=self.transaction, key=self.key))
+        return by("merchant", AuthorizationM.answering(decode(self.authorization_b.body), self.key))  # type: ignore[arg-type]
 
     @property
     def outcome(self) -> Signed:

@@ -37,6 +37,7 @@ class Planted:
 
 
 PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
+TWO_SIDED = f"{PAPER}/test_two_sided.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
@@ -182,6 +183,16 @@ TABLE = [
         "32-key-before-the-certificate",
         ("tests/unit/parties/test_quorum.py::test_the_key_is_shown_to_nobody_before_its_pledge_is_certified",),
         "assert not scene.said(AuthorizationM)",
+    ),
+    Planted(
+        "50-q-in-one-sided-delivery",
+        (f"{TWO_SIDED}::test_in_one_sided_delivery_nobody_but_the_bank_learns_q",),
+        "Q was shown to the merchant",
+    ),
+    Planted(
+        "51-key-without-the-receipt",
+        (f"{TWO_SIDED}::test_no_key_goes_out_without_the_receipt",),
+        "not refused: Noted",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

@@ -68,6 +68,20 @@ def purchase(folder: Path) -> str:
     return stage.over()
 
 
+@play
+def two_sided_delivery(folder: Path) -> str:
+    stage = curtain(folder, "A purchase against a receipt")
+    stage.silent = True
+    stage.sell(goods=GOODS, receipt=1)
+    stage.silent = False
+
+    stage.act("She buys the song and signs for it, with q of a token, before she pays with that token.")
+    stage.buy(receipt=1)
+    stage.settle()
+    stage.hold()
+    return stage.over()
+
+
 def silent_after(folder: Path, title: str, silence: Callable[[Line], bool]) -> str:
     stage = curtain(folder, title)
     stage.lost = silence

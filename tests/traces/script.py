@@ -13,7 +13,7 @@ from typing import Any
 
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
+from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Used, UsedOf
@@ -32,6 +32,7 @@ PAPER_STEPS = {
     ExchangeQ: "E1 exchange_q",
     ExchangeB: "E2 exchange_b",
     GoodsM: "P1 goods_m",
+    GoodsQ: "CD2 goods_q",
     AuthorizationQ: "P2 authorization_q",
     AuthorizationB: "P3 authorization_b",
     AuthorizationM: "P4 authorization_m",
@@ -87,6 +88,8 @@ def step_name(kind: type[Message]) -> str:
 def rendered(cast: Cast, said: Message | Signed) -> str:
     """What is said, with its signers: [...]_q1,q2."""
     body = body_of(said)
+    if isinstance(body, GoodsQ) and isinstance(said, Signed):
+        cast.token(said.signatures[0].signer)
     words = SAYS[type(body)](cast, body)
     if not isinstance(said, Signed):
         return words
@@ -128,11 +131,16 @@ def _tokens(cast: Cast, payments: tuple[Payment, ...]) -> str:
 
 
 def _authorization_q(cast: Cast, it: AuthorizationQ) -> str:
-    return f"B, {_transaction(cast, it.transaction)}, {_tokens(cast, it.payments)}"
+    return f"B, {_transaction(cast, it.transaction)}{_receiver(cast, it)}, {_tokens(cast, it.payments)}"
 
 
 def _authorization_m(cast: Cast, it: AuthorizationM) -> str:
-    return f"{_transaction(cast, it.transaction)}, {cast.key(it.transaction.merchant, it.key)}"
+    return f"{_transaction(cast, it.transaction)}{_receiver(cast, it)}, {cast.key(it.transaction.merchant, it.key)}"
+
+
+def _receiver(cast: Cast, it: AuthorizationQ | AuthorizationB | AuthorizationM) -> str:
+    """Q of two-sided delivery, in capitals: who received the goods."""
+    return f", {cast.token(it.receiver_key).upper()}" if it.receiver_key else ""
 
 
 def _goods_m(cast: Cast, it: GoodsM) -> str:
@@ -164,6 +172,7 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     ExchangeB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
     Order: lambda cast, it: f'M, "{it.item}", a fresh secret',
     GoodsM: _goods_m,
+    GoodsQ: lambda cast, it: f"M, goods_m of {cast.number(it.number)}",
     ChunkOf: lambda cast, it: f"chunk {it.index} of {cast.number(it.number)}, with the secret",
     Chunk: lambda cast, it: f"chunk {it.index}, sealed",
     TimeOf: lambda cast, it: "L, what time is it?",
@@ -173,7 +182,9 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Follow: lambda cast, it: f"L, from entry {it.start} on",
     Entries: _entries,
     AuthorizationQ: _authorization_q,
-    AuthorizationB: lambda cast, it: f"{_transaction(cast, it.transaction)}, {it.value} {it.currency}",
+    AuthorizationB: lambda cast, it: (
+        f"{_transaction(cast, it.transaction)}{_receiver(cast, it)}, {it.value} {it.currency}"
+    ),
     AuthorizationM: _authorization_m,
     Commit: lambda cast, it: f"{rendered(cast, it.authorization_m)}, entry {it.index}",
     Abort: lambda cast, it: f"{_transaction(cast, it.transaction)}, failed",

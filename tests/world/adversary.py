@@ -25,7 +25,7 @@ from tests.world.node import Said
 if TYPE_CHECKING:
     from tests.world.world import World
 
-REPLAYED = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
+REPLAYED = {Step.W1, Step.E1, Step.CD2, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
 
 
 class Stranger:
@@ -128,6 +128,7 @@ class Greedy:
         store, transaction = self.world.nodes[self.name].store, q.transaction
         bought = store.by_outcome_key(transaction.outcome_key)
         chosen = store.bound_to(bought.id)
+        receiver_key = q.receiver_key
         mode = self.chance.choice(["same tokens, other expiration", "same tokens, other number", "same transaction"])
         if mode == "same tokens, other expiration":
             transaction = replace(transaction, expiration=transaction.expiration + self.chance.choice([-2, -1, 1, 5]))
@@ -136,10 +137,11 @@ class Greedy:
         else:
             purse = self.world.nodes[self.name].party.purse
             free = store.free_tokens(purse.brands_of(q.bank, bought.buy.currency))
-            chosen = purse.choose(free, bought.terms.contract.price) or chosen
+            other = purse.choose(free, bought.terms.contract.price)
+            chosen, receiver_key = (other, b"") if other else (chosen, receiver_key)
         self._answered.add(transaction)
         self.world.faults[f"greedy: {mode}"] += 1
-        signed = self.world.nodes[self.name].party.purse.authorization_q(q.bank, transaction, chosen)
+        signed = self.world.nodes[self.name].party.purse.authorization_q(q.bank, transaction, chosen, receiver_key)
         receiver = self.world.name_of(q.bank)
         for _ in range(2):
             self._say(receiver, signed, self.chance.choice([0.0, 0.0, 0.05, 2.0]))

@@ -22,7 +22,7 @@ from anonnet.store.wallet import ABORTED, DONE, FREE, REFUSED, SPENT, VOID
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.stage import CURRENCY, NETWORK, key_of
-from tests.world import checkers
+from tests.world import checkers, variations
 from tests.world.inspector import Inspector
 from tests.world.judge_core import Judge, Verdict
 from tests.world.tape import Tape, recorded
@@ -65,7 +65,7 @@ def check(world: World) -> Report:
     report.complaints += every_sale_is_decided(outcomes)
     tape.read(world.network.tape)
     ended = Ended(world, tape, {each: decode(paper.body) for each, paper in outcomes.items() if paper}, outcomes)
-    for final in (money_is_there, wallets_agree, goods_are_there, the_judge_decides):
+    for final in (money_is_there, wallets_agree, goods_are_there, the_judge_decides, receipts_prove_delivery):
         report.complaints += final(ended)
     report.complaints += the_books_are_audited(world)
     report.complaints += credits_are_obtainable(ended, inspector)
@@ -104,6 +104,8 @@ def all_that_was_said(world: World, tape: Tape) -> Complaints:
     yield from checkers.tokens_are_promised_once(tape)
     yield from checkers.one_more(tape, world.denominations)
     yield from checkers.paid_after_the_goods(tape, HONEST)
+    yield from variations.q_is_named_where_it_is_asked_for(tape)
+    yield from variations.no_key_without_the_receipt(tape)
 
 
 @dataclass
@@ -338,6 +340,20 @@ def _consumer_before(judge: Judge, ended: Ended, transaction: Transaction, pays:
         for papers in ((bought.outcome, other), (other, bought.outcome)):
             if judge.anyone_accuses_log(*papers) is not Verdict.NOTHING:
                 yield "the log is convicted"
+
+
+def receipts_prove_delivery(ended: Ended) -> Complaints:
+    """Where the contract wants a receipt, the merchant of a sale that has committed can show who received the goods."""
+    brands = [each.brand for each in ended.world.directory.brands]
+    judge = Judge(NETWORK, key_of("bank").public, ended.world.directory.logs, brands)
+    for transaction, promise in ended.committed.items():
+        receiver = promise.body.receiver_key
+        store = ended.world.nodes[ended.world.name_of(transaction.merchant)].store
+        sale = store.by_number(transaction.number)
+        receipt = store.receipt(transaction.number, receiver)
+        verdict = judge.merchant_proves_delivery(sale.goods_m, receipt, sale.outcome, promise.signed)
+        if verdict is not (Verdict.RECEIVED if receiver else Verdict.NOTHING):
+            yield f"a merchant before the judge about who received the goods: {verdict}"
 
 
 def credits_are_obtainable(ended: Ended, inspector: Inspector) -> Complaints:

@@ -29,6 +29,7 @@ class Verdict(enum.Enum):
     BANK_MUST_RELEASE = "the bank must unlock the token"
     GOODS_AS_DESCRIBED = "the goods are what the contract describes"
     MERCHANT_CHEATED = "the goods are not what the contract describes"
+    RECEIVED = "who paid has signed for the goods"
     LOG_CHEATED = "the log has said both that the sale committed and that it did not"
 
 
@@ -72,6 +73,11 @@ class Judge:
         shown = [Delivered(chunk=chunk, leaf=()) for chunk in chunks]
         found = self._judged(goods_m, commit, shown=shown).of(Claim.DELIVERY)
         return next((DELIVERED[each.ruling] for each in found if each.ruling in DELIVERED), Verdict.NOTHING)
+
+    def merchant_proves_delivery(self, *papers: Signed | None) -> Verdict:
+        """ "The merchant will be able to prove what goods were delivered to the holder of Q" (two-sided delivery)."""
+        found = self._findings(Claim.RECEIPT, *papers)
+        return Verdict.RECEIVED if any(each.ruling is Ruling.RIGHT for each in found) else Verdict.NOTHING
 
     def anyone_accuses_log(self, commit: Signed | None, abort: Signed | None) -> Verdict:
         """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." """

@@ -42,6 +42,7 @@ from tests.world.adversary import Greedy, Mood, Stranger
 from tests.world.network import Events, Heard, Network, Weather
 from tests.world.node import Node
 from tests.world.shopper import RememberingKey, RememberingPurse, Shopper
+from tests.world.variations import Variations
 
 CONSUMERS = {"alice": "alice", "alice-copy": "alice", "bob": "bob", "carol": "carol", "greedy": "greedy"}
 """Consumers, and whose seed each has: one wallet is a copy of another."""
@@ -87,6 +88,7 @@ class World:
         self.events = Events(self.chance, float(NOON))
         self.network = Network(self.events, self.chance, self.faults)
         self.stormy = False
+        self.variations = Variations(seed)
         self.leads = self.chance.choice([(5, 8, 12, 20, 30, 40), (5, 8, 12, 20, 30, 40), (2, 3, 4, 6, 9)])
         self.denominations = {each.brand.id: each.brand.denomination for each in minted()}
         self.paid_in: dict[str, int] = {}
@@ -189,6 +191,8 @@ class World:
                 self.events.after(1.5, lambda node=node, amount=amount: self._withdraw(node, amount))
 
     def _sell(self, item: str, price: int) -> Sell:
+        receipt = self.variations.receipt()
+        self.faults["sold against a receipt"] += receipt
         return Sell(
             item=item,
             path=str(self.folder / item),
@@ -197,6 +201,7 @@ class World:
             currency=CURRENCY,
             price=price,
             valid_until=NOON + 3600,
+            receipt=receipt,
         )
 
     def _fund(self, name: str) -> None:
@@ -230,6 +235,7 @@ class World:
             bank=key_of("bank").public,
             log=self.chance.choice([p.identity for p in peers if p.role is Role.LOG]),
             lead=self.chance.choice(self.leads),
+            receipt=1,
         )
         self.nodes[name].command(wish)
 

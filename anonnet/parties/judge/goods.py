@@ -1,5 +1,5 @@
 """What was delivered: "the consumer can use commit and goods_m to prove the contents of the delivered goods" (paper,
-"Correctness and Atomicity"). Two-sided delivery will be a second function here: goods_q shows who received them."""
+"Correctness and Atomicity"). To whom: goods_q tells, where the sale names its key ("Two-Sided Certified Delivery")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.delivery import Delivered, Deliveries, Delivery
-from anonnet.protocol.goods import GoodsM
+from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.papers import Paper, Papers
 from anonnet.protocol.purchase import AuthorizationM, sells
 
@@ -46,7 +46,9 @@ def delivery(papers: Papers, shown: Iterable[Delivered]) -> Iterator[Finding]:
 def _delivery(papers: Papers, offer: Paper[GoodsM], commit: Paper[AuthorizationM], found: Delivery) -> Finding:
     ruling, says, changed = _decided(found)
     orders = papers.of(papers.orders, commit.body.transaction)
-    buyer = Party(Role.CONSUMER, orders[0].body.payments[0].token.public_key) if orders else None
+    payer = orders[0].body.payments[0].token.public_key if orders else b""
+    receiver = commit.body.receiver_key or payer
+    buyer = Party(Role.CONSUMER, receiver) if receiver else None
     contract = offer.body.contract
     about: dict[str, Any] = {
         "number": offer.body.number,
@@ -89,3 +91,35 @@ def _decided(found: Delivery) -> tuple[Ruling, str, str]:
         return Ruling.OPEN, says, f"all the encrypted goods, or the contract's leaves at these places. {REVIEW}"
     says = f"{{party}} has sold {contract.item} and its key is public; what he delivered is not among the papers."
     return Ruling.OPEN, says, "the encrypted goods."
+
+
+def receipts(papers: Papers) -> Iterator[Finding]:
+    """ "The merchant will be able to prove what goods were delivered to the holder of Q. The merchant must additionally
+    be able to prove that the holder of Q is the consumer for whom the transaction was processed" (paper, Two-Sided
+    Certified Delivery): goods_q does the one, Q in the commit the other."""
+    for receipt in papers.receipts:
+        for offer in papers.offers:
+            if not receipt.body.is_for(offer.signed, offer.signer):
+                continue
+            for commit in papers.commits:
+                if sells(offer.body, offer.signer, commit.body.transaction):
+                    yield _received(papers, offer, receipt, commit)
+
+
+def _received(papers: Papers, offer: Paper[GoodsM], receipt: Paper[GoodsQ], commit: Paper[AuthorizationM]) -> Finding:
+    """The merchant wrote Q into the commit: where the bank's promise names another key, he made it up. Orders count for
+    nothing here: a consumer may write one more at any time, over other tokens."""
+    transaction, contract = commit.body.transaction, offer.body.contract
+    named: list[Paper[Any]] = [commit, *papers.of(papers.promises, transaction)]
+    other = next((paper for paper in named if paper.body.receiver_key != receipt.signer), None)
+    about = {"number": offer.body.number, "item": contract.item, "root": offer.body.root}
+    parties = Party(Role.MERCHANT, offer.signer), Party(Role.CONSUMER, receipt.signer)
+    if other is None:
+        says = (
+            f"{{party}} has proved what {{towards}}, for whom the sale was made, received: all {contract.chunks} chunks"
+            f" of the encrypted goods under his contract ({contract.item}), before she paid."
+        )
+        changed = "authorization_b of this sale that names another key."
+        return Finding(Claim.RECEIPT, Ruling.RIGHT, *parties, says, (commit, offer, receipt), changed, about)
+    says = f"{{towards}} has signed for the goods of {{party}}; that she is who paid, the {other.name} does not say."
+    return Finding(Claim.RECEIPT, Ruling.OPEN, *parties, says, (other, offer, receipt), "goods_q by who paid.", about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from anonnet.parties.judge.conduct import statements, two_contracts, two_outcomes, two_promises
-from anonnet.parties.judge.goods import delivery
+from anonnet.parties.judge.goods import delivery, receipts
 from anonnet.parties.judge.money import credit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
 from anonnet.parties.judge.verdict import Finding, Verdict
@@ -22,6 +22,7 @@ RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     spent,
     release,
     double_spend,
+    receipts,
 )
 
 

@@ -11,12 +11,13 @@ from anonnet.protocol.papers import Paper
 
 
 class Claim(enum.StrEnum):
-    """What a finding is about. Forks, quorum certificates and two-sided delivery get lines of their own here."""
+    """What a finding is about. Forks and quorum certificates get lines of their own here."""
 
     CREDIT = "credit"  # the merchant's, against the bank: commit and authorization_b
     SPENT = "spent"  # the bank's, against who holds the token: commit and authorization_q, or exchange_q
     RELEASE = "release"  # the consumer's, against the bank: abort and authorization_q
     DELIVERY = "delivery"  # the consumer's, against the merchant: commit, goods_m and the encrypted goods
+    RECEIPT = "receipt"  # the merchant's, against who paid: commit, goods_m and goods_q
     DOUBLE_SPEND = "double-spend"
     TWO_OUTCOMES = "two-outcomes"
     TWO_PROMISES = "two-promises"

@@ -49,6 +49,7 @@ class Order:
     bank: str | None
     log: str | None
     lead: int
+    receipt: bool
 
 
 async def order_from(owner: Owner, order: Order) -> Wish:
@@ -65,7 +66,7 @@ async def order_from(owner: Owner, order: Order) -> Wish:
         limit, size = limit or (offer.price, offer.currency), offer.size if size is None else size
         bank = await _payer(owner, offer, bank)
     price_max, currency = limit
-    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size)
+    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size, order.receipt)
 
 
 def payable_at(network: Network, offer: Offer) -> list[Peer]:

@@ -6,6 +6,7 @@ import mimetypes
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,9 +52,10 @@ def run(data: Path) -> None:
 @click.option("--description", default="", help="What a judge can hold you to.")
 @click.option("--media-type", default="", help="Such as audio/wav (otherwise guessed from the file's name).")
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How long it is sold.")
+@click.option("--receipt", is_flag=True, help="Only to who signs for the goods: then you can prove what she received.")
 @click.option("--bank", "banks", multiple=True, help="A bank where it can be paid, once for each.")
 @data_option(Kind.MERCHANT)
-def sell(file: Path, price: tuple[int, str], banks: tuple[str, ...], days: int, data: Path, **about: str) -> Found:
+def sell(file: Path, price: tuple[int, str], banks: tuple[str, ...], days: int, data: Path, **about: Any) -> Found:
     """Put FILE on sale, or offer it anew. It must stay where it is, and stay as it is.
 
     It can be paid at banks that have tokens in the price's currency, and where you have an account.
@@ -73,7 +75,15 @@ def sell(file: Path, price: tuple[int, str], banks: tuple[str, ...], days: int, 
 
 
 def _sell_command(
-    file: Path, price: tuple[int, str], days: int, banks: list[bytes], item: str, description: str, media_type: str
+    file: Path,
+    price: tuple[int, str],
+    days: int,
+    banks: list[bytes],
+    *,
+    item: str,
+    description: str,
+    media_type: str,
+    receipt: bool,
 ) -> Sell:
     units, currency = price
     try:
@@ -86,6 +96,7 @@ def _sell_command(
             price=units,
             valid_until=int(time.time()) + days * DAY,
             banks=tuple(banks),
+            receipt=int(receipt),
         )
     except Malformed as why:
         raise Failed(f"this cannot be put on sale ({why}): shorten it or correct it") from why

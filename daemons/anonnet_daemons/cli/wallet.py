@@ -134,17 +134,17 @@ def catalogue_(merchant: str | None, data: Path) -> Found:
     async def work(owner: Owner) -> Found:
         peer = named(owner.network, Role.MERCHANT, merchant)
         offers = await catalogue(owner, peer)
-        names = ("item", "price", "currency", "size", "media_type", "description")
+        names = ("item", "price", "currency", "size", "media_type", "description", "receipt")
         at = [[bank.name for bank in payable_at(owner.network, each)] for each in offers]
         values = [
             {name: getattr(each, name) for name in names} | {"banks": banks}
             for each, banks in zip(offers, at, strict=True)
         ]
         lines = [
-            (each.item, each.price, each.currency, " ".join(banks), each.size, each.media_type)
+            (each.item, each.price, each.currency, " ".join(banks), each.size, each.media_type, "-+"[each.receipt])
             for each, banks in zip(offers, at, strict=True)
         ]
-        header = ("item", "price", "currency", "paid at", "bytes", "kind")
+        header = ("item", "price", "currency", "paid at", "bytes", "kind", "receipt")
         words = rows(header, lines) if offers else ["Nothing is on sale."]
         return Found({"merchant": peer.name, "offers": values}, words)
 
@@ -179,6 +179,7 @@ def catalogue_(merchant: str | None, data: Path) -> Found:
     show_default=True,
     help="Seconds the sale may take once the goods are here; then the tokens come back.",
 )
+@click.option("--receipt", is_flag=True, help="Sign for the goods, under the key of a token, if the merchant wants it.")
 @click.option("--to", type=click.Path(path_type=Path), default=None, help="Copy the goods to this file.")
 @timeout_option(300)
 @data_option(Kind.CONSUMER)

@@ -76,7 +76,6 @@ def test_p4_that_is_not_taken(scene: Scene) -> None:
 
     refused(scene, scene.log, p4(deal, log=OTHER), Why.WRONG_RECEIVER)
     refused(scene, scene.log, p4(deal, entry_key=OTHER), Why.UNKNOWN)
-    refused(scene, scene.log, by("merchant", replace(body, receiver_key=OTHER)), Why.UNKNOWN)
     refused(scene, scene.log, p4(deal, expiration=ahead + 1), Why.TOO_LATE)
     closed(scene, scene.log, p4(deal, signer="other"))
     closed(scene, scene.log, by("merchant", replace(body, key=OTHER)))

@@ -164,7 +164,7 @@ PROMISES: dict[str, tuple[Why, Callable[[AuthorizationB, Scene], AuthorizationB]
     "another currency": (Why.WRONG_PRICE, lambda b, scene: replace(b, currency="USD")),
     "another log": (Why.WRONG_LOG, lambda b, scene: replace(b, transaction=replace(b.transaction, log=OTHER))),
     "a sealed entry": (Why.UNKNOWN, lambda b, scene: replace(b, transaction=replace(b.transaction, entry_key=OTHER))),
-    "two-sided delivery": (Why.UNKNOWN, lambda b, scene: replace(b, receiver_key=OTHER)),
+    "two-sided delivery": (Why.NO_RECEIPT, lambda b, scene: replace(b, receiver_key=OTHER)),
     "another number": (Why.UNKNOWN, lambda b, scene: replace(b, transaction=replace(b.transaction, number=OTHER))),
     "no time left": (
         Why.TOO_SOON,

@@ -42,7 +42,7 @@ def other(value: Any) -> Any:
         case list():
             return [*value, "00"]
         case dict():
-            return {**value, "more": 1}
+            return {**value, "foreign": 1}
 
 
 @pytest.mark.parametrize("kind", ["hashes", "messages"])
