@@ -17,8 +17,15 @@ SMALL_FRAME_MAX = 8 * KIB
 """Steps without lists fit well: the largest is a signed commit around a signed authorization_m, under 1 KiB."""
 
 EVIDENCE_MAX = 8
-"""Signed messages beside one refusal: for each of the tokens of a payment at most a use and its commit would be more,
-but the first token that is refused ends the turn."""
+"""Signed messages beside one refusal: the uses of one token, each an authorization and its commit, see PARTS_MAX. The
+first token of a payment that is refused ends the turn."""
+
+EVIDENCE_BYTES_MAX = FRAME_MAX - 8 * KIB
+"""Beside a refusal's own fields and its signature."""
+
+PARTS_MAX = 3
+"""A token is used in so many parts at a time; what then remains goes whole, as one more. EVIDENCE_MAX papers show
+all of them."""
 
 SIGNATURES_MAX = 64
 """Signers of one message: one for each token of a payment, see PAYMENTS_MAX."""

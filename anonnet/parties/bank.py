@@ -98,7 +98,7 @@ class Bank(Party):
             raise Refused(Why.SALE_AUTHORIZED, evidence=[sale.authorization_b])  # who paid is nobody else's business
         if is_new:
             self._check_new_sale(turn, asked)
-            turn.store.lock(q, currency, asked.arrival)
+            turn.store.lock(q, self.mint.worth(q.payments), currency, asked.arrival)
             self._await_outcome(turn, q.transaction, promise)
         return Answer(sale.authorization_b)
 

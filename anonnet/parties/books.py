@@ -28,6 +28,8 @@ from anonnet.wire.signed import Signed, checked
 
 Book = tuple[str, bytes, str]
 """A book's name, its owner, the currency."""
+Use = tuple[bytes, bytes]
+"""A token, and the sale or exchange that it is used in."""
 Movement = tuple[bytes, ...]
 """What moves money once: a reference; or all that one account has withdrawn of one brand, since withdrawals may
 overlap and each blinded message is paid for once."""
@@ -53,7 +55,7 @@ class Audit:
         known = Papers.read(self.network, self.logs, [("the network file", each) for each in self.signed_brands])
         self._brands = {id: brand for id, brand in known.brands.items() if brand.body.bank == self.bank}
         self._due: dict[Movement, Counter[Book]] = defaultdict(Counter)
-        self._used: dict[bytes, tuple[bytes, bytes, bytes]] = {}
+        self._used: dict[Use, tuple[bytes, bytes, int]] = {}
         self._blinded: dict[tuple[bytes, bytes], bytes] = {}
         self._spent: Counter[bytes] = Counter()
         self._withdrawn: dict[bytes, Movement] = {}
@@ -67,7 +69,8 @@ class Audit:
         for sale in books.sales():
             self._sale(sale)
         self._compare_postings(books)
-        self._compare_tokens(books)
+        self._compare_uses(books)
+        self._compare_blinded(books)
         return self.complaints
 
     def _wrong(self, what: str) -> None:
@@ -137,11 +140,11 @@ class Audit:
         return self._brands[brand].body
 
     def _take(self, movement: Movement, payments: tuple[Payment, ...], user: bytes) -> None:
-        """Tokens are used: once, and for no more than they are worth."""
+        """Tokens are used, in all their uses together for no more than they are worth."""
         for payment in payments:
             token, brand = payment.token, self._brand(payment.token.brand)
             self._move(movement, brand.currency, (TOKENS, brand.id, -payment.amount))
-            self._used[token.id] = user, token.brand, used_name(token.id)
+            self._used[token.id, user] = token.brand, used_name(token.id), payment.amount
             self._spent[token.id] += payment.amount
             if self._spent[token.id] > brand.denomination:
                 self._wrong(f"the token {token.id.hex()[:16]} is used for more than it is worth")
@@ -189,13 +192,20 @@ class Audit:
         self.paid_in.update(dict(paid.values()))
         return True
 
-    def _compare_tokens(self, books: Bookkeeping) -> None:
-        ended, used, blinded = books.ended(), books.used(), books.blinded()
-        for token in {**used, **self._used}:
-            noted, shown = used.get(token), self._used.get(token)
-            _, brand, _ = noted or shown or (b"", b"", b"")
-            if noted != shown and brand not in ended:
-                self._wrong(f"the token {token.hex()[:16]} is used in {_user(shown)}, and noted in {_user(noted)}")
+    def _compare_uses(self, books: Bookkeeping) -> None:
+        ended, noted = books.ended(), books.used()
+        for token, user in {**noted, **self._used}:
+            shown, found = self._used.get((token, user)), noted.get((token, user))
+            brand, *_ = shown or found or (b"",)
+            if shown != found and brand not in ended:
+                told = [f"{each[2]} of it" if each else "nothing" for each in (shown, found)]
+                self._wrong(
+                    f"of the token {token.hex()[:16]} {user.hex()[:16]} takes {told[0]} by its papers, and {told[1]} by"
+                    " the list of used tokens"
+                )
+
+    def _compare_blinded(self, books: Bookkeeping) -> None:
+        ended, blinded = books.ended(), books.blinded()
         for brand, message in {**blinded, **self._blinded}:
             asked, noted_for = self._blinded.get((brand, message)), blinded.get((brand, message))
             if asked != noted_for and brand not in ended:
@@ -222,7 +232,3 @@ def _over(movement: Counter[Book], ended: set[bytes]) -> bool:
     """True if this is about brands that are over, so that its papers are gone; all of it must cancel out still."""
     brands = {owner for book, owner, _ in movement if book in (TOKENS, LOCKED, EXPIRED)}
     return bool(brands) and brands <= ended and not sum(movement.values())
-
-
-def _user(row: tuple[bytes, bytes, bytes] | None) -> str:
-    return row[0].hex()[:16] if row else "nothing"

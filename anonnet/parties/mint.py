@@ -85,6 +85,10 @@ class Mint:
         """The currency of a payment."""
         return self.brand(payments[0].token.brand).currency
 
+    def worth(self, payments: tuple[Payment, ...]) -> dict[bytes, int]:
+        """What tokens are worth of each brand of a payment."""
+        return {payment.token.brand: self.brand(payment.token.brand).denomination for payment in payments}
+
     # Before the turn.
 
     def check(self, said: Checked[Any]) -> None:
@@ -107,8 +111,8 @@ class Mint:
             brand = self._check_token(payment.token)
             if brand.currency != self.currency(payments):
                 raise Refused(Why.BAD_CURRENCY, "one payment has one currency")
-            if payment.amount != brand.denomination:
-                raise Refused(Why.BAD_AMOUNT, "a token is spent whole")
+            if payment.amount > brand.denomination:
+                raise Refused(Why.BAD_AMOUNT, "more of a token than it is worth")
 
     def _check_token(self, token: Token) -> Brand:
         brand = self.brand(token.brand)
@@ -187,7 +191,8 @@ class Mint:
             if turn.store.take_blinded(hash, wanted.brand, wanted.blinded) != len(wanted.blinded):
                 raise Refused(Why.BAD_BLINDED, "signed before for another request")
         given = {wanted.brand: self.brand(wanted.brand).denomination * len(wanted.blinded) for wanted in order.wanted}
-        turn.store.use_in_exchange(order.payments, hash, given, self.currency(order.payments), asked.arrival)
+        worth, currency = self.worth(order.payments), self.currency(order.payments)
+        turn.store.use_in_exchange(order.payments, worth, hash, given, currency, asked.arrival)
 
     # A wallet that has only its seed.
 
@@ -203,16 +208,14 @@ class Mint:
         token = asked.body.token
         if asked.body.channel != asked.channel:
             raise Refused(Why.WRONG_RECEIVER, "a state is asked for on the channel that the request names")
-        if history := turn.store.history(token.id):
-            raise Refused(Why.TOKEN_USED, evidence=history)
+        remaining = turn.store.remaining(token.id, self.brand(token.brand).denomination)
         ended = expired(self.brand(token.brand).ends, asked.arrival) or turn.store.has_ended(token.brand)
-        remaining = 0 if ended else self.brand(token.brand).denomination
-        return Answer(self._signer.sign(State(token=token.id, remaining=remaining)))
+        return Answer(self._signer.sign(State(token=token.id, remaining=0 if ended else remaining)))
 
     @on(UsedOf)
     def used_of(self, turn: BankTurn, asked: Asked[UsedOf]) -> Answer:
-        self.brand(asked.body.brand)
-        names = turn.store.used_names(asked.body.brand, asked.body.after, most=USED_MAX + 1)
+        brand, after = self.brand(asked.body.brand), asked.body.after
+        names = turn.store.uses.names(brand.id, after, worth=brand.denomination, most=USED_MAX + 1)
         return Answer(Used(names=tuple(names[:USED_MAX]), more=int(len(names) > USED_MAX)))
 
     # Outside the turn.

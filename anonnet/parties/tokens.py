@@ -23,7 +23,7 @@ from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.coins import denominations_for, to_break
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.history import spent_by
+from anonnet.protocol.history import used_by
 from anonnet.protocol.local import ROWS_MAX, Account, OpenAt, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import TimeOf
 from anonnet.protocol.network import Network, Role
@@ -262,13 +262,18 @@ class Tokens:
     def proven_spent(
         self, refusal: Refusal, payments: tuple[Payment, ...], sale: Transaction | None = None
     ) -> set[bytes]:
-        """The tokens among `payments` that the evidence proves spent otherwise than in `sale`. Raises Malformed.
+        """The tokens among `payments` of which so much is used for good, by the evidence and otherwise than in `sale`,
+        that less remains than is asked for. Raises Malformed.
 
         One that is locked elsewhere, and no more, may still come free: that is "not now".
         """
-        proven = spent_by(self._network.name, self._network.logs, refusal.evidence)
-        given = {payment.token.id for payment in payments}
-        return {token for token, paid in proven.items() if token in given and (paid is None or paid != sale)}
+        used = used_by(self._network.name, self._network.logs, refusal.evidence)
+        spent = set()
+        for payment in payments:
+            taken = sum(amount for user, amount in used.get(payment.token.id, {}).items() if user != sale)
+            if payment.amount > self._purse.brands[payment.token.brand].denomination - taken:
+                spent.add(payment.token.id)
+        return spent
 
     # What the owner asks.
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from anonnet.errors import Malformed, Refused
@@ -16,13 +17,14 @@ from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.signed import Signed, checked
 
+Uses = dict[Transaction | bytes, int]
+"""How much of a token is used for good: by the sale that it paid for, or by the hash of the exchange that took it."""
 
-def spent_by(network: str, logs: Logs, papers: Iterable[Signed]) -> dict[bytes, Transaction | None]:
-    """Tokens that these papers prove spent, with the transaction that they paid for (None: they were exchanged).
 
-    `logs` are those that count. Raises Malformed where a paper does not hold.
-    """
-    spent: dict[bytes, Transaction | None] = {}
+def used_by(network: str, logs: Logs, papers: Iterable[Signed]) -> dict[bytes, Uses]:
+    """The uses that these papers prove, by token. `logs` are those that count. Raises Malformed where a paper does not
+    hold."""
+    used: dict[bytes, Uses] = defaultdict(dict)
     locked: dict[Transaction, tuple[Payment, ...]] = {}
     for paper in papers:
         if paper.step == AuthorizationQ.step:
@@ -32,11 +34,13 @@ def spent_by(network: str, logs: Logs, papers: Iterable[Signed]) -> dict[bytes, 
         elif paper.step == ExchangeQ.step:
             exchange = checked(network, paper, ExchangeQ)
             check_exchange_q(exchange)
-            spent |= {payment.token.id: None for payment in exchange.body.payments}
+            for payment in exchange.body.payments:
+                used[payment.token.id][paper.hash] = payment.amount
         elif is_commit(paper):
             transaction = _recorded(network, logs, paper)
-            spent |= {payment.token.id: transaction for payment in locked.get(transaction, ())}
-    return spent
+            for payment in locked.get(transaction, ()):
+                used[payment.token.id][transaction] = payment.amount
+    return dict(used)
 
 
 def paid_by_another(network: str, bank: bytes, papers: Iterable[Signed], transaction: Transaction) -> bool:

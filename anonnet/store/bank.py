@@ -17,17 +17,16 @@ from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.purchase import AuthorizationQ
-from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import announced, bookkeeping, errands, ledger, parts
+from anonnet.store import announced, bookkeeping, errands, ledger, parts, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = (
     errands.SCHEMA
@@ -35,6 +34,7 @@ SCHEMA = (
     + ledger.SCHEMA
     + bookkeeping.SCHEMA
     + announced.SCHEMA
+    + uses.SCHEMA
     + """
 create table if not exists account(key blob primary key, opened integer not null) without rowid;
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
@@ -63,14 +63,6 @@ create table if not exists exchange(
     kept integer not null       -- goes after this second
 ) without rowid;
 create index if not exists exchange_over on exchange(kept);
-create table if not exists used(
-    token blob primary key,
-    user blob not null,         -- the sale that locks or has spent it, or the exchange that took it
-    brand blob not null,
-    name blob not null          -- under which everybody may know that it is used
-) without rowid;
-create index if not exists used_user on used(user);
-create index if not exists used_name on used(brand, name);
 create table if not exists ended(brand blob primary key, time integer not null) without rowid;
 create table if not exists followed(
     log blob not null,
@@ -86,7 +78,7 @@ MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
 """A sale's state moves one way; what is not here does not happen."""
 
 OF_AN_ENDED_BRAND = (
-    "delete from used where token in (select token from used where brand = ?1 limit ?2)",
+    uses.OF_AN_ENDED_BRAND,
     "delete from blinded where brand = ?1 and message in (select message from blinded where brand = ?1 limit ?2)",
     bookkeeping.OF_AN_ENDED_BRAND,
     announced.OF_AN_ENDED_BRAND,
@@ -126,6 +118,7 @@ class BankStore(Store):
         self.bookkeeping = bookkeeping.Bookkeeping(self._db)
         self.announced = announced.Announced(self._db)
         self.parts = parts.Parts(self._db)
+        self.uses = uses.Uses(self._db)
 
     def end_turn(self) -> None:
         self.ledger.settle()
@@ -192,48 +185,38 @@ class BankStore(Store):
         return self._db.run("insert or ignore into exchange values(?, ?, ?)", *row) == 1
 
     def use_in_exchange(
-        self, payments: tuple[Payment, ...], hash: bytes, given: dict[bytes, int], currency: str, now: int
+        self,
+        payments: tuple[Payment, ...],
+        worth: Mapping[bytes, int],
+        hash: bytes,
+        given: dict[bytes, int],
+        currency: str,
+        now: int,
     ) -> None:
-        """Use these tokens up for new ones, worth `given` by brand. Refuses, with the evidence, one that is in use."""
-        self._use(payments, hash)
+        """Use this much of these tokens, each `worth` by its brand, for new ones that are worth `given` by brand.
+        Refuses, with the evidence, more than what remains of one."""
+        self._use(payments, worth, hash)
         taken = [Leg(TOKENS, brand, -amount) for brand, amount in _by_brand(payments).items()]
         self.ledger.move("exchange", hash, currency, now, *taken, *(Leg(TOKENS, b, a) for b, a in given.items()))
         self._check_outstanding(payments, currency)
 
-    def _use(self, payments: tuple[Payment, ...], user: bytes) -> None:
+    def _use(self, payments: tuple[Payment, ...], worth: Mapping[bytes, int], user: bytes) -> None:
         for payment in payments:
-            token = payment.token
-            self.touch(token.id)
-            row = token.id, user, token.brand, used_name(token.id)
-            if not self._db.run("insert or ignore into used values(?, ?, ?, ?)", *row):
-                raise Refused(Why.TOKEN_USED, evidence=self.history(token.id))
+            self.touch(payment.token.id)
+            self.uses.take(payment, user, worth[payment.token.brand])
 
     def _check_outstanding(self, payments: tuple[Payment, ...], currency: str) -> None:
         for brand in _by_brand(payments):
             outstanding = self.ledger.balance(TOKENS, brand, currency)
             assert outstanding >= 0, "more tokens come back than were withdrawn"
 
-    def history(self, token: bytes) -> list[Signed]:
-        """What shows that a token is used: the authorization, and the commit where there is one; empty if it is not."""
+    def remaining(self, token: bytes, worth: int) -> int:
+        """What can still be used of a token worth so much. Refuses, with the evidence, where that is nothing."""
         self.touch(token)
-        row = self._db.one(
-            "select authorization_q, proof, exchange_q from used left join sale on outcome_key = user"
-            " left join exchange on hash = user where token = ?",
-            token,
-        )
-        return [_signed(paper) for paper in row or () if paper]
-
-    def used_names(self, brand: bytes, after: bytes, *, most: int) -> list[bytes]:
-        """Published names of a brand's tokens that are used for good, ascending, from the one after `after` on.
-
-        One that a sale locks may come free, and is not among them.
-        """
-        rows = self._db.all(
-            "select name from used left join sale on outcome_key = user where brand = ? and name > ?"
-            " and coalesce(state, '') != ? order by name limit ?",
-            *(brand, after, LOCKED_SALE, most),
-        )
-        return [name for (name,) in rows]
+        left = worth - self.uses.taken(token)
+        if left <= 0:
+            raise Refused(Why.TOKEN_USED, evidence=self.uses.history(token, beyond=worth - 1))
+        return left
 
     # Sales.
 
@@ -263,10 +246,11 @@ class BankStore(Store):
         q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
         return Sale(q, b, currency, state, proof)
 
-    def lock(self, body: AuthorizationQ, currency: str, now: int) -> None:
-        """Lock every token of a payment. Refuses, with the evidence, one that is in use."""
+    def lock(self, body: AuthorizationQ, worth: Mapping[bytes, int], currency: str, now: int) -> None:
+        """Lock what a payment takes of each token, `worth` by its brand. Refuses, with the evidence, more than what
+        remains of one."""
         outcome_key = body.transaction.outcome_key
-        self._use(body.payments, outcome_key)
+        self._use(body.payments, worth, outcome_key)
         for brand, amount in _by_brand(body.payments).items():
             legs = Leg(TOKENS, brand, -amount), Leg(LOCKED, brand, amount)
             self.ledger.move("lock", outcome_key, currency, now, *legs)
@@ -301,7 +285,7 @@ class BankStore(Store):
     def _free(self, sale: Sale, kind: str, now: int) -> None:
         """Let the tokens go, and who paid with them: what is left refuses this P2 as long as it is in time."""
         key = sale.order.transaction.outcome_key
-        self._db.run("delete from used where user = ?", key)
+        self.uses.free(key)
         self._db.run(
             "update sale set authorization_q = null, authorization_b = null, kept = lapses where outcome_key = ?", key
         )

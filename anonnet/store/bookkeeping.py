@@ -92,9 +92,10 @@ class Bookkeeping:
         """(book, owner, currency): amount."""
         return {(b, o, c): amount for b, o, c, amount in self._db.all("select * from balance")}
 
-    def used(self) -> dict[bytes, tuple[bytes, bytes, bytes]]:
-        """Token: in what it is used, its brand, its published name."""
-        return {token: (user, brand, name) for token, user, brand, name in self._db.all("select * from used")}
+    def used(self) -> dict[tuple[bytes, bytes], tuple[bytes, bytes, int]]:
+        """(token, in what it is used): its brand, its published name, how much of it."""
+        rows = self._db.all("select token, user, brand, name, amount from used")
+        return {(token, user): (brand, name, amount) for token, user, brand, name, amount in rows}
 
     def blinded(self) -> dict[tuple[bytes, bytes], bytes]:
         """(brand, blinded message): for whom it was signed."""

@@ -188,9 +188,9 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
     store = BankStore(_of_the(setup), read_only=True)
     try:
         papers = list(_sales_of(setup, store, digits))
-        tokens = [token for token in store.bookkeeping.used() if token.hex().startswith(digits.lower())]
+        tokens = {token for token, _ in store.bookkeeping.used() if token.hex().startswith(digits.lower())}
         if not papers:
-            papers = list(store.history(the_one(tokens, digits)))
+            papers = list(store.uses.history(the_one(sorted(tokens), digits), beyond=0))
     finally:
         store.close()
     return _export(setup, Author.BANK, papers, into)

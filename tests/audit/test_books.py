@@ -17,10 +17,10 @@ from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.store.bank import BankStore
 from anonnet.wire.codec import decode, encode
 from tests.judge.folders import folders, seed_of
-from tests.paper.scenes import PRICE, Coin, Deal, Scene, by, exchange_q
+from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by, exchange_q
 from tests.stage import NETWORK
 
-PAID_IN = 5 * PRICE
+PAID_IN = 5 * PRICE + 4
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,18 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene.ask(scene.bank, committed.outcome)
     scene.fund(hand.key.public, PRICE)
     Deal.authorized(scene, hand, hand.withdraw(4, 1))
+    in_parts(scene, hand)
     return scene
+
+
+def in_parts(scene: Scene, hand: Hand) -> None:
+    """One token pays a sale that commits and one that is locked; the rest is exchanged."""
+    scene.fund(hand.key.public, 4)
+    (coin,) = hand.withdraw(4)
+    paid = Deal.committed(scene, hand, [coin.part(1)])
+    scene.ask(scene.bank, paid.outcome)
+    Deal.authorized(scene, hand, [coin.part(2)])
+    scene.ask(scene.bank, exchange_q([coin.part(1)], hand.secrets(1)))
 
 
 @pytest.fixture
@@ -96,7 +107,10 @@ BY_HAND = {
         " and posting.owner = balance.owner and posting.currency = balance.currency)"
     ),
     "a token that is free again": "delete from used where token = (select min(token) from used)",
-    "a token that was never used": "insert into used select zeroblob(32), user, brand, zeroblob(16) from used limit 1",
+    "a token that was never used": (
+        "insert into used select zeroblob(32), user, brand, zeroblob(16), 1 from used limit 1"
+    ),
+    "less of a token that is used": "update used set amount = amount - 1 where amount > 1",
     "a name that is another's": "update used set name = zeroblob(16) where token = (select min(token) from used)",
     "a blinded message of nobody": "insert into blinded select brand, zeroblob(256), origin from blinded limit 1",
     "a sale that has not failed": "update sale set state = 'aborted' where state = 'locked'",

@@ -218,14 +218,20 @@ class Scene(Stage):
 
 @dataclass(frozen=True)
 class Coin:
-    """A token with its secrets."""
+    """A token with its secrets, or a part of one."""
 
     secrets: TokenSecrets
     token: Token
+    amount: int = 0
+    """How much of it is meant; 0: all."""
 
     @property
     def worth(self) -> int:
-        return self.secrets.brand.denomination
+        return self.amount or self.secrets.brand.denomination
+
+    def part(self, amount: int) -> Coin:
+        """So much of this token."""
+        return Coin(self.secrets, self.token, amount)
 
 
 class Hand:

@@ -13,7 +13,6 @@ from pathlib import Path
 from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.local import Recover
-from anonnet.protocol.recovery import used_name
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.database import MEMORY
 from anonnet.store.wallet import Held, WalletStore
@@ -103,11 +102,9 @@ class Copies(Scene):
     def live(self, wallets: Sequence[Actor] = ()) -> int:
         """What the tokens are worth that some wallet may spend, and that the bank has not seen spent."""
         worth = {each.brand.id: each.brand.denomination for each in self.minted}
-        used = {name for brand in worth for name in self.bank.store.used_names(brand, b"", most=9999)}
         free = {
-            held.id: worth[held.brand]
+            held.id: worth[held.brand] - self.bank.store.uses.taken(held.id)
             for actor in wallets or self.consumers
             for held in actor.store.free_tokens(list(worth))
-            if used_name(held.id) not in used
         }
         return sum(free.values())

@@ -11,7 +11,7 @@ from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Malformed, Why
 from anonnet.parties.mint import BlindSign, Mint
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, Wanted
-from anonnet.protocol.history import spent_by
+from anonnet.protocol.history import used_by
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.token import Payment
 from anonnet.protocol.withdrawal import WithdrawB
@@ -189,7 +189,7 @@ def test_a_token_is_exchanged_once_and_answered_again(scene: Scene) -> None:
 
     assert scene.ask(scene.bank, asked) == first
     refusal = refused(scene, scene.bank, exchange(scene, hand, coin), Why.TOKEN_USED, [ExchangeQ])
-    assert spent_by(NETWORK, scene.network.logs, refusal.evidence) == {coin.token.id: None}
+    assert used_by(NETWORK, scene.network.logs, refusal.evidence) == {coin.token.id: {asked.hash: 4}}
     assert scene.books()["tokens"] == 4 + 2 * PRICE
 
 
