@@ -101,6 +101,10 @@ class Bookkeeping:
         """(brand, blinded message): for whom it was signed."""
         return {(brand, message): origin for brand, message, origin in self._db.all("select * from blinded")}
 
+    def accounts(self) -> dict[bytes, int]:
+        """Account key: when it was opened."""
+        return dict(self._db.all("select key, opened from account"))
+
     def funded(self) -> dict[bytes, bytes]:
         """Reference: the account that it was paid in for."""
         return dict(self._db.all("select * from funding"))
