@@ -354,7 +354,9 @@ class Stage:
         """Open the goods of a purchase that has committed."""
         bought = actor.store.purchase(purchase)
         log = self.network.logs[bought.buy.log]
-        key = committed(NETWORK, log, bought.outcome).key
+        recorded = committed(NETWORK, log, bought.outcome, bought.transaction)
+        assert recorded is not None
+        key = recorded.key
         contract = bought.terms.contract
         path = self.folder / f"{actor.name}-{purchase.hex()[:16]}.goods"
         found = open_goods(self.sealed_path(actor, purchase), key, contract.size, path)

@@ -30,6 +30,9 @@ class Label(enum.StrEnum):
     LOG = "anonnet log"  # the log's identity L: protocol.transaction
     DOWNLOAD = "anonnet download"  # an order's name, from its download secret: protocol.goods
     REQUEST = "anonnet request"  # what a refusal names: wire.signed; with a receiver, one of several: store.errands
+    MERCHANDISE_KEY = "anonnet merchandise key"  # k of an order, from fresh entropy: parties.delivering
+    ENTRY_KEY = "anonnet entry key"  # W of an order, from the same: parties.delivering
+    ENTRY = "anonnet entry"  # key that seals a log entry, from n: crypto.padded
     GOODS = "anonnet goods"  # key that seals the goods, from k: crypto.sealing
     CHALLENGE = "anonnet challenge"  # challenges of the key proof: crypto.blind
     TOKEN_KEY = "anonnet token key"  # q of a token, from the wallet's seed: protocol.seed

@@ -206,7 +206,10 @@ class Jobs:
         """Open the goods with the key of the commit, and compare them with the contract. Raises OSError."""
         assert bought.outcome is not None
         contract = bought.terms.contract
-        key = committed(self._network.name, self._network.logs[bought.buy.log], bought.outcome).key
+        log, transaction = self._network.logs[bought.buy.log], bought.transaction
+        recorded = committed(self._network.name, log, bought.outcome, transaction)
+        assert recorded is not None, "a purchase has committed only if its place holds P4"
+        key = recorded.key
         sealed, into = self.folder_of(bought.id) / SEALED_FILE, self.folder_of(bought.id) / file_name(contract.item)
         try:
             found = await trio.to_thread.run_sync(open_goods, sealed, key, contract.size, into, limiter=self._limiter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anonnet.parties.following import commit_of
 from anonnet.parties.turn import Turn
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import ENTRY_VERSION, Entry, EntryKind
+from anonnet.protocol.logbook import ENTRY_VERSION, Entry, EntryKind, form
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.log import LogStore
 from anonnet.wire.codec import decode_record
@@ -25,8 +25,8 @@ def next_index(turn: LogTurn, shard: int) -> int:
 
 
 def recorded_commit(turn: LogTurn, known: KnownLog, transaction: Transaction, kind: EntryKind) -> Signed | None:
-    """P5a of the entry that brings the transaction's key, if it stands."""
-    found = turn.store.recorded(shard_of(transaction.expiration), transaction.outcome_key, kind)
+    """P5a of the entry that brings the transaction's key, open or sealed, if it stands."""
+    found = turn.store.recorded(shard_of(transaction.expiration), transaction.outcome_key, form(kind, transaction))
     if found is None:
         return None
     index, recorded = found

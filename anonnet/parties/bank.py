@@ -29,7 +29,7 @@ from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.logbook import Entries, Follow
-from anonnet.protocol.outcome import Logs, aborted_in, committed_in
+from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
@@ -37,7 +37,9 @@ from anonnet.protocol.purchase import (
     Commit,
     check_authorization_q,
 )
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.sealed import Ticket
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, BankStore, Sale
@@ -70,7 +72,7 @@ class Bank(Party):
             check_authorization_q(said)
             self.mint.check_payments(body.payments)
         elif isinstance(body, Commit):
-            committed_in(self.network, self.logs, said.signed)
+            recorded_in(self.network, self.logs, said.signed)
 
     def finish(self, job: object) -> WithdrawB | ExchangeB:
         """Sign blindly, after the debit is durable."""
@@ -88,7 +90,7 @@ class Bank(Party):
     )  # P2 -> P3
     def authorization_q(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> Answer:
         q, currency = asked.body, self.mint.currency(asked.body.payments)
-        promise = self.sign(AuthorizationB.answering(q, currency))
+        promise = self.sign(AuthorizationB.answering(q, currency, self._ticket(q.transaction)))
         kept = self.mint.kept(payment.token.brand for payment in q.payments)
         is_new = turn.store.begin_sale(asked.signed, q.transaction, promise, currency, kept)
         sale = self._sale(turn, q.transaction)
@@ -102,12 +104,16 @@ class Bank(Party):
             self._await_outcome(turn, q.transaction, promise)
         return Answer(sale.authorization_b)
 
+    def _ticket(self, transaction: Transaction) -> bytes:
+        """What admits a sealed entry to its log: it is said only once the tokens are locked."""
+        if not transaction.entry_key:
+            return b""
+        return self.sign(Ticket.admitting(transaction)).signatures[0].signature
+
     def _check_new_sale(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> None:
         transaction = asked.body.transaction
         if transaction.log not in self.logs:
             raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
-        if transaction.entry_key:
-            raise Refused(Why.UNKNOWN, "this bank does not serve sealed entries")
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")
         if expired(transaction.expiration, asked.arrival):
@@ -158,23 +164,40 @@ class Bank(Party):
         promise = checked(self.network, asked.body.authorization_b, AuthorizationB)
         if promise.signer != self.key:
             raise Refused(Why.WRONG_SIGNER, "this bank did not sign that promise")
+        if recorded_in(self.network, self.logs, asked.body.commit) != promise.body.transaction.public:
+            raise Refused(Why.UNKNOWN, "the commit is of another transaction")
         transaction = self._settle(turn, asked.body.commit)
+        if transaction is None:  # what has freed the tokens stays written
+            proof = self._sale(turn, promise.body.transaction).proof
+            return Answer(self.refusal(asked.signed, Refused(Why.SALE_ABORTED, evidence=[proof] if proof else [])))
         if transaction != promise.body.transaction:
             raise Refused(Why.UNKNOWN, "the commit is of another transaction")
         credit = Credit(transaction=transaction, currency=promise.body.currency, value=promise.body.value)
         return Answer(self.sign(credit))
 
-    def _settle(self, turn: BankTurn, commit: Signed) -> Transaction:
-        """Do what a commit demands, once."""
-        transaction = committed_in(self.network, self.logs, commit).transaction
-        sale = turn.store.sale(transaction.outcome_key)
-        if sale is None and expired(transaction.expiration + CLAIM_SECONDS, turn.now):
+    def _settle(self, turn: BankTurn, commit: Signed) -> Transaction | None:
+        """Do what a commit demands, once. None: what it records is sealed and holds no P4, so the sale has failed."""
+        place = recorded_in(self.network, self.logs, commit)
+        sale = turn.store.sale(place.outcome_key)
+        if sale is None and expired(place.expiration + CLAIM_SECONDS, turn.now):
             raise Refused(Why.TOO_LATE, NO_CLAIMS)  # it may have been forgotten
-        sale = self._sale(turn, transaction)
+        sale = self._sale(turn, place)
+        if sale.state == ABORTED and sale.proof and is_commit(sale.proof):
+            return None
         self._refuse_ended(sale)
+        transaction = sale.order.transaction
+        if committed(self.network, self.logs[transaction.log], commit, transaction) is None:
+            self._release(turn, place, commit)
+            return None
         if sale.state == LOCKED_SALE:
             turn.store.commit_sale(sale, commit, turn.now)
         return transaction
+
+    @on(Certificate)
+    def certificate(self, turn: BankTurn, asked: Asked[Certificate]) -> Answer:
+        """A commit under a quorum, without a claim: what is sealed may free the tokens."""
+        self._settle(turn, asked.signed)
+        return Answer(Noted(request=asked.signed.hash))
 
     @on(Abort)  # P5b
     def abort(self, turn: BankTurn, asked: Asked[Abort]) -> Answer:

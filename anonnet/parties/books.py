@@ -34,7 +34,8 @@ Movement = tuple[bytes, ...]
 """What moves money once: a reference; or all that one account has withdrawn of one brand, since withdrawals may
 overlap and each blinded message is paid for once."""
 SHOWN = {LOCKED_SALE: (1, 1, 0, 0), COMMITTED: (1, 1, 1, 0), ABORTED: (0, 0, 0, 1), LAPSED: (0, 0, 0, 0)}
-"""How many of P2, P3, commit and abort a sale's row holds in each state."""
+"""How many of P2, P3, commit and abort a sale's row holds in each state. Where an aborted one holds P3 too, that opens
+what the log has recorded, and shows that it is no P4."""
 
 
 @dataclass
@@ -116,10 +117,12 @@ class Audit:
             each.body.transaction for each in papers.commits
         ]
         there = len(papers.orders), len(papers.promises), len(papers.commits), len(papers.aborts)
-        if there != SHOWN.get(sale.state) or {each.outcome_key for each in named} - {sale.outcome_key}:
+        shown = (0, 1, 0, 1) if sale.state == ABORTED and sale.authorization_b else SHOWN.get(sale.state)
+        if there != shown or {each.outcome_key for each in named} - {sale.outcome_key}:
             return self._wrong(f"{name} is {sale.state}, and its papers do not show that")
-        for order, promise in zip(papers.orders, papers.promises, strict=True):
-            if promise.signer != self.bank or promise.body != AuthorizationB.answering(order.body, sale.currency):
+        for order, promise in zip(papers.orders, papers.promises, strict=False):
+            answer = AuthorizationB.answering(order.body, sale.currency, promise.body.ticket)
+            if promise.signer != self.bank or promise.body != answer:
                 self._wrong(f"{name}: the promise is not what the authorization asked for")
             self._take((sale.outcome_key,), order.body.payments, sale.outcome_key)
             into = (ACCOUNT, order.body.transaction.merchant) if sale.state == COMMITTED else None

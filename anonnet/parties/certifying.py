@@ -12,16 +12,17 @@ from anonnet.parties.appending import LogTurn, append, entry, next_index, record
 from anonnet.parties.errands import done, request
 from anonnet.parties.turn import Answer, Asked, From, on
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, OutcomeOf, Undecided
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, OutcomeOf, Undecided, form
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, cosignatures, places
+from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.heads import Mark
 from anonnet.store.log import checkpoints_of
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import encode
-from anonnet.wire.signed import Checked, Signer
+from anonnet.wire.signed import Checked, Signed, Signer
 
 
 def check_pledge(said: Checked[Pledge]) -> None:
@@ -41,38 +42,47 @@ class Certifying:
 
     @on(Pledge, keys=lambda asked: [asked.body.transaction.outcome_key])
     def pledge(self, turn: LogTurn, asked: Asked[Pledge]) -> Answer:
+        return self._pledge(turn, asked, asked.signed)
+
+    def submission(self, turn: LogTurn, asked: Asked[Submission]) -> Answer:
+        """A pledge or a key, sealed."""
+        is_pledge = asked.body.said.kind == EntryKind.SEALED_PLEDGE
+        return (self._pledge if is_pledge else self.authorization_m)(turn, asked, asked.body.sealed_m)
+
+    def _pledge(self, turn: LogTurn, asked: Asked[Pledge] | Asked[Submission], said: Signed) -> Answer:
         """Record a pledge in time, once."""
         transaction = asked.body.transaction
+        kind = form(EntryKind.PLEDGE, transaction)
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         clock, time = turn.store.advance(asked.arrival), max(asked.arrival, turn.store.last_time(shard))
         index = next_index(turn, shard)
-        if turn.store.record(shard, key, EntryKind.PLEDGE, index):
+        if turn.store.record(shard, key, kind, index):
             if expired(transaction.expiration, time) or expired(transaction.expiration + SETTLE_SECONDS, clock):
                 raise Refused(Why.EXPIRED)
             if transaction.expiration > time + LEAD_SECONDS_MAX:
                 raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
-            self._append(turn, shard, entry(EntryKind.PLEDGE, time, encode(asked.signed), key))
+            self._append(turn, shard, entry(kind, time, encode(said), key))
         else:
-            found = turn.store.recorded(shard, key, EntryKind.PLEDGE)
+            found = turn.store.recorded(shard, key, kind)
             assert found is not None
             index, _ = found
         return Answer(self._signer.sign(Pledged(transaction=transaction, index=index)))
 
-    def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
+    def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM] | Asked[Submission], said: Signed) -> Answer:
         """Record the key of a pledge that stands. P5a is only a hint: the certificate counts."""
         transaction = asked.body.transaction
+        kind = form(EntryKind.KEY, transaction)
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         turn.store.advance(asked.arrival)
         time = max(asked.arrival, turn.store.last_time(shard))
-        if turn.store.recorded(shard, key, EntryKind.PLEDGE) is None:
+        if turn.store.recorded(shard, key, form(EntryKind.PLEDGE, transaction)) is None:
             raise Refused(Why.NOT_PLEDGED, "no pledge of this sale stands here")
         index = next_index(turn, shard)
-        if turn.store.record(shard, key, EntryKind.KEY, index):
+        if turn.store.record(shard, key, kind, index):
             if expired(transaction.expiration + RELEASE_SECONDS, time):
                 raise Refused(Why.EXPIRED)
-            commit = self._signer.sign(Commit(authorization_m=asked.signed, index=index))
-            new = entry(EntryKind.KEY, time, encode(asked.signed), key)
-            self._append(turn, shard, new, commit.signatures[0].signature)
+            commit = self._signer.sign(Commit(authorization_m=said, index=index))
+            self._append(turn, shard, entry(kind, time, encode(said), key), commit.signatures[0].signature)
         return Answer(recorded_commit(turn, self._known, transaction, EntryKind.KEY))
 
     # Outcomes.
@@ -91,7 +101,7 @@ class Certifying:
             return Answer(commit)
         if expired(transaction.expiration + RETENTION_SECONDS, time):
             raise Refused(Why.FORGOTTEN, "the record may be gone")
-        pledged = turn.store.recorded(shard, key, EntryKind.PLEDGE)
+        pledged = turn.store.recorded(shard, key, form(EntryKind.PLEDGE, transaction))
         deadline = transaction.expiration + (RELEASE_SECONDS if pledged else 0)
         if expired(deadline + SETTLE_SECONDS, time) and not expired(deadline, turn.store.last_time(shard)):
             self._append(turn, shard, entry(EntryKind.TICK, time))
@@ -112,7 +122,7 @@ class Certifying:
     def _certificate(self, turn: LogTurn, transaction: Transaction, kind: EntryKind) -> Certificate | None:
         """That of the transaction's entry of this kind, if a quorum has cosigned a checkpoint over it."""
         shard = shard_of(transaction.expiration)
-        found = turn.store.recorded(shard, transaction.outcome_key, kind)
+        found = turn.store.recorded(shard, transaction.outcome_key, form(kind, transaction))
         mark = turn.store.heads.certifying(shard, found[0]) if found else None
         if found is None or mark is None:
             return None

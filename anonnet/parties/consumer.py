@@ -36,6 +36,7 @@ from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
 from anonnet.protocol.network import Network, Role
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
@@ -169,6 +170,7 @@ class Consumer(Party):
             expiration=time.time + wish.lead,
             merchant=wish.merchant,
             log=wish.log,
+            entry_key=bought.terms.entry_key,
         )
         shard = shard_of(transaction.expiration)
         follows = bool(turn.store.awaited(wish.log, shard))  # for another purchase: nobody is shown when this one began
@@ -213,7 +215,7 @@ class Consumer(Party):
         """The bank has promised. If nothing comes of it soon, she takes the promise to the merchant herself."""
         bought, q = self._about(turn, asked), request(asked)
         assert isinstance(q, AuthorizationQ)
-        promise = AuthorizationB.answering(q, bought.terms.contract.currency)
+        promise = AuthorizationB.answering(q, bought.terms.contract.currency, asked.body.ticket)
         if asked.signer != bought.buy.bank or asked.body != promise:
             raise Malformed("authorization_b does not answer this authorization_q")
         if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):  # the commit was here first: she has paid
@@ -257,9 +259,9 @@ class Consumer(Party):
         return Answer()
 
     def _commit(self, turn: WalletTurn, bought: Bought, commit: Signed) -> None:
-        recorded = committed(self.network, self.logs[bought.buy.log], commit)
-        if recorded.transaction != bought.transaction:
-            raise Malformed("the commit is of another transaction")
+        if committed(self.network, self.logs[bought.buy.log], commit, bought.transaction) is None:
+            self._aborted(turn, bought.id, commit)  # sealed, and no P4: nothing else can come in its place
+            return
         if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             return
         turn.store.keep_outcome(bought.id, commit)
@@ -299,11 +301,11 @@ class Consumer(Party):
     def noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
         return done(turn, asked)
 
-    @on(Noted, by=From.ERRAND, to=(Abort,))
+    @on(Noted, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
         return self._released(turn, asked)
 
-    @on(Refusal, by=From.ERRAND, to=(Abort,))
+    @on(Refusal, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """A bank that P2 never reached does not know the sale."""
         turn.store.answered.keep(answered(asked).subject, asked.body.why, asked.signed)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from anonnet.crypto.hashing import Label, hkdf
+from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import TREES_MAX, UNPAID_ORDERS_MAX
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
@@ -82,15 +84,16 @@ class Delivering:
 
     @on(Order, keys=lambda asked: [asked.body.id])
     def order(self, turn: MerchantTurn, asked: Asked[Order]) -> Answer:
-        """Draw a fresh k, and n from it; the goods are sealed outside the turn."""
+        """Draw a fresh k, n from it, and W; the goods are sealed outside the turn."""
         order = asked.body
         sale = turn.store.by_order(order.id)
         if sale is None:
             turn.store.forget_unpaid(asked.arrival)
             if turn.store.unpaid() >= UNPAID_ORDERS_MAX:
                 raise Refused(Why.FULL, "too many orders are unpaid")
-            key = asked.entropy
-            turn.store.begin_order(order.id, number_of(self._key, key), key, order.item, asked.arrival)
+            key, entry_seed = (hkdf(asked.entropy, label) for label in (Label.MERCHANDISE_KEY, Label.ENTRY_KEY))
+            number = number_of(self._key, key)
+            turn.store.begin_order(order.id, number, key, entry_seed, order.item, asked.arrival)
             sale = turn.store.by_order(order.id)
         assert sale is not None
         if sale.item != order.item:
@@ -112,7 +115,9 @@ class Delivering:
         if sealed is None or sealed.measured != item.measured:
             raise Refused(Why.BAD_GOODS, "the file is not what it was when it was put on sale")
         contract = self._contract(item)
-        goods_m = self._signer.sign(GoodsM(number=sale.number, contract=contract, root=sealed.root))
+        entry_key = SigningKey(sale.entry_seed).public if item.sell.sealed else b""
+        offer = GoodsM(number=sale.number, contract=contract, root=sealed.root, entry_key=entry_key)
+        goods_m = self._signer.sign(offer)
         turn.store.offer(sale.number, goods_m, sealed.leaves)
         return Answer(goods_m)
 

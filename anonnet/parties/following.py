@@ -37,7 +37,7 @@ def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool
     """
     for index, recorded in enumerate(entries.entries, entries.start):
         entry = decode_record(Entry, recorded.entry)
-        if entry.kind == EntryKind.COMMIT and mine(entry.outcome_key):
+        if entry.kind in (EntryKind.COMMIT, EntryKind.SEALED) and mine(entry.outcome_key):
             yield entry.outcome_key, commit_of(entry, index, log_key, recorded.signature)
 
 
@@ -47,7 +47,8 @@ def released_among(entries: Entries, mine: Callable[[bytes], bool]) -> list[byte
     Raises Malformed where an entry is none.
     """
     found = (decode_record(Entry, recorded.entry) for recorded in entries.entries)
-    return [entry.outcome_key for entry in found if entry.kind == EntryKind.KEY and mine(entry.outcome_key)]
+    kinds = EntryKind.KEY, EntryKind.SEALED_KEY
+    return [entry.outcome_key for entry in found if entry.kind in kinds and mine(entry.outcome_key)]
 
 
 def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Signed:

@@ -28,21 +28,24 @@ from anonnet.protocol.logbook import (
     Time,
     TimeOf,
     Undecided,
+    form,
 )
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import CertificateOf, Pledge, places
 from anonnet.protocol.rules import decided_by
+from anonnet.protocol.sealed import Submission, Ticket, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.log import checkpoints_of, entries_of
 from anonnet.wire.codec import encode
-from anonnet.wire.signed import Checked, Signed, Signer
+from anonnet.wire.signed import Checked, Signed, Signer, checked
 
 
 class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
     def __init__(self, signer: Signer, known: KnownLog, banks: Collection[bytes] = ()) -> None:
-        """`banks`: whose brands it publishes."""
+        """`banks`: whose brands it publishes, and whose tickets admit sealed entries."""
+        self._banks = frozenset(banks)
         self.known = known
         self.identity = known.identity
         self.certifying = None if known.decides_alone else Certifying(signer, known)
@@ -57,28 +60,50 @@ class Log(Party):
         body = said.body
         if getattr(body, "log", self.identity) != self.identity:
             raise Refused(Why.WRONG_RECEIVER, "this is another log")
-        if isinstance(body, AuthorizationM | Pledge | OutcomeOf | CertificateOf):
+        if isinstance(body, AuthorizationM | Pledge | OutcomeOf | CertificateOf | Submission):
             self._check_transaction(body.transaction)
         if isinstance(body, AuthorizationM):
             check_authorization_m(said)
         elif isinstance(body, Pledge):
             check_pledge(said)
+        elif isinstance(body, Submission):
+            self._check_submission(body)
 
     def _check_transaction(self, transaction: Transaction) -> None:
         if transaction.log != self.identity:
             raise Refused(Why.WRONG_RECEIVER, "this is another log")
-        if transaction.entry_key:
-            raise Refused(Why.UNKNOWN, "this log does not serve sealed entries")
+        if transaction != transaction.public:
+            raise Refused(Why.UNKNOWN, "a sealed transaction is told to nobody in the open")
+
+    def _check_submission(self, submission: Submission) -> None:
+        """W has signed, and a bank has admitted it: else anybody could fill the log with what nobody can read."""
+        sealed_m = check_sealed_m(self.network, submission.sealed_m)
+        ticket = checked(self.network, submission.ticket, Ticket)
+        if ticket.signer not in self._banks:
+            raise Refused(Why.WRONG_SIGNER, "not a bank whose tickets this log takes")
+        if (sealed_m.kind == EntryKind.SEALED) != self.known.decides_alone:
+            raise Refused(Why.UNKNOWN, "a kind of entry that this log's policy does not know")
 
     @on(AuthorizationM, keys=lambda asked: [asked.body.transaction.outcome_key])  # P4 -> P5a
     def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
         if self.certifying:
-            return self.certifying.authorization_m(turn, asked)
+            return self.certifying.authorization_m(turn, asked, asked.signed)
+        return self._record(turn, asked, asked.signed)
+
+    @on(Submission, keys=lambda asked: [asked.body.transaction.outcome_key])  # P4, sealed -> P5a
+    def submission(self, turn: LogTurn, asked: Asked[Submission]) -> Answer:
+        """What stands in it the log does not learn: it "simply time-stamps, signs, and records" (paper)."""
+        if self.certifying:
+            return self.certifying.submission(turn, asked)
+        return self._record(turn, asked, asked.body.sealed_m)
+
+    def _record(self, turn: LogTurn, asked: Asked[AuthorizationM] | Asked[Submission], said: Signed) -> Answer:
         transaction = asked.body.transaction
+        kind = form(EntryKind.COMMIT, transaction)
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         clock, time = turn.store.advance(asked.arrival), max(asked.arrival, turn.store.last_time(shard))
         index = next_index(turn, shard)
-        if not turn.store.record(shard, key, EntryKind.COMMIT, index):
+        if not turn.store.record(shard, key, kind, index):
             return Answer(self._commit(turn, transaction))
         # "If and only if it was received before expiration": what was asked meanwhile does not make P4 late, unless
         # the log may have given an abort.
@@ -88,16 +113,16 @@ class Log(Party):
             return self._late(turn, asked)
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
-        commit = self.sign(Commit(authorization_m=asked.signed, index=index))
-        new = entry(EntryKind.COMMIT, time, encode(asked.signed), key)
+        commit = self.sign(Commit(authorization_m=said, index=index))
+        new = entry(kind, time, encode(said), key)
         append(turn, self.known, shard, new, commit.signatures[0].signature)
         return Answer(commit)
 
-    def _late(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
+    def _late(self, turn: LogTurn, asked: Asked[AuthorizationM] | Asked[Submission]) -> Answer:
         """What has been called late stays late, also when the machine's clock is set back by some seconds."""
         transaction = asked.body.transaction
         shard, until = shard_of(transaction.expiration), transaction.expiration + SETTLE_SECONDS
-        turn.store.call_late(shard, transaction.outcome_key, EntryKind.COMMIT, until)
+        turn.store.call_late(shard, transaction.outcome_key, form(EntryKind.COMMIT, transaction), until)
         return Answer(self.refusal(asked.signed, Refused(Why.EXPIRED)))
 
     @on(OutcomeOf, keys=lambda asked: [asked.body.transaction.outcome_key])  # -> P5a, P5b or undecided

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import (
     BEHIND_SECONDS,
@@ -26,10 +27,11 @@ from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party,
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Chunk
 from anonnet.protocol.logbook import EntryKind, OutcomeOf
-from anonnet.protocol.outcome import Logs, aborted_in, committed_in
+from anonnet.protocol.outcome import Logs, aborted_in, committed, recorded_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge, Pledged, Receipt
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.sealed import SealedM, Submission, ticket_of
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.merchant import (
     AUTHORIZED,
@@ -86,16 +88,27 @@ class Merchant(Party):
             if promise.receiver_key and turn.store.receipt(sale.number, promise.receiver_key) is None:
                 raise Refused(Why.NO_RECEIPT, "nobody has signed for the goods with this key")
             authorization_m = self.sign(AuthorizationM.answering(promise, sale.key))
-            turn.store.authorize(sale.number, asked.signed, authorization_m, transaction.expiration)
+            turn.store.authorize(sale.number, asked.signed, authorization_m, transaction)
             if self.logs[transaction.log].decides_alone:
-                turn.store.errands.add(transaction.log, authorization_m, subject=sale.number, due=turn.now)
+                said = self._to_log(sale, asked.signed, authorization_m, EntryKind.COMMIT)
+                turn.store.errands.add(transaction.log, said, subject=sale.number, due=turn.now)
             else:
-                pledge = self.sign(Pledge.answering(promise))
-                turn.store.errands.add(transaction.log, pledge, subject=sale.number, due=turn.now)
+                said = self._to_log(sale, asked.signed, self.sign(Pledge.answering(promise)), EntryKind.PLEDGE)
+                turn.store.errands.add(transaction.log, said, subject=sale.number, due=turn.now)
                 self._await_pledge(turn, sale.number, transaction)
         elif sale.authorization_b.body != asked.signed.body:
             raise Refused(Why.NUMBER_USED, "this number has its transaction")
         return Answer(Noted(request=asked.signed.hash))
+
+    def _to_log(self, sale: MerchantSale, promise: Signed, paper: Signed, kind: EntryKind) -> Signed | Submission:
+        """P4 or the pledge as the log gets it: as it is, or sealed, with the ticket that came with P3."""
+        body = decode(promise.body)
+        assert isinstance(body, AuthorizationB)
+        transaction = body.transaction
+        if not transaction.entry_key:
+            return paper
+        sealed_m = Signer(self.network, SigningKey(sale.entry_seed)).sign(SealedM.of(kind, transaction, paper))
+        return Submission(sealed_m=sealed_m, ticket=ticket_of(promise.signatures[0].signer, transaction, body.ticket))
 
     def _check_acceptable(self, sale: MerchantSale, asked: Asked[AuthorizationB]) -> None:
         promise, transaction = asked.body, asked.body.transaction
@@ -108,8 +121,8 @@ class Merchant(Party):
             raise Refused(Why.WRONG_PRICE)
         if transaction.log not in contract.logs:
             raise Refused(Why.WRONG_LOG)
-        if transaction.entry_key:
-            raise Refused(Why.UNKNOWN, "this merchant does not serve sealed entries")
+        if transaction.entry_key != sale.terms.entry_key:
+            raise Refused(Why.UNKNOWN, "another W than P1 names")
         if bool(promise.receiver_key) != bool(contract.receipt):
             raise Refused(Why.NO_RECEIPT, "the contract wants a receipt, or wants none")
         if expired(transaction.expiration, asked.arrival + MERCHANT_MARGIN_SECONDS):
@@ -128,9 +141,11 @@ class Merchant(Party):
         if sale.state not in (AUTHORIZED, LATE) or expired(last, turn.now + MERCHANT_MARGIN_SECONDS):
             return
         assert sale.authorization_m is not None
+        assert sale.authorization_b is not None
         turn.store.release(number)
+        said = self._to_log(sale, sale.authorization_b, sale.authorization_m, EntryKind.KEY)
         receivers = [transaction.log, *self.logs[transaction.log].mirrors]
-        turn.store.errands.add_for_each(receivers, sale.authorization_m, subject=number, due=turn.now)
+        turn.store.errands.add_for_each(receivers, said, subject=number, due=turn.now)
         self.settling.await_certificate(turn, transaction, EntryKind.KEY, subject=number)
         self.settling.await_outcome(turn, transaction, subject=number)
 
@@ -145,11 +160,11 @@ class Merchant(Party):
 
     # Outcomes.
 
-    @on(Commit, by=From.ERRAND, to=(AuthorizationM, OutcomeOf))
+    @on(Commit, by=From.ERRAND, to=(AuthorizationM, Submission, OutcomeOf))
     def recorded(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """P5a; under a quorum it is a hint, and the certificate will follow."""
         about = request(asked)
-        assert isinstance(about, AuthorizationM | OutcomeOf)
+        assert isinstance(about, AuthorizationM | Submission | OutcomeOf)
         if not self.logs[about.transaction.log].decides_alone:
             return done(turn, asked)
         return self.commit(turn, asked)
@@ -157,15 +172,17 @@ class Merchant(Party):
     @on(Commit)
     def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """Claim what the commit and the promise prove that the bank owes."""
-        number = committed_in(self.network, self.logs, asked.signed).transaction.number
-        self._committed(turn, number, asked.signed)
+        place = recorded_in(self.network, self.logs, asked.signed)
+        self._committed(turn, self._in_place(turn, place).number, asked.signed)
         return Answer(Noted(request=asked.signed.hash))
 
     def _committed(self, turn: MerchantTurn, number: bytes, commit: Signed) -> None:
         sale = sale_of(turn, number)
         if sale.state in (AUTHORIZED, LATE, RELEASED, FAILED):
-            promise = sale.authorization_b
+            promise, transaction = sale.authorization_b, self._signed_for(sale)
             assert promise is not None
+            if committed(self.network, self.logs[transaction.log], commit, transaction) is None:
+                raise Malformed("W has signed an entry that is not ours")
             turn.store.commit_sale(sale.number, commit)
             bank = promise.signatures[0].signer
             claim = Claim(bank=bank, authorization_b=promise, commit=commit)
@@ -175,13 +192,13 @@ class Merchant(Party):
 
     @on(Abort)
     def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
-        transaction = aborted_in(self.network, self.logs, asked.signed)
-        self._aborted(turn, transaction.number, asked.signed)
+        place = aborted_in(self.network, self.logs, asked.signed)
+        self._aborted(turn, self._in_place(turn, place).number, asked.signed)
         return Answer(Noted(request=asked.signed.hash))
 
     def _aborted(self, turn: MerchantTurn, number: bytes, abort: Signed) -> None:
         sale, transaction = sale_of(turn, number), aborted_in(self.network, self.logs, abort)
-        if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale) == transaction:
+        if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale).public == transaction:
             turn.store.fail_sale(sale.number)
 
     @on(Due)
@@ -197,6 +214,13 @@ class Merchant(Party):
         self.settling.await_outcome(turn, transaction, subject=sale.number)
         if not self.logs[transaction.log].decides_alone:  # the pledge may stand, and its certificate come late
             self._await_pledge(turn, sale.number, transaction)
+
+    def _in_place(self, turn: MerchantTurn, place: Transaction) -> MerchantSale:
+        """The sale of a transaction that is named as the log knows it. Raises Refused."""
+        sale = turn.store.by_outcome_key(place.outcome_key)
+        if sale is None:
+            raise Refused(Why.UNKNOWN, "no such transaction")
+        return sale
 
     def _signed_for(self, sale: MerchantSale) -> Transaction:
         assert sale.authorization_m is not None
@@ -230,7 +254,7 @@ class Merchant(Party):
     def noted(self, turn: MerchantTurn, asked: Asked[Noted]) -> Answer:
         return done(turn, asked)
 
-    @on(Refusal, by=From.ERRAND, to=(AuthorizationM, Pledge))
+    @on(Refusal, by=From.ERRAND, to=(AuthorizationM, Pledge, Submission))
     def authorization_m_refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
         """A log that calls P4 or the pledge late is asked for the abort."""
         sale = sale_of(turn, answered(asked).subject)

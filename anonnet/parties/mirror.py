@@ -16,18 +16,19 @@ from anonnet.parties.auditing import Auditing
 from anonnet.parties.errands import done, later, request
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.known_log import CHAIN, shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided, form
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Decision, decision
+from anonnet.protocol.sealed import Submission, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.mirror import Copy, MirrorStore
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import encode
-from anonnet.wire.signed import Checked, Signer
+from anonnet.wire.signed import Checked, Signed, Signer
 
 MirrorTurn = Turn[MirrorStore]
 
@@ -47,6 +48,8 @@ class Mirror(Party):
             raise Refused(Why.WRONG_LOG, "this mirror does not follow that log")
         if isinstance(body, AuthorizationM):
             check_authorization_m(said)
+        elif isinstance(body, Submission):
+            check_sealed_m(self.network, body.sealed_m)
 
     @on(Due)
     def look(self, turn: MirrorTurn, asked: Asked[Due]) -> Answer:
@@ -130,7 +133,8 @@ class Mirror(Party):
     def _certificate(self, turn: MirrorTurn, copy: Copy, transaction: Transaction, kind: int) -> Certificate | None:
         """That of the transaction's entry of this kind, if it stands here under a checkpoint with a quorum."""
         standing = turn.store.standing(copy.tree, transaction.outcome_key)
-        found = next(((index, entry) for index, entry in standing if entry.kind == kind), None)
+        wanted = form(EntryKind(kind), transaction)
+        found = next(((index, entry) for index, entry in standing if entry.kind == wanted), None)
         mark = turn.store.certifying(copy.tree, found[0]) if found else None
         if found is None or mark is None:
             return None
@@ -143,16 +147,26 @@ class Mirror(Party):
 
     @on(AuthorizationM)
     def authorization_m(self, turn: MirrorTurn, asked: Asked[AuthorizationM]) -> Answer:
+        return self._released(turn, asked, asked.signed)
+
+    @on(Submission)
+    def submission(self, turn: MirrorTurn, asked: Asked[Submission]) -> Answer:
+        """The same, sealed; a pledge is the log's alone to take."""
+        if asked.body.said.kind != EntryKind.SEALED_KEY:
+            raise Refused(Why.WRONG_RECEIVER, "only keys are handed to mirrors")
+        return self._released(turn, asked, asked.body.sealed_m)
+
+    def _released(self, turn: MirrorTurn, asked: Asked[AuthorizationM] | Asked[Submission], said: Signed) -> Answer:
         """Keep the key of a pledge, take it to the log, and say when it came."""
         transaction = asked.body.transaction
         copy, key = self._about(turn, transaction), transaction.outcome_key
         kinds = [entry.kind for entry in copy.standing(key)]
-        if EntryKind.PLEDGE not in kinds:
+        if form(EntryKind.PLEDGE, transaction) not in kinds:
             raise Refused(Why.NOT_PLEDGED, "no pledge of this sale stands here yet")
-        time = turn.store.keep_released(copy.tree, key, asked.signed, asked.arrival)
-        if EntryKind.KEY not in kinds:
+        time = turn.store.keep_released(copy.tree, key, said, asked.arrival)
+        if form(EntryKind.KEY, transaction) not in kinds:
             turn.store.errands.add(transaction.log, asked.signed, subject=key, due=turn.now)
-        return Answer(self.sign(Receipt(authorization_m=asked.signed.hash, outcome_key=key, time=time)))
+        return Answer(self.sign(Receipt(authorization_m=said.hash, outcome_key=key, time=time)))
 
     # Answers of the log, which count for nothing here: its entries do.
 
@@ -172,7 +186,7 @@ class Mirror(Party):
     def undecided(self, turn: MirrorTurn, asked: Asked[Undecided]) -> Answer:
         return self._ask_on(turn, asked)
 
-    @on(Refusal, by=From.ERRAND, to=(OutcomeOf, AuthorizationM))
+    @on(Refusal, by=From.ERRAND, to=(OutcomeOf, AuthorizationM, Submission))
     def not_taken(self, turn: MirrorTurn, asked: Asked[Refusal]) -> Answer:
         return self._ask_on(turn, asked)
 
@@ -188,7 +202,7 @@ class Mirror(Party):
     def _ask_on(self, turn: MirrorTurn, asked: Asked[Any]) -> Answer:
         """Until the prefix here has decided: soon where the log's time has to pass, seldom where a key has to come."""
         about = request(asked)
-        assert isinstance(about, OutcomeOf | AuthorizationM)
+        assert isinstance(about, OutcomeOf | AuthorizationM | Submission)
         copy = turn.store.copy(about.transaction.log, shard_of(about.transaction.expiration))
         if copy is None or copy.frozen or decision(copy, about.transaction) is not Decision.UNDECIDED:
             return done(turn, asked)

@@ -15,14 +15,15 @@ from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, RETRY_SECONDS_MAX, SET
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.logbook import EntryKind, OutcomeOf, Undecided
-from anonnet.protocol.outcome import Logs, aborted, committed
+from anonnet.protocol.outcome import Logs, aborted, recorded
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, CertificateOf, pledge_certified
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.signed import Signed
 
 Settled = Callable[[Turn[Any], bytes, Signed], None]
-"""Called in the turn with what the errands were about, and the outcome, which has been checked."""
+"""Called in the turn with what the errands were about, and the outcome, which has been checked; but what a commit holds
+that is sealed, only the party can read."""
 
 Pledged = Callable[[Turn[Any], bytes], None]
 """The same, once a pledge is certified."""
@@ -42,7 +43,7 @@ class Settling:
 
     def await_outcome(self, turn: Turn[Any], transaction: Transaction, *, subject: bytes) -> None:
         """Ask for the outcome as soon as there must be one."""
-        known, question = self._logs[transaction.log], OutcomeOf(transaction=transaction)
+        known, question = self._logs[transaction.log], OutcomeOf(transaction=transaction.public)
         due = max(transaction.expiration + SETTLE_SECONDS + 1, turn.now)
         if known.decides_alone:
             turn.store.errands.add(transaction.log, question, subject=subject, due=due)
@@ -51,7 +52,7 @@ class Settling:
 
     def await_certificate(self, turn: Turn[Any], transaction: Transaction, kind: EntryKind, *, subject: bytes) -> None:
         """Ask every mirror for this certificate: the first that comes is enough."""
-        question = CertificateOf(transaction=transaction, kind=int(kind))
+        question = CertificateOf(transaction=transaction.public, kind=int(kind))
         mirrors = self._logs[transaction.log].mirrors
         turn.store.errands.add_for_each(mirrors, question, subject=subject, due=turn.now)
 
@@ -74,8 +75,7 @@ class Settling:
     def _committed(self, turn: Turn[Any], asked: Asked[Certificate]) -> Answer:
         about = request(asked)
         assert isinstance(about, OutcomeOf | CertificateOf)
-        recorded = committed(self._network, self._logs[about.transaction.log], asked.signed)
-        if recorded.transaction != about.transaction:
+        if recorded(self._network, self._logs[about.transaction.log], asked.signed) != about.transaction:
             raise Malformed("the commit is of another transaction")
         turn.store.parts.drop(about.transaction.outcome_key)
         self._commit(turn, answered(asked).subject, asked.signed)

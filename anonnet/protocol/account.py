@@ -79,3 +79,6 @@ class Credit(Message):
     transaction: Transaction
     currency: Currency
     value: SomeUnits
+
+    def check(self) -> None:
+        self.transaction.check_whole()

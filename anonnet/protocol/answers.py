@@ -28,6 +28,7 @@ from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Pledge, P
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined
+from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import log_id
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import Message, decode
@@ -43,8 +44,10 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     AuthorizationB: (Noted,),
     AuthorizationM: (Commit, Receipt),
     Pledge: (Pledged,),
+    Submission: (Commit, Pledged, Receipt),
     CertificateOf: (Certificate, Undecided),
     Commit: (Noted,),
+    Certificate: (Noted,),
     Abort: (Noted,),
     OpenAccount: (Noted,),
     StatementOf: (Statement,),

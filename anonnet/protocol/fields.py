@@ -26,6 +26,8 @@ Secret = Annotated[bytes, Between(32, 32)]
 """32 bytes that only some may know: the merchandise key k, a download secret."""
 Number = Annotated[bytes, Between(32, 32)]
 """The transaction number n."""
+NumberOrNone = Annotated[bytes, Between(0, 32)]
+"""The same; empty where a log is not told. Its class checks that nothing between is accepted."""
 Seconds = Annotated[int, Between(0, SECONDS_MAX)]
 """POSIX time in whole seconds."""
 Shard = Annotated[int, Between(0, 1 + SECONDS_MAX // SHARD_SECONDS)]

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 
 from anonnet.errors import Malformed, Refused
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
-from anonnet.protocol.outcome import Logs, committed_in, is_commit
+from anonnet.protocol.outcome import Logs, committed, is_commit, recorded_in
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, check_authorization_q
-from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.signed import Signed, checked
 
@@ -25,21 +24,22 @@ def used_by(network: str, logs: Logs, papers: Iterable[Signed]) -> dict[bytes, U
     """The uses that these papers prove, by token. `logs` are those that count. Raises Malformed where a paper does not
     hold."""
     used: dict[bytes, Uses] = defaultdict(dict)
-    locked: dict[Transaction, tuple[Payment, ...]] = {}
+    locked: dict[bytes, AuthorizationQ] = {}
     for paper in papers:
         if paper.step == AuthorizationQ.step:
             order = checked(network, paper, AuthorizationQ)
             check_authorization_q(order)
-            locked[order.body.transaction] = order.body.payments
+            locked[order.body.transaction.outcome_key] = order.body
         elif paper.step == ExchangeQ.step:
             exchange = checked(network, paper, ExchangeQ)
             check_exchange_q(exchange)
             for payment in exchange.body.payments:
                 used[payment.token.id][paper.hash] = payment.amount
         elif is_commit(paper):
-            transaction = _recorded(network, logs, paper)
-            for payment in locked.get(transaction, ()):
-                used[payment.token.id][transaction] = payment.amount
+            q = locked.get(_recorded(network, logs, paper).outcome_key)
+            if q and committed(network, logs[q.transaction.log], paper, q.transaction):
+                for payment in q.payments:
+                    used[payment.token.id][q.transaction] = payment.amount
     return dict(used)
 
 
@@ -55,6 +55,6 @@ def paid_by_another(network: str, bank: bytes, papers: Iterable[Signed], transac
 
 def _recorded(network: str, logs: Logs, commit: Signed) -> Transaction:
     try:
-        return committed_in(network, logs, commit).transaction
+        return recorded_in(network, logs, commit)
     except Refused as refused:
         raise Malformed(f"a commit that does not count: {refused}") from None

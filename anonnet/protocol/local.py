@@ -94,7 +94,8 @@ class Books(Message):
 @message(Local.SELL, signed=False, frame_max=32 * KIB)
 class Sell(Message):
     """Owner of a merchant: sell this file under this name from now on, to be paid at one of these banks (none: at any
-    that he accepts). The file must stay where it is. `receipt`: only to who signs for the goods before she pays."""
+    that he accepts). The file must stay where it is. `receipt`: only to who signs for the goods before she pays.
+    `sealed`: the log shall record its sales without learning whose they are."""
 
     item: Name
     path: Annotated[str, Between(1, PATH_BYTES_MAX)]
@@ -105,6 +106,7 @@ class Sell(Message):
     valid_until: Seconds
     banks: Annotated[tuple[Hash, ...], Between(0, PARTIES_MAX)] = ()
     receipt: Flag = 0
+    sealed: Flag = 0
 
 
 @message(Local.SALES_OF, signed=False, frame_max=KIB)
@@ -190,7 +192,7 @@ class Buy(Message):
             return "the merchant wants a receipt for the goods, signed with the key of a token that pays"
         if expired(contract.valid_until, now):
             return "the offer is no longer valid"
-        return "this wallet does not serve sealed entries" if terms.entry_key else ""
+        return ""
 
 
 @message(Local.WALLET_OF, signed=False, frame_max=KIB)

@@ -38,13 +38,28 @@ class EntryKind(enum.IntEnum):
     PLEDGE = 2  # the merchant's pledge, as he signed it; under a quorum
     KEY = 3  # authorization_m with its key, after its pledge; under a quorum
     TICK = 4  # nothing: lets time pass in a quiet log
+    SEALED = 5  # as COMMIT: sealed_m, as W signed it
     BRAND = 6  # a bank's brand, as the bank signed it, with the hash of its key proof; chain only
     ANCHOR = 7  # the last checkpoint of a shard, with its cosignatures; chain only
     CLOSE = 8  # nothing: the last entry of a shard
+    SEALED_PLEDGE = 9  # as PLEDGE: sealed_m
+    SEALED_KEY = 10  # as KEY: sealed_m
 
 
-OUTCOME_KINDS = frozenset({EntryKind.COMMIT, EntryKind.PLEDGE, EntryKind.KEY})
+SEALED_AS = {
+    EntryKind.COMMIT: EntryKind.SEALED,
+    EntryKind.PLEDGE: EntryKind.SEALED_PLEDGE,
+    EntryKind.KEY: EntryKind.SEALED_KEY,
+}
+"""The kinds of a sealed transaction's entries, by those of an open one's."""
+
+OUTCOME_KINDS = frozenset({*SEALED_AS, *SEALED_AS.values()})
 """The kinds that stand under a transaction's outcome key; all others have none."""
+
+
+def form(kind: EntryKind, transaction: Transaction) -> EntryKind:
+    """This kind as it is for the transaction: sealed, or open."""
+    return SEALED_AS[kind] if transaction.entry_key else kind
 
 
 @record
@@ -71,6 +86,9 @@ class OutcomeOf(Message):
 
     transaction: Transaction
 
+    def check(self) -> None:
+        self.transaction.check_public()
+
 
 @message(Step.UNDECIDED, signed=True, frame_max=KIB)
 class Undecided(Message):
@@ -78,6 +96,9 @@ class Undecided(Message):
 
     transaction: Transaction
     time: Seconds
+
+    def check(self) -> None:
+        self.transaction.check_public()
 
 
 @message(Step.FOLLOW, signed=False, frame_max=KIB)

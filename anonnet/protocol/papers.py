@@ -17,8 +17,16 @@ from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
 from anonnet.protocol.goods import GoodsM, GoodsQ
-from anonnet.protocol.outcome import Logs, aborted_in, committed_in, is_commit
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, check_authorization_q
+from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
+from anonnet.protocol.purchase import (
+    Abort,
+    AuthorizationB,
+    AuthorizationM,
+    AuthorizationQ,
+    Commit,
+    check_authorization_q,
+)
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.recovery import StateOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
@@ -97,6 +105,8 @@ class Papers:
     refusals: list[Paper[Refusal]] = field(default_factory=list)
     credits: list[Paper[Credit]] = field(default_factory=list)
     statements: list[Paper[Statement]] = field(default_factory=list)
+    sales: set[Transaction] = field(default_factory=set)
+    """Sealed transactions that are named: n in them opens what a log has recorded."""
     set_aside: list[str] = field(default_factory=list)
     """Why a paper does not count, a sentence for each."""
     lacking: bool = False
@@ -111,9 +121,10 @@ class Papers:
         return made
 
     def add(self, papers: Iterable[Sourced]) -> None:
-        """Check some more. Brands come first, since tokens are checked against them."""
+        """Check some more. Brands come first, since tokens are checked against them; commits last, since what is sealed
+        is opened by the transactions that the others name."""
         known = {signed.body for kind in self._kinds() for signed in (paper.signed for paper in kind)}
-        for source, signed in sorted(papers, key=lambda each: not _is(each[1], Brand)):
+        for source, signed in sorted(papers, key=_order):
             if signed.body in known:
                 continue
             try:
@@ -131,7 +142,7 @@ class Papers:
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
         if is_commit(signed):
-            self.commits.append(Paper("commit", source, committed_in(self.network, self.logs, signed), signed))
+            self._take_commit(source, signed)
             return
         if _is(signed, Abort):
             self.aborts.append(Paper("abort", source, aborted_in(self.network, self.logs, signed), signed))
@@ -141,11 +152,26 @@ class Papers:
             raise Malformed("not a paper that a judge reads")
         said = checked(self.network, signed, kind)
         self._check(said)
+        if isinstance(said.body, AuthorizationQ | AuthorizationB):
+            self.sales.add(said.body.transaction)
         paper: Paper[Any] = Paper(NAMES[kind], source, said.body, signed)
         if isinstance(said.body, Brand):
             self.brands.setdefault(said.body.id, paper)
         else:
             self._lists[kind].append(paper)
+
+    def _take_commit(self, source: str, signed: Signed) -> None:
+        """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""
+        place = recorded_in(self.network, self.logs, signed)
+        named = [s for s in self.sales if s.public == place] if place.entry_key else [place]
+        if not named:
+            raise Lacking("it is sealed, and no paper names its transaction")
+        for sale in sorted(named, key=lambda each: each.number):
+            said = committed(self.network, self.logs[sale.log], signed, sale)
+            if said is None:
+                self.aborts.append(Paper("commit of what does not open", source, sale, signed))
+            else:
+                self.commits.append(Paper("commit", source, said, signed))
 
     @property
     def _lists(self) -> dict[type[Message], list[Any]]:
@@ -195,8 +221,8 @@ class Papers:
     # What they show together.
 
     def of(self, papers: Iterable[Paper[Any]], transaction: Transaction) -> list[Paper[Any]]:
-        """Those of one transaction."""
-        return [paper for paper in papers if _transaction(paper) == transaction]
+        """Those of one transaction; an abort may name it as the log knows it."""
+        return [paper for paper in papers if _is_of(paper, transaction)]
 
     @property
     def transactions(self) -> list[Transaction]:
@@ -249,6 +275,16 @@ def _transaction(paper: Paper[Any]) -> Transaction:
     transaction = paper.body if isinstance(paper.body, Transaction) else paper.body.transaction
     assert isinstance(transaction, Transaction)
     return transaction
+
+
+def _is_of(paper: Paper[Any], transaction: Transaction) -> bool:
+    named = _transaction(paper)
+    return named == transaction or (named.public == named and named == transaction.public)
+
+
+def _order(each: Sourced) -> int:
+    """When a paper's turn comes."""
+    return 0 if _is(each[1], Brand) else 2 if _is(each[1], Commit) or _is(each[1], Certificate) else 1
 
 
 def _is(signed: Signed, kind: type[Message]) -> bool:

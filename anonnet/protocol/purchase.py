@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from anonnet.crypto.hashing import same
+from anonnet.crypto.keys import SIGNATURE_BYTES
 from anonnet.errors import Malformed
 from anonnet.limits import KIB, PAYMENTS_MAX, SMALL_FRAME_MAX
 from anonnet.protocol.fields import Currency, Index, Key, KeyOrNone, Secret, SomeUnits
@@ -38,6 +39,7 @@ class AuthorizationQ(Message):
     payments: Annotated[tuple[Payment, ...], Between(1, PAYMENTS_MAX)]
 
     def check(self) -> None:
+        self.transaction.check_whole()
         check_key_or_none(self.receiver_key, "receiver_key")
         check_payments(self.payments)
         if self.receiver_key and self.receiver_key not in self.signers:
@@ -56,15 +58,22 @@ class AuthorizationQ(Message):
 
 @message(Step.P3, signed=True, frame_max=SMALL_FRAME_MAX)
 class AuthorizationB(Message):
-    """P3, B -> M, signed by the bank: if this transaction commits, the merchant is credited with this value."""
+    """P3, B -> M, signed by the bank: if this transaction commits, the merchant is credited with this value.
+
+    `ticket`: where the entry is to be sealed, the bank's signature under its ticket (see `sealed`).
+    """
 
     transaction: Transaction
     receiver_key: KeyOrNone = b""
     currency: Currency
     value: SomeUnits
+    ticket: Annotated[bytes, Between(0, SIGNATURE_BYTES)] = b""
 
     def check(self) -> None:
+        self.transaction.check_whole()
         check_key_or_none(self.receiver_key, "receiver_key")
+        if len(self.ticket) != (SIGNATURE_BYTES if self.transaction.entry_key else 0):
+            raise Malformed("a ticket stands beside the promise exactly if the entry is sealed")
 
     @property
     def credit(self) -> tuple[Transaction, str, int]:
@@ -72,9 +81,10 @@ class AuthorizationB(Message):
         return self.transaction, self.currency, self.value
 
     @classmethod
-    def answering(cls, q: AuthorizationQ, currency: str) -> AuthorizationB:
+    def answering(cls, q: AuthorizationQ, currency: str, ticket: bytes = b"") -> AuthorizationB:
         """The promise that answers P2, in the currency of its tokens."""
-        return cls(transaction=q.transaction, receiver_key=q.receiver_key, currency=currency, value=q.value)
+        transaction, receiver_key = q.transaction, q.receiver_key
+        return cls(transaction=transaction, receiver_key=receiver_key, currency=currency, value=q.value, ticket=ticket)
 
 
 @message(Step.P4, signed=True, frame_max=SMALL_FRAME_MAX)
@@ -86,6 +96,7 @@ class AuthorizationM(Message):
     key: Secret
 
     def check(self) -> None:
+        self.transaction.check_whole()
         check_key_or_none(self.receiver_key, "receiver_key")
 
     @classmethod
@@ -96,7 +107,7 @@ class AuthorizationM(Message):
 
 @message(Step.P5A, signed=True, frame_max=SMALL_FRAME_MAX)
 class Commit(Message):
-    """P5a, signed by the log: authorization_m as it came, recorded at this index."""
+    """P5a, signed by the log: authorization_m as it came, open or sealed, recorded at this index."""
 
     authorization_m: Signed
     index: Index
@@ -104,9 +115,15 @@ class Commit(Message):
 
 @message(Step.P5B, signed=True, frame_max=SMALL_FRAME_MAX)
 class Abort(Message):
-    """P5b, signed by the log: no P4 of this transaction was received by its expiration, and none will be recorded."""
+    """P5b, signed by the log: no P4 of this transaction was received by its expiration, and none will be recorded.
+
+    Of a sealed one it says "that no message with the given index was available at a specified time".
+    """
 
     transaction: Transaction
+
+    def check(self) -> None:
+        self.transaction.check_public()
 
 
 def check_authorization_q(asked: Checked[AuthorizationQ]) -> None:

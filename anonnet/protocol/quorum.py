@@ -19,8 +19,9 @@ from anonnet.errors import Malformed
 from anonnet.limits import CERTIFICATE_BYTES_MAX, ENTRY_BYTES_MAX, FORK_BYTES_MAX, KIB, SMALL_FRAME_MAX
 from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import Entry, EntryKind
+from anonnet.protocol.logbook import Entry, EntryKind, form
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM
+from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction, check_key_or_none
 from anonnet.tlog.merkle import leaf_hash
@@ -38,6 +39,7 @@ class Pledge(Message):
     receiver_key: KeyOrNone = b""
 
     def check(self) -> None:
+        self.transaction.check_whole()
         check_key_or_none(self.receiver_key, "receiver_key")
 
     @classmethod
@@ -56,6 +58,9 @@ class Pledged(Message):
 
     transaction: Transaction
     index: Index
+
+    def check(self) -> None:
+        self.transaction.check_public()
 
 
 @message(Step.RECEIPT, signed=True, frame_max=KIB)
@@ -86,6 +91,9 @@ class CertificateOf(Message):
     transaction: Transaction
     kind: Annotated[int, Between(int(EntryKind.PLEDGE), int(EntryKind.KEY))]
 
+    def check(self) -> None:
+        self.transaction.check_public()
+
 
 @message(Step.CERTIFICATE, signed=False, frame_max=CERTIFICATE_BYTES_MAX + 2 * ENTRY_BYTES_MAX)
 class Certificate(Message):
@@ -104,14 +112,14 @@ class Certificate(Message):
 
 
 def certified(known: KnownLog, certificate: Certificate, kind: EntryKind) -> Entry:
-    """The entry of this kind that a certificate shows to be in a shard of this log. Raises Malformed.
+    """The entry of this kind, open or sealed, that a certificate shows to be in a shard of this log. Raises Malformed.
 
     That auditors saw it kept the rules of the log is what their cosignatures say; here only the place is checked.
     """
     entry = certificate.recorded
-    if entry.kind != kind:
-        raise Malformed("a certificate of an entry of another kind")
     transaction = transaction_of(entry)
+    if entry.kind != form(kind, transaction):
+        raise Malformed("a certificate of an entry of another kind")
     if entry.outcome_key != transaction.outcome_key:
         raise Malformed("an entry under another transaction's outcome key")
     verifier = known.verifier(shard_of(transaction.expiration))
@@ -120,16 +128,16 @@ def certified(known: KnownLog, certificate: Certificate, kind: EntryKind) -> Ent
 
 
 def transaction_of(entry: Entry) -> Transaction:
-    """The transaction that a commit, pledge or key entry is about. Raises Malformed."""
+    """The transaction that a commit, pledge or key entry is about, as the log knows it. Raises Malformed."""
     body = decode(decode_record(Signed, entry.body).body)
-    if not isinstance(body, Pledge | AuthorizationM):
+    if not isinstance(body, Pledge | AuthorizationM | SealedM):
         raise Malformed("an entry that is about no transaction")
     return body.transaction
 
 
 def pledge_certified(known: KnownLog, said: Checked[Certificate], transaction: Transaction) -> None:
     """Raise Malformed unless this certificate is that of the transaction's pledge."""
-    if transaction_of(certified(known, said.body, EntryKind.PLEDGE)) != transaction:
+    if transaction_of(certified(known, said.body, EntryKind.PLEDGE)) != transaction.public:
         raise Malformed("a certificate of another transaction's pledge")
 
 

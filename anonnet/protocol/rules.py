@@ -19,6 +19,7 @@ from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
 from anonnet.protocol.purchase import AuthorizationM, check_authorization_m
 from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.sealed import SEALED_KINDS, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.note import Kind, Verifier
@@ -76,6 +77,11 @@ class Prefix(Protocol):
         """All brands recorded here."""
 
 
+_ALONE = frozenset({EntryKind.COMMIT, EntryKind.SEALED})
+_RELEASES = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
+PLEDGES = frozenset({EntryKind.PLEDGE, EntryKind.SEALED_PLEDGE})
+PAYING = _ALONE | _RELEASES
+"""The kinds that decide for the merchant."""
 _CHAIN_KINDS = frozenset({EntryKind.BRAND, EntryKind.ANCHOR})
 _EMPTY_KINDS = frozenset({EntryKind.TICK, EntryKind.CLOSE})
 
@@ -114,9 +120,9 @@ def follows(prefix: Prefix, entry: Entry) -> None:
 def decision(prefix: Prefix, transaction: Transaction) -> Decision:
     """What this prefix of the transaction's shard has decided, for every extension of it."""
     kinds = {entry.kind for entry in prefix.standing(transaction.outcome_key)}
-    if kinds & {EntryKind.COMMIT, EntryKind.KEY}:
-        return Decision.PAYS
-    last = transaction.expiration + (RELEASE_SECONDS if EntryKind.PLEDGE in kinds else 0)
+    if kinds & PAYING:
+        return Decision.PAYS  # what is sealed may open to nothing: who knows n sees that, and counts it as failed
+    last = transaction.expiration + (RELEASE_SECONDS if kinds & PLEDGES else 0)
     return Decision.FREES if expired(last, prefix.last_time) else Decision.UNDECIDED
 
 
@@ -139,7 +145,7 @@ def _check_kind(known: KnownLog, shard: int, entry: Entry) -> None:
     """Each kind has its shards, and its policies."""
     chained = entry.kind in _CHAIN_KINDS
     if entry.kind in OUTCOME_KINDS:
-        alone = entry.kind == EntryKind.COMMIT
+        alone = entry.kind in _ALONE
         _demand(Rule.SIGNED, alone == known.decides_alone, "a kind of entry that this log's policy does not know")
     _demand(Rule.IN_SHARD, not chained or shard == CHAIN, "brands and anchors stand in the chain")
     if entry.kind in OUTCOME_KINDS or entry.kind == EntryKind.CLOSE:
@@ -149,10 +155,12 @@ def _check_kind(known: KnownLog, shard: int, entry: Entry) -> None:
 
 
 def _signed_transaction(network: str, known: KnownLog, entry: Entry) -> Transaction:
-    """What this entry is about, signed by the merchant. Raises Broken."""
+    """What this entry is about, signed by the merchant, or by W where it is sealed. Raises Broken."""
     try:
         said: Checked[Any]
         signed = decode_record(Signed, entry.body)
+        if entry.kind in SEALED_KINDS:
+            return _sealed_transaction(network, known, entry.kind, signed)
         if entry.kind == EntryKind.PLEDGE:
             said = checked(network, signed, Pledge)
         else:
@@ -169,11 +177,19 @@ def _signed_transaction(network: str, known: KnownLog, entry: Entry) -> Transact
     return transaction
 
 
+def _sealed_transaction(network: str, known: KnownLog, kind: int, signed: Signed) -> Transaction:
+    """Raises Malformed."""
+    sealed_m = check_sealed_m(network, signed)
+    _demand(Rule.SIGNED, sealed_m.kind == kind, "sealed as another kind of entry")
+    _demand(Rule.SIGNED, sealed_m.log == known.identity, "a transaction of another log")
+    return sealed_m.transaction
+
+
 def _check_outcome(shard: int, entry: Entry, transaction: Transaction) -> None:
     expiration = transaction.expiration
     _demand(Rule.ENCODED, entry.outcome_key == transaction.outcome_key, "another transaction's outcome key")
     _demand(Rule.IN_SHARD, shard_of(expiration) == shard, "a transaction of another shard")
-    if entry.kind == EntryKind.KEY:
+    if entry.kind in _RELEASES:
         _demand(Rule.RELEASED, not expired(expiration + RELEASE_SECONDS, entry.time), "a key that comes too late")
     else:
         _demand(Rule.IN_TIME, not expired(expiration, entry.time), "recorded after the expiration")
@@ -200,11 +216,13 @@ def _check_chained(network: str, known: KnownLog, entry: Entry) -> None:
 
 def _check_standing(standing: Sequence[Entry], entry: Entry) -> None:
     """Its place among the entries under the same outcome key."""
-    if entry.kind != EntryKind.KEY:
+    if entry.kind not in _RELEASES:
         _demand(Rule.ONCE, not standing, "a second commit or pledge")
         return
     _demand(Rule.ONCE, len(standing) < 2, "a second key")
     _demand(Rule.RELEASED, bool(standing), "a key without its pledge")
+    if entry.kind == EntryKind.SEALED_KEY:
+        return  # whether it fits, only who knows n can see
     pledge, authorization_m = recorded(standing[0]), recorded(entry)
     assert isinstance(pledge, Pledge)
     assert isinstance(authorization_m, AuthorizationM)

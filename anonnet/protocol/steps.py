@@ -44,6 +44,7 @@ class Step(enum.IntEnum):
     STATE = 59
     USED_OF = 60
     USED = 61
+    TICKET = 62
 
     # Merchant.
     CATALOGUE_OF = 64
@@ -67,6 +68,8 @@ class Step(enum.IntEnum):
     CHECKPOINT_OF = 91
     CHECKPOINT_IS = 92
     ALERT = 93
+    SEALED_M = 94
+    SUBMISSION = 95
 
     # Relay.
     JOIN = 96

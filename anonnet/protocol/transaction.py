@@ -7,9 +7,11 @@ P2 to P5b all carry it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed
-from anonnet.protocol.fields import Hash, Key, KeyOrNone, Number, Seconds
+from anonnet.protocol.fields import Hash, KeyOrNone, NumberOrNone, Seconds
 from anonnet.wire.codec import Record, record
 
 NO_POLICY = b"none"
@@ -39,16 +41,37 @@ def check_key_or_none(key: bytes, name: str) -> None:
 
 @record
 class Transaction(Record):
-    """(n, expiration, M, L), and W where the log entry shall be sealed (empty: open)."""
+    """(n, expiration, M, L), and W where the log entry shall be sealed (empty: open).
 
-    number: Number
+    To the log a sealed transaction is (expiration, L, W): n opens what is recorded, and M is nobody's business there.
+    """
+
+    number: NumberOrNone = b""
     expiration: Seconds
-    merchant: Key
+    merchant: KeyOrNone = b""
     log: Hash
     entry_key: KeyOrNone = b""
 
     def check(self) -> None:
         check_key_or_none(self.entry_key, "entry_key")
+        there = len(self.number), len(self.merchant)
+        if there != (32, 32) and (there != (0, 0) or not self.entry_key):
+            raise Malformed("a transaction is whole, or sealed and without n and M")
+
+    @property
+    def public(self) -> Transaction:
+        """The transaction as the log and its readers know it."""
+        return replace(self, number=b"", merchant=b"") if self.entry_key else self
+
+    def check_whole(self) -> None:
+        """Raise Malformed where n and M are missing: among the parties of a sale."""
+        if not self.number:
+            raise Malformed("a transaction without n and M")
+
+    def check_public(self) -> None:
+        """Raise Malformed where the log or its readers would learn what is sealed."""
+        if self != self.public:
+            raise Malformed("a sealed transaction is told to the log without n and M")
 
     @property
     def outcome_key(self) -> bytes:

@@ -16,6 +16,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import expirations_of, shard_of
+from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
@@ -265,9 +266,13 @@ class BankStore(Store):
             self.ledger.move("credit", transaction.outcome_key, sale.currency, now, *legs)
 
     def abort_sale(self, sale: Sale, abort: Signed, now: int) -> None:
-        """Free the tokens: the log has said that the sale failed."""
+        """Free the tokens: the log has said that the sale failed. Where what it recorded is sealed, it takes the
+        transaction, which stands in the promise, to see that."""
         self._end(sale.order.transaction, ABORTED, abort)
         self._free(sale, "release", now)
+        if is_commit(abort) and sale.authorization_b:
+            key, promise = sale.order.transaction.outcome_key, encode(sale.authorization_b)
+            self._db.run("update sale set authorization_b = ? where outcome_key = ?", promise, key)
 
     def lapse_sale(self, sale: Sale, now: int) -> None:
         """Free the tokens: the claim time has run out without an outcome."""

@@ -15,6 +15,7 @@ from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RECEIPTS_MAX, RETENTION
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
 from anonnet.protocol.purchase import AuthorizationB
+from anonnet.protocol.transaction import Transaction
 from anonnet.store import answered, errands, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -22,7 +23,7 @@ from anonnet.store.goods import Measured
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = (
     errands.SCHEMA
@@ -41,6 +42,8 @@ create table if not exists sale(
     order_id blob not null unique,
     item text not null,
     key blob not null,          -- k
+    entry_seed blob not null,   -- of W, which signs the entry where it is sealed
+    outcome_key blob unique,    -- of the transaction, once there is one
     opened integer not null,
     state text not null,        -- sealing, offered, authorized, late, committed, credited, failed
     goods_m blob,
@@ -119,6 +122,7 @@ class MerchantSale:
     order_id: bytes
     item: str
     key: bytes
+    entry_seed: bytes
     state: str
     goods_m: Signed | None
     authorization_b: Signed | None
@@ -166,12 +170,13 @@ class MerchantStore(Store):
 
     # Sales.
 
-    def begin_order(self, order_id: bytes, number: bytes, key: bytes, item: str, now: int) -> None:
-        """Insert an order with its fresh key, or find that it stands."""
+    def begin_order(self, order_id: bytes, number: bytes, key: bytes, entry_seed: bytes, item: str, now: int) -> None:
+        """Insert an order with its fresh keys, or find that it stands."""
         self.touch(order_id)
         self._db.run(
-            "insert or ignore into sale(number, order_id, item, key, opened, state, kept) values(?, ?, ?, ?, ?, ?, ?)",
-            *(number, order_id, item, key, now, SEALING, now + ORDER_SECONDS),
+            "insert or ignore into sale(number, order_id, item, key, entry_seed, opened, state, kept)"
+            " values(?, ?, ?, ?, ?, ?, ?, ?)",
+            *(number, order_id, item, key, entry_seed, now, SEALING, now + ORDER_SECONDS),
         )
 
     def unpaid(self) -> int:
@@ -204,13 +209,16 @@ class MerchantStore(Store):
         self.touch(number)
         return self._sale("number", number)
 
+    def by_outcome_key(self, outcome_key: bytes) -> MerchantSale | None:
+        return self._sale("outcome_key", outcome_key)
+
     def _sale(self, column: str, value: bytes) -> MerchantSale | None:
         row = self._db.one(
-            "select number, order_id, item, key, state, goods_m, authorization_b, authorization_m, outcome"
+            "select number, order_id, item, key, entry_seed, state, goods_m, authorization_b, authorization_m, outcome"
             f" from sale where {column} = ?",
             value,
         )
-        return MerchantSale(*row[:5], *(_signed(paper) for paper in row[5:])) if row else None
+        return MerchantSale(*row[:6], *(_signed(paper) for paper in row[6:])) if row else None
 
     def leaves(self, number: bytes) -> bytes:
         """Leaf hashes of the sealed chunks, 32 bytes each."""
@@ -243,12 +251,12 @@ class MerchantStore(Store):
         row = self._db.one("select goods_q from receipt where number = ? and signer = ?", number, signer)
         return _signed(row[0]) if row else None
 
-    def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, expiration: int) -> None:
+    def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, transaction: Transaction) -> None:
         """P3 is taken and P4 is signed: never another one for this number."""
         self._db.run(
-            "update sale set authorization_b = ?, authorization_m = ?, expiration = ?"
+            "update sale set authorization_b = ?, authorization_m = ?, expiration = ?, outcome_key = ?"
             " where number = ? and authorization_m is null",
-            *(encode(promise), encode(authorization_m), expiration, number),
+            *(encode(promise), encode(authorization_m), transaction.expiration, transaction.outcome_key, number),
         )
         self._move(number, AUTHORIZED)
 

@@ -80,7 +80,7 @@ def test_a_commit_is_the_log_s_signature_over_the_merchant_s_message(scene: Scen
     (log,) = scene.network.logs.values()
     assert [each.signer for each in commit.signatures] == [log.key]
     assert decode(commit.body).authorization_m == deal.authorization_m  # type: ignore[attr-defined]
-    assert committed(NETWORK, log, commit).key == deal.key
+    assert committed(NETWORK, log, commit, deal.transaction).key == deal.key
 
 
 def test_the_consumer_learns_the_commit_from_what_the_log_publishes(scene: Scene) -> None:

@@ -137,7 +137,8 @@ def test_the_proof_of_spending_gives_the_consumer_the_goods(scene: Scene) -> Non
 
     _, commit = scene.refused(scene.bank, again.authorization_q).evidence
 
-    recorded = committed(NETWORK, scene.network.logs[scene.log_name], commit)
+    recorded = committed(NETWORK, scene.network.logs[scene.log_name], commit, deal.transaction)
+    assert recorded is not None
     assert recorded.key == deal.key
     assert number_of(scene.merchant_key, recorded.key) == deal.number
 

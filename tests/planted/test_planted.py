@@ -194,6 +194,16 @@ TABLE = [
         (f"{TWO_SIDED}::test_no_key_goes_out_without_the_receipt",),
         "not refused: Noted",
     ),
+    Planted(
+        "52-abort-beside-a-sealed-commit",
+        (f"{PAPER}/test_sealed.py::test_no_abort_beside_a_sealed_commit",),
+        "an abort beside a sealed commit",
+    ),
+    Planted(
+        "53-sealed-entries-without-a-ticket",
+        (f"{PAPER}/test_sealed.py::test_a_log_takes_no_entry_without_a_banks_ticket",),
+        "not refused: Commit",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

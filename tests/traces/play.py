@@ -74,7 +74,7 @@ class Play(Scene):
         if name == "merchant":
             return Merchant(signer, key.public, [self.bank_key], self.network.logs)
         if name == "log":
-            return Log(signer, KnownLog(key.public))
+            return Log(signer, KnownLog(key.public), [self.bank_key])
         assert isinstance(self.consumer.party, Consumer)
         return Consumer(self.network, bytes(32), [each.brand for each in self.minted])
 

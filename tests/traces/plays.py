@@ -12,6 +12,7 @@ from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import OpenAt, Recover
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ
+from anonnet.protocol.sealed import Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.withdrawal import WithdrawB
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Line
@@ -78,6 +79,37 @@ def two_sided_delivery(folder: Path) -> str:
     stage.act("She buys the song and signs for it, with q of a token, before she pays with that token.")
     stage.buy(receipt=1)
     stage.settle()
+    stage.hold()
+    return stage.over()
+
+
+@play
+def sealed_entry(folder: Path) -> str:
+    stage = curtain(folder, "A purchase that the log cannot read")
+    stage.silent = True
+    stage.sell(goods=GOODS, sealed=1)
+    stage.silent = False
+
+    stage.act("She buys the song. P1 names a one-time key W, and P3 brings a ticket for what is signed with it.")
+    stage.buy()
+    stage.settle()
+    stage.hold()
+    return stage.over()
+
+
+@play
+def sealed_abort(folder: Path) -> str:
+    stage = curtain(folder, "A sealed sale that fails")
+    stage.silent = True
+    stage.sell(goods=GOODS, sealed=1)
+    stage.silent = False
+    stage.lost = lambda line: line.kind is Submission
+
+    stage.act("She buys the song; what the merchant submits is lost.")
+    stage.buy()
+    stage.settle()
+    stage.act("The expiration passes.")
+    stage.wait(LEAD + SETTLE_SECONDS + 1)
     stage.hold()
     return stage.over()
 

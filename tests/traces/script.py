@@ -18,6 +18,7 @@ from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeO
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
@@ -36,6 +37,7 @@ PAPER_STEPS = {
     AuthorizationQ: "P2 authorization_q",
     AuthorizationB: "P3 authorization_b",
     AuthorizationM: "P4 authorization_m",
+    Submission: "P4 submission",
     Commit: "P5a commit",
     Abort: "P5b abort",
 }
@@ -51,6 +53,7 @@ class Cast:
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
         self._numbers: dict[bytes, str] = {}
+        self._entries: dict[bytes, str] = {}
 
     def party(self, name: str) -> str:
         """B, M, L, or C for whoever is none of them."""
@@ -68,6 +71,10 @@ class Cast:
     def number(self, number: bytes) -> str:
         return self._numbers.setdefault(number, f"n{len(self._numbers) + 1}")
 
+    def entry(self, entry_key: bytes) -> str:
+        """W1, W2, ..., the one-time keys of sealed entries; what they sign is signed by w1, w2, ..."""
+        return self._entries.setdefault(entry_key, f"W{len(self._entries) + 1}")
+
     def key(self, merchant: bytes, key: bytes) -> str:
         return "k" + self.number(number_of(merchant, key))[1:]
 
@@ -77,7 +84,8 @@ class Cast:
 
     def signer(self, key: bytes) -> str:
         """b, m, l; q1 for a token that has been seen; c for an account."""
-        return self._signers.get(key) or self._tokens.get(key) or "c"
+        known = self._signers.get(key) or self._tokens.get(key) or self._entries.get(key, "c")
+        return known.lower()
 
 
 def step_name(kind: type[Message]) -> str:
@@ -101,7 +109,9 @@ def about(cast: Cast, paper: Signed) -> str:
     body: Any = decode(paper.body)
     if isinstance(body, ExchangeQ):
         return f"exchange_q of {' and '.join(cast.token(each.token.public_key) for each in body.payments)}"
-    inner = decode(body.authorization_m.body) if isinstance(body, Commit) else body
+    inner: Any = decode(body.authorization_m.body) if isinstance(body, Commit) else body
+    if isinstance(inner, SealedM):
+        return f"commit of {cast.entry(inner.entry_key)}"
     return f"{step_name(type(body)).split()[-1]} of {cast.number(inner.transaction.number)}"  # type: ignore[attr-defined]
 
 
@@ -111,7 +121,12 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 def _transaction(cast: Cast, it: Transaction) -> str:
-    return f"{cast.number(it.number)}, {cast.time(it.expiration)}, M, L"
+    """(n, expiration, M, L); where the entry is sealed with W among them, and to the log without n and M."""
+    w = cast.entry(it.entry_key) if it.entry_key else ""
+    whole = (
+        f"{cast.number(it.number)}, {cast.time(it.expiration)}, M, L" if it.number else f"{cast.time(it.expiration)}, L"
+    )
+    return f"{whole}, {w}" if w else whole
 
 
 def _withdraw_c(cast: Cast, it: WithdrawC) -> str:
@@ -145,7 +160,8 @@ def _receiver(cast: Cast, it: AuthorizationQ | AuthorizationB | AuthorizationM) 
 
 def _goods_m(cast: Cast, it: GoodsM) -> str:
     number, contract = cast.number(it.number), it.contract
-    return f'{number}, contract "{contract.item}" for {contract.price} {contract.currency}, E_k{number[1:]}(goods)'
+    told = f'{number}, contract "{contract.item}" for {contract.price} {contract.currency}, E_k{number[1:]}(goods)'
+    return f"{told}, {cast.entry(it.entry_key)}" if it.entry_key else told
 
 
 def _entries(cast: Cast, it: Entries) -> str:
@@ -184,10 +200,13 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     AuthorizationQ: _authorization_q,
     AuthorizationB: lambda cast, it: (
         f"{_transaction(cast, it.transaction)}{_receiver(cast, it)}, {it.value} {it.currency}"
+        + (", ticket" if it.ticket else "")
     ),
     AuthorizationM: _authorization_m,
     Commit: lambda cast, it: f"{rendered(cast, it.authorization_m)}, entry {it.index}",
     Abort: lambda cast, it: f"{_transaction(cast, it.transaction)}, failed",
+    SealedM: lambda cast, it: f"{_transaction(cast, it.transaction)}, E_n(authorization_m)",
+    Submission: lambda cast, it: f"{rendered(cast, it.sealed_m)} and [ticket for {cast.entry(it.said.entry_key)}]_b",
     OutcomeOf: lambda cast, it: _transaction(cast, it.transaction),
     Undecided: lambda cast, it: f"{_transaction(cast, it.transaction)}, undecided at {cast.time(it.time)}",
     Claim: lambda cast, it: f"{about(cast, it.authorization_b)} and {about(cast, it.commit)}",

@@ -117,7 +117,7 @@ def one_outcome(tape: Tape, logs: dict[str, bytes], known: dict[bytes, KnownLog]
             yield "a transaction has two commits"
         for commit in {commit.body: commit for commit, _ in shown}.values():
             try:
-                committed(tape.network, known[transaction.log], commit)
+                committed(tape.network, known[transaction.log], commit, transaction)
             except (KeyError, Malformed):
                 yield "a commit of another log than the transaction names"
     for transaction, papers in aborts.items():

@@ -151,7 +151,8 @@ class Shopper(Node):
 
     def _open(self, purchase: bytes) -> None:
         bought = self.store.purchase(purchase)
-        key = committed(self.party.network, self.world.directory.logs[bought.buy.log], bought.outcome).key
+        log = self.world.directory.logs[bought.buy.log]
+        key = committed(self.party.network, log, bought.outcome, bought.transaction).key
         contract, path = bought.terms.contract, self._path(purchase, "goods")
         found = open_goods(self._path(purchase, "sealed"), key, contract.size, path)
         described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)

@@ -20,7 +20,7 @@ from anonnet.protocol.papers import Paper, Papers
 def two_outcomes(papers: Papers) -> Iterator[Finding]:
     """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." """
     for abort in papers.aborts:
-        for commit in papers.of(papers.commits, abort.body)[:1]:
+        for commit in [each for each in papers.commits if papers.of([abort], each.body.transaction)][:1]:
             says = (
                 "{party} has said of one sale both that it committed and that it failed: what stands here against the"
                 " bank by either word, the bank may pass on to {party}."

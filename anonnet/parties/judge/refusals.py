@@ -64,7 +64,8 @@ def _requests(papers: Papers) -> dict[bytes, Request]:
 
 def _judged(papers: Papers, refusal: Paper[Refusal], request: Request) -> Finding:
     why = Why(refusal.body.why)
-    shown = Papers(papers.network, papers.logs, brands=dict(papers.brands))
+    sales = papers.sales | ({request.sale} if request.sale else set())
+    shown = Papers(papers.network, papers.logs, brands=dict(papers.brands), sales=sales)
     shown.add((f"in the {refusal}", paper) for paper in refusal.body.evidence)
     ruling = JUSTIFIED[why](papers, shown, request) if why in JUSTIFIED else Ruling.OPEN
     if ruling is Ruling.WRONG and shown.lacking:

@@ -53,6 +53,7 @@ def run(data: Path) -> None:
 @click.option("--media-type", default="", help="Such as audio/wav (otherwise guessed from the file's name).")
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How long it is sold.")
 @click.option("--receipt", is_flag=True, help="Only to who signs for the goods: then you can prove what she received.")
+@click.option("--sealed", is_flag=True, help="The log records its sales without learning that they are yours.")
 @click.option("--bank", "banks", multiple=True, help="A bank where it can be paid, once for each.")
 @data_option(Kind.MERCHANT)
 def sell(file: Path, price: tuple[int, str], banks: tuple[str, ...], days: int, data: Path, **about: Any) -> Found:
@@ -84,6 +85,7 @@ def _sell_command(
     description: str,
     media_type: str,
     receipt: bool,
+    sealed: bool,
 ) -> Sell:
     units, currency = price
     try:
@@ -97,6 +99,7 @@ def _sell_command(
             valid_until=int(time.time()) + days * DAY,
             banks=tuple(banks),
             receipt=int(receipt),
+            sealed=int(sealed),
         )
     except Malformed as why:
         raise Failed(f"this cannot be put on sale ({why}): shorten it or correct it") from why

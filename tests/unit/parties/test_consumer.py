@@ -145,7 +145,6 @@ OFFERS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "another log": lambda scene: {"logs": (OTHER,)},
     "larger goods": lambda scene: {"size": SIZE_MAX + 1},
     "no longer valid": lambda scene: {"valid_until": scene.now - 1},
-    "a sealed entry": lambda scene: {"entry_key": OTHER},
 }
 
 
@@ -159,8 +158,7 @@ def test_an_offer_that_is_not_what_she_wants(scene: Scene, name: str) -> None:
     terms = decode(heard.body)
     assert isinstance(terms, GoodsM)
     changes = OFFERS[name](scene)
-    own = {key: changes.pop(key) for key in ("entry_key",) if key in changes}
-    changed = replace(terms, contract=replace(terms.contract, **changes), **own)
+    changed = replace(terms, contract=replace(terms.contract, **changes))
 
     unmoved(scene, asked, by("other", changed), by("bank", terms))
     answer(scene, asked, by("merchant", changed))

@@ -163,7 +163,10 @@ PROMISES: dict[str, tuple[Why, Callable[[AuthorizationB, Scene], AuthorizationB]
     "too much": (Why.WRONG_PRICE, lambda b, scene: replace(b, value=PRICE + 1)),
     "another currency": (Why.WRONG_PRICE, lambda b, scene: replace(b, currency="USD")),
     "another log": (Why.WRONG_LOG, lambda b, scene: replace(b, transaction=replace(b.transaction, log=OTHER))),
-    "a sealed entry": (Why.UNKNOWN, lambda b, scene: replace(b, transaction=replace(b.transaction, entry_key=OTHER))),
+    "another W": (
+        Why.UNKNOWN,
+        lambda b, scene: replace(b, transaction=replace(b.transaction, entry_key=OTHER), ticket=bytes(64)),
+    ),
     "two-sided delivery": (Why.NO_RECEIPT, lambda b, scene: replace(b, receiver_key=OTHER)),
     "another number": (Why.UNKNOWN, lambda b, scene: replace(b, transaction=replace(b.transaction, number=OTHER))),
     "no time left": (

@@ -99,7 +99,7 @@ def test_a_key_s_certificate_is_a_commit() -> None:
 
     found = certificate(wall, ONE, EntryKind.KEY)
     assert isinstance(found, Certificate)
-    assert committed(NETWORK, KNOWN, unsigned(found).signed).transaction == SALE
+    assert committed(NETWORK, KNOWN, unsigned(found).signed, SALE)
     assert outcome(wall, ONE) == found
 
 

@@ -72,7 +72,7 @@ def test_a_sale_commits_by_a_certificate(scene: QuorumScene) -> None:
     certificate = outcome_of(scene, purchase)
     assert type(decode(certificate.body)) is Certificate
     known = scene.network.logs[scene.log_name]
-    assert committed(NETWORK, known, certificate).transaction == scene.consumer.store.purchase(purchase).transaction
+    assert committed(NETWORK, known, certificate, scene.consumer.store.purchase(purchase).transaction)
 
 
 def test_the_key_is_shown_to_nobody_before_its_pledge_is_certified(scene: QuorumScene) -> None:

@@ -44,7 +44,11 @@ FIELDS: dict[Label, tuple[bytes | int, ...]] = {
     Label.DOWNLOAD: (SECRET,),
     Label.REQUEST: (encode(OpenAccount(bank=KEY)),),
 }
-DERIVED: dict[Label, bytes] = {Label.GOODS: b"", Label.ACCOUNT_KEY: KEY, Label.TOKEN_KEY: PLACE}
+DERIVED: dict[Label, bytes] = {
+    **dict.fromkeys((Label.MERCHANDISE_KEY, Label.ENTRY_KEY, Label.ENTRY, Label.GOODS), b""),
+    Label.ACCOUNT_KEY: KEY,
+    Label.TOKEN_KEY: PLACE,
+}
 DRAWN: dict[Label, tuple[bytes, int]] = {
     Label.CHALLENGE: (b"RSABSSA-SHA384-PSS-Deterministic" + bytes(4), 272),
     Label.TOKEN_BLINDING: (PLACE, 272),

@@ -18,11 +18,14 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.evidence import Author, Head
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
-from anonnet.protocol.logbook import Recorded, Time
-from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.logbook import OutcomeOf, Recorded, Time, Undecided
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
+from anonnet.protocol.quorum import CertificateOf, Pledged
 from anonnet.protocol.recovery import Used
 from anonnet.protocol.refusal import Refusal
-from anonnet.wire.codec import STEPS, Between, Message, Record
+from anonnet.protocol.sealed import SEALED_KINDS, SealedM, Submission, Ticket
+from anonnet.protocol.transaction import Transaction
+from anonnet.wire.codec import STEPS, Between, Message, Record, encode
 from anonnet.wire.signed import Signed
 
 LETTERS = "azAZ09 ._-/äß€漢😀\n\0\u202e"
@@ -75,7 +78,8 @@ def _small(bounds: Between, chance: Random) -> int:
 
 
 def _length(bounds: Between, chance: Random) -> int:
-    return chance.choice([bounds.low, min(bounds.high, 512), chance.randint(bounds.low, min(bounds.high, 300))])
+    some, many = (max(bounds.low, min(bounds.high, count)) for count in (300, 512))
+    return chance.choice([bounds.low, many, chance.randint(bounds.low, some)])
 
 
 def text(bounds: Between, chance: Random) -> str:
@@ -136,10 +140,37 @@ def _used(fields: Fields, chance: Random) -> None:
     fields["more"] = fields["more"] if fields["names"] else 0
 
 
+def _transaction(fields: Fields, chance: Random) -> None:
+    fields["number"], fields["merchant"] = chance.randbytes(32), chance.randbytes(32)
+
+
+def _public(fields: Fields, chance: Random) -> None:
+    fields["transaction"] = fields["transaction"].public
+
+
+def _authorization_b(fields: Fields, chance: Random) -> None:
+    fields["ticket"] = chance.randbytes(64) if fields["transaction"].entry_key else b""
+
+
+def _sealed_m(fields: Fields, chance: Random) -> None:
+    fields["kind"] = int(chance.choice(sorted(SEALED_KINDS)))
+
+
+def _submission(fields: Fields, chance: Random) -> None:
+    sealed_m, signatures = sample(SealedM, chance), sample(Signed, chance).signatures
+    fields["sealed_m"] = Signed(body=encode(sealed_m), signatures=signatures)
+    fields["ticket"] = Signed(body=encode(Ticket.admitting(sealed_m.transaction)), signatures=signatures)
+
+
 ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     Brand: _brand,
     Signed: _signed,
+    Transaction: _transaction,
     AuthorizationQ: _authorization_q,
+    AuthorizationB: _authorization_b,
+    **dict.fromkeys((Abort, OutcomeOf, Undecided, Pledged, CertificateOf), _public),
+    SealedM: _sealed_m,
+    Submission: _submission,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
     Head: _head,

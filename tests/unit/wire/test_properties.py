@@ -220,6 +220,7 @@ BY_THEIR_MAKERS = {
     "Entries": "the log stops at FOLLOW_BYTES_MAX",
     "ExchangeQ": "no more than BLINDED_MAX blinded messages over all brands",
     "Purchase": "P1, P2, P3 and an outcome",
+    "Submission": "sealed_m and ticket have one signature each",
     "Sales": "the merchant shows the latest ones",
 }
 """Messages whose fields, each at its largest, would outgrow the frame, and who sees to it that they do not."""

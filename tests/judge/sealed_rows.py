@@ -1,0 +1,100 @@
+"""Rows of the judge's table about sealed entries: what the log has recorded, only papers that name n can open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from anonnet.limits import SETTLE_SECONDS
+from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.purchase import Abort
+from tests.judge.court import Case, row
+from tests.judge.goods_rows import AS_NAMED, chunks
+from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED, SPENT
+from tests.paper.scenes import Deal, Scene, by
+from tests.paper.sealing import authorization_b, garbage, offered, outcome, promised, submission
+
+LIED = Claim.TWO_OUTCOMES, Ruling.WRONG
+
+
+def committed(scene: Scene) -> Deal:
+    """The log has recorded P4, sealed."""
+    deal = promised(offered(scene))
+    scene.ask(scene.log, submission(deal))
+    return deal
+
+
+@row(Claim.CREDIT, "sealed commit, authorization_b", "the bank must credit the merchant", CREDIT_OWED)
+def sealed_sale(scene: Scene) -> Case:
+    deal = committed(scene)
+    return Case([outcome(deal), authorization_b(deal)])
+
+
+@row(Claim.CREDIT, "sealed commit alone", "nothing; it is set aside: no paper names n", set_aside=1)
+def sealed_commit_alone(scene: Scene) -> Case:
+    return Case([outcome(committed(scene))])
+
+
+@row(
+    *(Claim.CREDIT, "sealed commit that n does not open, authorization_b", "nothing: the sale has failed"),
+)
+def sealed_garbage_before_the_bank(scene: Scene) -> Case:
+    deal = promised(offered(scene))
+    scene.ask(scene.log, garbage(deal))
+    return Case([outcome(deal), authorization_b(deal)])
+
+
+@row(
+    *(Claim.RELEASE, "sealed commit that n does not open, authorization_q", "the bank must let the tokens go"),
+    RELEASE_OWED,
+)
+def sealed_garbage_before_the_consumer(scene: Scene) -> Case:
+    deal = promised(offered(scene))
+    scene.ask(scene.log, garbage(deal))
+    return Case([outcome(deal), deal.authorization_q])
+
+
+@row(Claim.SPENT, "sealed commit, authorization_q", "the bank may hold the tokens as spent", SPENT)
+def sealed_sale_spends(scene: Scene) -> Case:
+    deal = committed(scene)
+    return Case([outcome(deal), deal.authorization_q])
+
+
+@row(
+    *(Claim.DELIVERY, "sealed commit, goods_m, authorization_b, the encrypted goods"),
+    "the merchant has delivered what his contract names",
+    *(AS_NAMED, CREDIT_OWED),
+)
+def sealed_goods(scene: Scene) -> Case:
+    deal = committed(scene)
+    return Case([outcome(deal), deal.goods_m, authorization_b(deal)], chunks(deal))
+
+
+@row(
+    *(Claim.RELEASE, "authorization_q that names W, abort of the same sale in the open", "nothing"),
+)
+def abort_in_the_open(scene: Scene) -> Case:
+    deal = committed(scene)
+    scene.now = deal.transaction.expiration + SETTLE_SECONDS + 1
+    return Case([replace(deal, transaction=replace(deal.transaction, entry_key=b"")).outcome, deal.authorization_q])
+
+
+@row(
+    *(Claim.RELEASE, "abort of a sealed sale, authorization_q", "the bank must let the tokens go"),
+    RELEASE_OWED,
+)
+def sealed_abort(scene: Scene) -> Case:
+    deal = promised(offered(scene))
+    scene.now = deal.transaction.expiration + SETTLE_SECONDS + 1
+    return Case([outcome(deal), deal.authorization_q])
+
+
+@row(
+    Claim.TWO_OUTCOMES,
+    "sealed commit and abort of one sale, authorization_b",
+    "the log has lied, and answers for what stands against the bank by either",
+    *(LIED, CREDIT_OWED),
+)
+def sealed_log_says_both(scene: Scene) -> Case:
+    deal = committed(scene)
+    abort = by("log", Abort(transaction=deal.transaction.public))
+    return Case([outcome(deal), abort, authorization_b(deal)])
