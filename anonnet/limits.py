@@ -16,6 +16,12 @@ FRAME_MAX = 192 * KIB
 SMALL_FRAME_MAX = 8 * KIB
 """Steps without lists fit well: the largest is a signed commit around a signed authorization_m, under 1 KiB."""
 
+MESSAGES_REMEMBERED = 1024
+"""Messages and records that a process has read and need not read again: the papers of the sales that are under way."""
+
+REMEMBERED_BYTES_MAX = 4 * KIB
+"""Longer ones are read anew, so that those remembered take some megabytes at most."""
+
 EVIDENCE_MAX = 8
 """Signed messages beside one refusal: the uses of one token, each an authorization and its commit, see PARTS_MAX. The
 first token of a payment that is refused ends the turn."""

@@ -4,21 +4,23 @@ A record is an array of its fields. A message is a record with a step, which sta
 message only if they decode to one and encoding that gives the same bytes again: one message, one encoding. Records
 check themselves when they are built, so a value that exists is a value that may be sent.
 
-Field kinds: bytes, str and int with bounds, another record, and tuples of these. A reader is led by the layout, field
-by field: what a peer claims to send costs memory only where the layout has a place for it.
+Field kinds: bytes, str and int with bounds, another record, and tuples of these. What a peer claims to send costs
+memory only where the layout has a place for it: msgpack makes room for as many items as a list claims, so it is led
+by the layout, field by field, wherever a list may be long.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgpack
 
 from anonnet.errors import Malformed
-from anonnet.limits import FRAME_MAX
+from anonnet.limits import FRAME_MAX, MESSAGES_REMEMBERED, REMEMBERED_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Record:
     """A frozen, keyword-only value with bounded fields; decorated with `record` or, where it has a step, `message`."""
 
     __slots__ = ()
-    layout: ClassVar[tuple[tuple[str, Field], ...]]
+    layout: ClassVar[Layout]
 
     def check(self) -> None:
         """Raise Malformed where fields that are fine by themselves do not fit each other."""
@@ -48,8 +50,8 @@ class Message(Record):
     frame_max: ClassVar[int]
 
 
-HEAD_BYTES = 16
-"""The header of an array and a step fit in these."""
+AT_ONCE = 64
+"""Lists of so many items are read by msgpack alone; nested as deep as it goes, they take half a megabyte."""
 
 R = TypeVar("R", bound=Record)
 M = TypeVar("M", bound=Message)
@@ -57,66 +59,106 @@ M = TypeVar("M", bound=Message)
 STEPS: dict[int, type[Message]] = {}
 """All messages by their step."""
 
+HEADS: dict[bytes, type[Message]] = {}
+"""All messages by the bytes that they begin with: the header of an array for the step and the fields, and the step."""
 
-@dataclass(frozen=True)
+HEAD_SIZES = range(2, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Field:
-    """How one field is written, read and checked."""
+    """How one field is checked, written and read."""
 
-    to_wire: Callable[[Any], Any] | None
-    """None where the value stands on the wire as it is."""
-    read: Callable[[_Reader], Any]
-    complaint: Callable[[Any], str]
+    kind: type
+    low: int = 0
+    high: int = 0
+    extent: Callable[[Any], int] = lambda value: 0
+    """Of a value of this kind; it lies between low and high."""
+    item: Field | None = None
+    """How each item of a list is checked."""
+    to_wire: Callable[[Any], Any] | None = None
+    built: Callable[[Any], Any] | None = None
+    """Makes the value of what stands on the wire. None, and so `to_wire`: that is the value."""
+    longest: int = 0
+    """How long a list may be that stands in it, fields of records counted as such."""
+    led: Callable[[msgpack.Unpacker], Any] = msgpack.Unpacker.unpack
+    """Reads what stands on the wire, where `longest` is too much for msgpack alone."""
+
+    def complaint(self, value: Any) -> str:
+        """What is wrong with a value, if anything."""
+        if (kind := type(value)) is not self.kind:
+            return f"is {kind.__name__}, not {self.kind.__name__}"
+        if not self.low <= (extent := self.extent(value)) <= self.high:
+            return f"{extent} is outside {self.low}..{self.high}"
+        if self.item is None:
+            return ""
+        return next((f"item {text}" for each in value if (text := self.item.complaint(each))), "")
+
+
+class Layout:
+    """The fields of a record, in their order, and what is made of them once for all its values."""
+
+    def __init__(self, fields: Sequence[tuple[str, Field]]) -> None:
+        self.fields = dict(fields)
+        self.names = tuple(self.fields)
+        self.rules = [(name, each.kind, each.low, each.high, each.extent, each.item) for name, each in fields]
+        self.to_wire = [(at, each.to_wire) for at, (_, each) in enumerate(fields) if each.to_wire]
+        self.built = [(name, each.built) for name, each in fields if each.built]
+        self.longest = max([len(fields), *(each.longest for _, each in fields)])
 
 
 def _text_bytes(text: str) -> int:
-    """Raises UnicodeEncodeError for text that UTF-8 cannot write."""
-    return len(text.encode())
+    """-1 for text that UTF-8 cannot write."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return -1
 
 
 EXTENTS: dict[type, Callable[[Any], int]] = {bytes: len, str: _text_bytes, int: int}
 """What the bounds of a plain field are about."""
 
 
-def _plain(kind: type, bounds: Between) -> Field:
-    low, high, extent_of = bounds.low, bounds.high, EXTENTS[kind]
-
-    def complaint(value: Any) -> str:
-        if type(value) is not kind:
-            return f"is {type(value).__name__}, not {kind.__name__}"
-        try:
-            extent = extent_of(value)
-        except UnicodeEncodeError:
-            return "is not text"
-        return "" if low <= extent <= high else f"{extent} is outside {low}..{high}"
-
-    return Field(None, _Reader.value, complaint)
-
-
 def _nested(kind: type[Record]) -> Field:
-    def complaint(value: Any) -> str:
-        return "" if type(value) is kind else f"is {type(value).__name__}, not {kind.__name__}"
+    longest = kind.layout.longest
 
-    return Field(_to_wire, lambda reader: _read(kind, reader), complaint)
+    def led(unpacker: msgpack.Unpacker) -> tuple[Any, ...]:
+        return _led(kind, unpacker, unpacker.read_array_header())
+
+    return Field(
+        kind=kind,
+        to_wire=_to_wire,
+        built=lambda values: _built(kind, values),
+        longest=longest,
+        led=led if longest > AT_ONCE else msgpack.Unpacker.unpack,
+    )
 
 
 def _several(item: Field, bounds: Between) -> Field:
-    def read(reader: _Reader) -> Any:
-        count = reader.array()
+    to_wire, built, longest = item.to_wire, item.built, max(bounds.high, item.longest)
+
+    def all_built(values: Any) -> tuple[Any, ...]:
+        if type(values) is not tuple:
+            raise Malformed("no list")
+        return tuple([built(each) for each in values])  # type: ignore[misc]
+
+    def led(unpacker: msgpack.Unpacker) -> tuple[Any, ...]:
+        count = unpacker.read_array_header()
         if count > bounds.high:
             raise Malformed(f"a list of at most {bounds.high} was expected")
-        return tuple([item.read(reader) for _ in range(count)])
+        return tuple([item.led(unpacker) for _ in range(count)])
 
-    def complaint(value: Any) -> str:
-        if type(value) is not tuple:
-            return f"is {type(value).__name__}, not a tuple"
-        if not bounds.low <= len(value) <= bounds.high:
-            return f"{len(value)} items are outside {bounds.low}..{bounds.high}"
-        return next((f"item {text}" for each in value if (text := item.complaint(each))), "")
-
-    to_wire = item.to_wire
-    if to_wire is None:
-        return Field(None, read, complaint)
-    return Field(lambda value: [to_wire(each) for each in value], read, complaint)
+    return Field(
+        kind=tuple,
+        low=bounds.low,
+        high=bounds.high,
+        extent=len,
+        item=item,
+        to_wire=None if to_wire is None else lambda value: [to_wire(each) for each in value],
+        built=None if built is None else all_built,
+        longest=longest,
+        led=led if longest > AT_ONCE else msgpack.Unpacker.unpack,
+    )
 
 
 def _field(hint: Any) -> Field:
@@ -129,13 +171,15 @@ def _field(hint: Any) -> Field:
     if get_origin(kind) is tuple:
         return _several(_field(get_args(kind)[0]), bounds)
     assert kind in EXTENTS, f"no such kind of field: {hint}"
-    return _plain(kind, bounds)
+    return Field(kind=kind, low=bounds.low, high=bounds.high, extent=EXTENTS[kind])
 
 
 def _check_fields(self: Record) -> None:
-    for name, field in self.layout:
-        if text := field.complaint(getattr(self, name)):
-            raise Malformed(f"{type(self).__name__}.{name} {text}")
+    for name, kind, low, high, extent, item in self.layout.rules:
+        value: Any = getattr(self, name)
+        fits = type(value) is kind and low <= extent(value) <= high
+        if not fits or (item and any(map(item.complaint, value))):
+            raise Malformed(f"{type(self).__name__}.{name} {self.layout.fields[name].complaint(value)}")
     self.check()
 
 
@@ -145,7 +189,7 @@ def record(cls: type[R]) -> type[R]:
     cls.__post_init__ = _check_fields  # type: ignore[attr-defined]
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
     hints = get_type_hints(made, include_extras=True)
-    made.layout = tuple((each.name, _field(hints[each.name])) for each in dataclasses.fields(made))  # type: ignore[arg-type]
+    made.layout = Layout([(each.name, _field(hints[each.name])) for each in dataclasses.fields(made)])  # type: ignore[arg-type]
     return made
 
 
@@ -158,7 +202,10 @@ def message(step: int, *, signed: bool, frame_max: int) -> Callable[[type[M]], t
     def register(cls: type[M]) -> type[M]:
         made = record(cls)
         made.step, made.signed, made.frame_max = int(step), signed, frame_max
+        head = msgpack.Packer().pack_array_header(1 + len(made.layout.names)) + msgpack.packb(made.step)
+        assert len(head) in HEAD_SIZES
         assert STEPS.setdefault(made.step, made) is made, f"two messages claim step {step}"
+        HEADS[head] = made
         return made
 
     return register
@@ -167,51 +214,8 @@ def message(step: int, *, signed: bool, frame_max: int) -> Callable[[type[M]], t
 NO_VALUE = (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException)
 """What msgpack raises for bytes that it does not take."""
 
-
-class _Reader:
-    """Reads values one after the other. Raises Malformed for whatever msgpack does not take."""
-
-    def __init__(self, data: bytes) -> None:
-        limits = {"max_buffer_size": len(data) or 1, "max_array_len": 0, "max_map_len": 0, "max_ext_len": 0}
-        self._unpacker = msgpack.Unpacker(raw=False, object_pairs_hook=_foreign, ext_hook=_foreign, **limits)
-        self._unpacker.feed(data)
-
-    def value(self) -> Any:
-        """The next bytes, text, number, or something that no field takes; never an array that holds anything."""
-        try:
-            return self._unpacker.unpack()
-        except NO_VALUE as why:
-            raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
-
-    def array(self) -> int:
-        """How many values the array that comes next claims to hold."""
-        try:
-            count: int = self._unpacker.read_array_header()
-            return count
-        except NO_VALUE as why:
-            raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
-
-
-def _foreign(*_: Any) -> Any:
-    raise ValueError("a kind that no field has")
-
-
-def _read(kind: type[R], reader: _Reader) -> R:
-    """Read a record, array header and all."""
-    if reader.array() != len(kind.layout):
-        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields")
-    return _read_fields(kind, reader)
-
-
-def _read_fields(kind: type[R], reader: _Reader) -> R:
-    return kind(**{name: field.read(reader) for name, field in kind.layout})
-
-
-def _to_wire(value: Record) -> list[Any]:
-    return [
-        getattr(value, name) if field.to_wire is None else field.to_wire(getattr(value, name))
-        for name, field in value.layout
-    ]
+STRICT = {"raw": False, "use_list": False, "max_map_len": 0, "max_ext_len": 0}
+"""No maps, no kinds of others' making, and text in UTF-8."""
 
 
 def encode(value: Record) -> bytes:
@@ -221,38 +225,83 @@ def encode(value: Record) -> bytes:
     return packed
 
 
+def _to_wire(value: Record) -> list[Any]:
+    layout = value.layout
+    values = [getattr(value, name) for name in layout.names]
+    for at, to_wire in layout.to_wire:
+        values[at] = to_wire(values[at])
+    return values
+
+
 def decode_record(kind: type[R], data: bytes) -> R:
     """Read a record without a step. Raises Malformed."""
-    return _one_encoding(_read(kind, _Reader(data)), data)
-
-
-def step_of(data: bytes) -> int:
-    """The step that stands first in an encoded message. Raises Malformed where none does."""
-    return _step(_Reader(data[:HEAD_BYTES]))[1]
+    return _decoded(kind, data)
 
 
 def decode(data: bytes) -> Message:
     """Read a message of any known step. Raises Malformed."""
-    reader = _Reader(data)
-    count, step = _step(reader)
-    kind = STEPS.get(step)
-    if kind is None:
-        raise Malformed("no known step")
-    if count != 1 + len(kind.layout):
-        raise Malformed(f"{kind.__name__} has {len(kind.layout)} fields beside its step")
-    return _one_encoding(_read_fields(kind, reader), data)
+    return _decoded(_kind_of(data), data)
 
 
-def _step(reader: _Reader) -> tuple[int, int]:
-    """How many values the array of a message claims to hold, and the first of them, its step."""
-    count, step = reader.array(), reader.value()
-    if type(step) is not int:
-        raise Malformed("no step")
-    return count, step
+def step_of(data: bytes) -> int:
+    """The step of an encoded message, read from its first bytes alone. Raises Malformed where it is none of ours."""
+    return _kind_of(data).step
 
 
-def _one_encoding(value: R, data: bytes) -> R:
-    """What was read, if writing it gives the same bytes: this also finds what stands behind it."""
-    if encode(value) != data:
-        raise Malformed(f"{type(value).__name__}: not its one encoding")
-    return value
+def _kind_of(data: bytes) -> type[Message]:
+    for size in HEAD_SIZES:
+        if kind := HEADS.get(data[:size]):
+            return kind
+    raise Malformed("no known step with as many fields as it has")
+
+
+def _decoded(kind: type[R], data: bytes) -> R:
+    read: Any = _remembered if len(data) <= REMEMBERED_BYTES_MAX else _read
+    made: R = read(kind, data)
+    return made
+
+
+@lru_cache(MESSAGES_REMEMBERED)  # a paper is read again in each turn about its sale
+def _remembered(kind: type[Record], data: bytes) -> Record:
+    return _read(kind, data)
+
+
+def _read(kind: type[R], data: bytes) -> R:
+    values = _values(kind, data)
+    made = _built(kind, values[1:] if issubclass(kind, Message) else values)
+    if msgpack.packb(values) != data:
+        raise Malformed(f"{kind.__name__}: not its one encoding")
+    return made
+
+
+def _values(kind: type[Record], data: bytes) -> tuple[Any, ...]:
+    """What stands on the wire, as tuples of plain values: all that `kind` has a place for, or something else."""
+    try:
+        if kind.layout.longest <= AT_ONCE:
+            values: tuple[Any, ...] = msgpack.unpackb(data, max_array_len=AT_ONCE, **STRICT)
+            return values
+        unpacker = msgpack.Unpacker(max_buffer_size=len(data) or 1, max_array_len=AT_ONCE, **STRICT)
+        unpacker.feed(data)
+        count = unpacker.read_array_header()
+        step = (unpacker.unpack(),) if issubclass(kind, Message) else ()
+        return step + _led(kind, unpacker, count - len(step))
+    except NO_VALUE as why:
+        raise Malformed(f"not msgpack as we write it: {type(why).__name__}") from None
+
+
+def _led(kind: type[Record], unpacker: msgpack.Unpacker, count: int) -> tuple[Any, ...]:
+    """The fields of a record, whose header claimed so many."""
+    if count != len(kind.layout.names):
+        raise Malformed(f"{kind.__name__} has {len(kind.layout.names)} fields")
+    return tuple([field.led(unpacker) for field in kind.layout.fields.values()])
+
+
+def _built(kind: type[R], values: Any) -> R:
+    """A record of what stands on the wire. Raises Malformed."""
+    layout = kind.layout
+    if type(values) is not tuple or len(values) != len(layout.names):
+        raise Malformed(f"{kind.__name__} has {len(layout.names)} fields")
+    fields = dict(zip(layout.names, values, strict=True))
+    for name, built in layout.built:
+        fields[name] = built(fields[name])
+    return kind(**fields)

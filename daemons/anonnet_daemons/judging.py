@@ -124,7 +124,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _contract(sale: Delivery) -> dict[str, object]:
     """What the goods have to be held against."""
-    values = {name: getattr(sale.contract, name) for name, _ in sale.contract.layout}
+    values = {name: getattr(sale.contract, name) for name in sale.contract.layout.names}
     return {name: each.hex() if isinstance(each, bytes) else each for name, each in values.items() if name not in LISTS}
 
 

@@ -48,7 +48,7 @@ def _unknown() -> None:
 def shown(value: Any) -> Any:
     """A value as vectors show it."""
     if isinstance(value, Record):
-        return {name: shown(getattr(value, name)) for name, _ in value.layout}
+        return {name: shown(getattr(value, name)) for name in value.layout.names}
     if isinstance(value, tuple):
         return [shown(each) for each in value]
     return value.hex() if isinstance(value, bytes) else value

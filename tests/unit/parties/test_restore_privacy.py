@@ -214,7 +214,7 @@ def long_bytes(value: Any) -> Iterator[bytes]:
         for each in value:
             yield from long_bytes(each)
     elif isinstance(value, Record):
-        for name, _ in type(value).layout:
+        for name in type(value).layout.names:
             yield from long_bytes(getattr(value, name))
 
 

@@ -54,7 +54,7 @@ def sample(kind: type[Record], chance: Random) -> Any:
 def hints(kind: type[Record]) -> dict[str, Any]:
     """The kinds of a record's fields, in their order, with bounds."""
     found = get_type_hints(kind, include_extras=True)
-    return {name: found[name] for name, _ in kind.layout}
+    return {name: found[name] for name in kind.layout.names}
 
 
 def value(hint: Any, chance: Random) -> Any:
