@@ -188,8 +188,9 @@ class Runner:
 
 
 def _is_follow(errand: Errand) -> bool:
-    """It may be held for long at the other end."""
-    return errand.request.step == Step.FOLLOW
+    """It is followed on, and may be held for long at the other end. What is read once in a while, or from another than
+    the log, is an errand like any other, with a connection of its own."""
+    return errand.request.step == Step.FOLLOW and errand.subject == errand.receiver
 
 
 def _is_refusal(outcome: Answer) -> bool:

@@ -33,8 +33,13 @@ def recorded_commit(turn: LogTurn, known: KnownLog, transaction: Transaction, ki
     return commit_of(decode_record(Entry, recorded.entry), index, known.key, recorded.signature)
 
 
+def begin(turn: LogTurn, known: KnownLog, shard: int, time: int) -> None:
+    """Put the genesis into an empty shard."""
+    turn.store.append(shard, 0, entry(EntryKind.GENESIS, time, known.origin(shard).encode()))
+
+
 def append(turn: LogTurn, known: KnownLog, shard: int, new: Entry, signature: bytes = b"") -> None:
     """Put an entry behind those of a shard, which begins with its genesis."""
     if turn.store.size(shard) == 0:
-        turn.store.append(shard, 0, entry(EntryKind.GENESIS, new.time, known.origin(shard).encode()))
+        begin(turn, known, shard, new.time)
     turn.store.append(shard, next_index(turn, shard), new, signature)

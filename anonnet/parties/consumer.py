@@ -12,13 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import (
-    CARRY_SECONDS,
-    CLAIM_SECONDS,
-    LEAD_SECONDS_MAX,
-    LOG_CLOCK_SECONDS_MAX,
-    RETRY_SECONDS_MAX,
-)
+from anonnet.limits import CARRY_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX
+from anonnet.parties.brands import BrandList
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
@@ -30,7 +25,7 @@ from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import GoodsM, GoodsQ, Order, order_id
 from anonnet.protocol.history import paid_by_another
-from anonnet.protocol.known_log import shard_of
+from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.local import Buy, PurchaseOf, Started
 from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
 from anonnet.protocol.network import Network, Role
@@ -79,10 +74,11 @@ class Consumer(Party):
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
         self.tokens = Tokens(network, self.purse)
-        discarding = Discarding(self.purse, self.tokens)
+        recovery = Recovery(self.purse, self.tokens)
+        self.brand_list = BrandList(network, self.purse, recovery)
         self.settling = Settling(network.name, self.logs, commit=self._certified, abort=self._aborted)
-        desks = self.tokens, Recovery(self.purse, self.tokens), discarding, self.settling
-        super().__init__(Signer(network.name), *desks)
+        desks = recovery, self.brand_list, Discarding(self.purse, self.tokens, self.brand_list), self.settling
+        super().__init__(Signer(network.name), self.tokens, *desks)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -234,6 +230,8 @@ class Consumer(Party):
         """Find the commit among what the log publishes; follow on as long as a purchase waits."""
         follow = request(asked)
         assert isinstance(follow, Follow)
+        if follow.shard == CHAIN:
+            return self.brand_list.entries(turn, asked)
         check_range(asked.body, follow)
         awaited = turn.store.awaited(follow.log, follow.shard)
         for key, commit in commits_among(asked.body, self.logs[follow.log].key, awaited.__contains__):

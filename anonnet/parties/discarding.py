@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
 from anonnet.limits import BRAND_MARGIN_SECONDS, FORGET_ROWS_MAX, RENEW_MAX, RESTORE_SPREAD_SECONDS
+from anonnet.parties.brands import BrandList
 from anonnet.parties.purse import Purse
 from anonnet.parties.recovery import moment
 from anonnet.parties.tokens import Tokens
@@ -38,9 +39,10 @@ class FilesRemoved:
 class Discarding:
     """The desk for what need not be kept."""
 
-    def __init__(self, purse: Purse, tokens: Tokens) -> None:
+    def __init__(self, purse: Purse, tokens: Tokens, brands: BrandList) -> None:
         self._purse = purse
         self._tokens = tokens
+        self._brands = brands
 
     @on(Discard, by=From.OWNER)
     def discard(self, turn: WalletTurn, asked: Asked[Discard]) -> Answer:
@@ -61,7 +63,8 @@ class Discarding:
 
     @on(Forget, by=From.OWNER)
     def forget(self, turn: WalletTurn, asked: Asked[Forget]) -> Answer:
-        """Renew what would end, drop what is over."""
+        """Look which brands there are, renew what would end, drop what is over."""
+        self._brands.look(turn)
         brands = self._purse.brands.values()
         for brand in brands:
             if not turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):

@@ -12,7 +12,7 @@ from typing import Any
 
 from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
-from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
+from anonnet.parties.appending import LogTurn, append, begin, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
 from anonnet.parties.chaining import Chaining
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, on
@@ -178,6 +178,9 @@ class Log(Party):
     def forget(self, turn: LogTurn, asked: Asked[Forget]) -> Answer:
         """ "This information may be discarded after some delay following the transaction expiration" (paper)."""
         time = turn.store.advance(turn.now)  # durable with what is dropped by it: no abort is ever made of what is gone
+        if turn.store.size(CHAIN) == 0:  # so that whoever reads it is answered, and not held
+            begin(turn, self.known, CHAIN, time)
+            self._grown(turn, CHAIN)
         decided = [shard for shard, _ in turn.store.sizes() if shard != CHAIN and expired(decided_by(shard), time)]
         closing = [shard for shard in decided if not turn.store.is_closed(shard)]
         for shard in closing:

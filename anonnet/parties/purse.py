@@ -1,6 +1,6 @@
 """The consumer's purse: tokens made from her seed, chosen for a price, and signed away.
 
-Stateless: which tokens there are, and which are free, stands in her store.
+It remembers no token: which tokens there are, and which are free, stands in her store.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class Purse:
         self.network = network
         self.brands = {brand.id: brand for brand in brands}
         self._seed = seed
+
+    def learn(self, brand: Brand) -> None:
+        """Accept the tokens of one more brand."""
+        self.brands[brand.id] = brand
 
     def account(self, bank: bytes) -> SigningKey:
         """The key of the account at this bank."""

@@ -18,6 +18,7 @@ from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol import local
+from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Recover, RecoveryOf, Started
 from anonnet.protocol.recovery import Restore, Used, UsedOf, used_name
@@ -67,6 +68,15 @@ class Recovery:
             turn.store.errands.postpone(hash, turn.now)
         for brand in brands:
             turn.store.recovery.hurry(brand)
+
+    def learned(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
+        """A brand that has been open, and that this wallet did not know when it recovered: it may have tokens there."""
+        spreads = turn.store.recovery.spreads(self._purse.brands_at(brand.bank))
+        if brand.opens <= turn.now and spreads:
+            for lane in Lane:
+                turn.store.recovery.begin(brand.id, lane, max(spreads))
+            for scan in self._scans(turn, [brand.id]):
+                self._scan_on(turn, scan, entropy)
 
     @on(Woken, by=From.OWNER)
     def woken(self, turn: WalletTurn, asked: Asked[Woken]) -> Answer:

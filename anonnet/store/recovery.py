@@ -138,6 +138,11 @@ class Recovery:
         (spread,) = self._db.one("select max(spread) from scan where brand = ?", brand)
         return otherwise if spread is None else int(spread)
 
+    def spreads(self, brands: Sequence[bytes]) -> list[int]:
+        """Over how many seconds the last recovery of each lane of these brands is spread; of none without one."""
+        marks = ", ".join("?" * len(brands))
+        return [spread for (spread,) in self._db.all(f"select spread from scan where brand in ({marks})", *brands)]
+
     def progress(self, brands: Sequence[bytes]) -> Progress:
         """How far the last recovery of these brands is."""
         marks = ", ".join("?" * len(brands))

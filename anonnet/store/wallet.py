@@ -18,7 +18,7 @@ from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import answered, discarding, errands, lanes, parts, recovery
+from anonnet.store import answered, discarding, errands, lanes, listing, parts, recovery
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -27,13 +27,9 @@ from anonnet.wire.signed import Signed
 
 VERSION = 1
 
+PARTS = errands, parts, recovery, lanes, discarding, answered, listing
 SCHEMA = (
-    errands.SCHEMA
-    + parts.SCHEMA
-    + recovery.SCHEMA
-    + lanes.SCHEMA
-    + discarding.SCHEMA
-    + answered.SCHEMA
+    "".join(each.SCHEMA for each in PARTS)
     + """
 create table if not exists token(
     brand blob not null,
@@ -188,6 +184,7 @@ class WalletStore(Store):
         self.discarding = discarding.Discarding(self._db)
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
+        self.listing = listing.Listing(self._db)
 
     # Tokens.
 

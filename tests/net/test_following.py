@@ -29,6 +29,7 @@ from anonnet.net.relay import Relay
 from anonnet.net.serving import Server, channel_handler, listen
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
+from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.logbook import Follow
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM, Commit
@@ -70,7 +71,8 @@ class Ear:
         if request.step == Follow.step:
             follow = decode(request.payload)
             assert isinstance(follow, Follow)
-            self.heard.starts.append(follow.start)
+            if follow.shard != CHAIN:
+                self.heard.starts.append(follow.start)
         await self.front.answer(request, say)
 
 
@@ -167,7 +169,7 @@ class Street:
         """How far the wallet has read."""
         store = self.scene.consumer.store
         errands = [errand.message for errand in store.errands.due(self.scene.now, most=store.errands.count())]
-        return max((each.start for each in errands if isinstance(each, Follow)), default=-1)
+        return max((each.start for each in errands if isinstance(each, Follow) and each.shard != CHAIN), default=-1)
 
     async def hears_strangers(self, times: int) -> None:
         """Strangers commit, and the wallet reads each of it before the next."""
@@ -191,7 +193,7 @@ class Street:
 
     @property
     def followed_on(self) -> list[Heard]:
-        """The connections on which the log was followed."""
+        """The connections on which an outcome was followed."""
         return [each for each in self.connections if each.starts]
 
 

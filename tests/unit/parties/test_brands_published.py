@@ -1,22 +1,33 @@
-"""Brands in the log's chain: who may put them there, which ones, and what the bank does with the answer."""
+"""Brands in the log's chain: who may put them there, which ones, and what the bank does with the answer; which
+ones wallets take."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_NOTICE_SECONDS, BRANDS_MAX
+from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_NOTICE_SECONDS, BRANDS_MAX
 from anonnet.parties.bank import Bank
+from anonnet.parties.consumer import Consumer
 from anonnet.parties.mint import Minted
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN
-from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow
+from anonnet.protocol.local import Recover, Withdraw
+from anonnet.protocol.logbook import ENTRY_VERSION, Entries, Entry, EntryKind, Follow
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.rules import follows, sound
+from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.dump import dump
 from tests.paper.scenes import Scene, by
-from tests.stage import NETWORK, key_of, mint
+from tests.stage import CURRENCY, NETWORK, key_of, mint
 from tests.unit.parties.refusing import refused
 from tests.unit.test_rules import ALONE, Kept
 
@@ -29,10 +40,15 @@ def next_minted(opens: int, denomination: int = 1) -> Minted:
     return made
 
 
-def announced(scene: Scene, *minted: Minted) -> None:
-    """The bank has these brands too, and has looked which ones are to be published."""
+def has(scene: Scene, *minted: Minted) -> None:
+    """The bank has these brands."""
     scene.bank.party = Bank(Signer(NETWORK, key_of("bank")), scene.bank_key, minted, scene.network.logs)
     scene.bank.__post_init__()
+
+
+def announced(scene: Scene, *minted: Minted) -> None:
+    """The bank has these brands, and has looked which ones are to be published."""
+    has(scene, *minted)
     scene.bank.forget()
     scene.settle()
 
@@ -101,3 +117,174 @@ def test_a_bank_keeps_what_a_log_has_said_to_a_brand(scene: Scene) -> None:
     assert answers == {"", Why.BAD_BRAND}
     assert len(chain(scene)) == 2
     assert not store.errands.count()
+
+
+# Wallets.
+
+
+def look(scene: Scene) -> None:
+    """The consumer's wallet looks which brands there are, as it does once a day."""
+    scene.consumer.forget()
+    scene.settle()
+
+
+def offered(scene: Scene, made: Minted, signer: str = "bank", **changes: Any) -> Minted:
+    """The same brand changed, as its bank would sign it."""
+    brand = replace(made.brand, **changes)
+    return Minted(replace(made.offer, brand=by(signer, brand)), brand, made.secret)
+
+
+def opening(scene: Scene) -> int:
+    """When the brands that follow those of the network file open."""
+    return scene.minted[0].brand.closes + 1
+
+
+def withdrawn(scene: Scene, brand: Brand) -> int:
+    """How many of one unit's tokens come of this brand, where one is asked for."""
+    scene.fund(scene.account(scene.consumer), brand.denomination)
+    before = dict(((id, state), count) for id, state, count in scene.consumer.store.holdings())
+    scene.withdraw(brand.denomination)
+    after = dict(((id, state), count) for id, state, count in scene.consumer.store.holdings())
+    return after.get((brand.id, "free"), 0) - before.get((brand.id, "free"), 0)
+
+
+@pytest.mark.parametrize("mirrors", [(), ("mirror-0", "mirror-1", "mirror-2", "mirror-3")], ids=["alone", "quorum"])
+def test_a_wallet_withdraws_from_a_brand_that_the_log_has_published(tmp_path: Path, mirrors: tuple[str, ...]) -> None:
+    scene = Scene(tmp_path, mirrored_by=mirrors)
+    scene.prepare()
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    scene.pass_time(2)
+    look(scene)
+    scene.now = made.brand.opens - 1
+    scene.consumer.command(Withdraw(bank=scene.bank_key, currency=CURRENCY, amount=1))
+    scene.now += 1
+
+    assert made.brand.id in scene.consumer.party.purse.brands  # type: ignore[attr-defined]
+    assert withdrawn(scene, made.brand) == 1
+    assert [offer.brand for offer in scene.consumer.store.listing.accepted()] == [made.offer.brand]
+    assert not scene.consumer.store.listing.rivals()
+
+
+def test_a_wallet_takes_no_brand_that_stands_nowhere_or_too_late(scene: Scene) -> None:
+    made = next_minted(opening(scene))
+    hidden, hasty = offered(scene, made, denomination=8), offered(scene, made, denomination=16)
+    announced(scene, *scene.minted, made)
+    append_by_hand(scene, hasty, hasty.brand.opens - BRAND_NOTICE_SECONDS + 1)
+    has(scene, *scene.minted, made, hidden, hasty)
+
+    look(scene)
+
+    taken = scene.consumer.party.purse.brands  # type: ignore[attr-defined]
+    assert [each.brand.id in taken for each in (made, hidden, hasty)] == [True, False, False]
+    assert not scene.consumer.store.listing.rivals()
+
+
+def append_by_hand(scene: Scene, made: Minted, time: int) -> None:
+    """A log that helps a bank records a brand later than it should."""
+    store = scene.log.store
+    store.begin()
+    body = encode(made.offer.brand)
+    new = Entry(version=ENTRY_VERSION, kind=int(EntryKind.BRAND), time=time, outcome_key=b"", body=body)
+    store.append(CHAIN, store.size(CHAIN), new)
+    store.commit()
+
+
+def test_a_bank_that_shows_one_customer_another_brand_is_convicted_by_both(scene: Scene) -> None:
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    look(scene)
+    tagged = offered(scene, made, closes=made.brand.closes + 1)
+    pinned = offered(scene, scene.minted[0], opens=scene.minted[0].brand.opens + 1)
+    has(scene, *scene.minted, made, tagged, pinned)
+    look(scene)
+
+    rivals = {frozenset(signed.body for signed in pair) for pair in scene.consumer.store.listing.rivals()}
+
+    pairs = (made, tagged), (scene.minted[0], pinned)
+    assert rivals == {frozenset(each.offer.brand.body for each in pair) for pair in pairs}
+    assert tagged.brand.id not in scene.consumer.party.purse.brands  # type: ignore[attr-defined]
+
+
+def test_a_chain_that_is_not_what_the_log_signed_is_not_read(scene: Scene) -> None:
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    scene.consumer.forget()
+    (errand,) = scene.consumer.store.errands.due(scene.now, most=9)
+    page = scene.ask(scene.log, errand.message)
+    assert isinstance(page, Entries)
+    before = dump(scene.consumer.store)
+    forged = replace(page.entries[1], entry=page.entries[0].entry)
+    for wrong in (
+        replace(page, entries=(page.entries[0], forged)),
+        replace(page, entries=page.entries[:1]),
+        replace(page, shard=CHAIN + 1),
+    ):
+        scene.consumer.takes(frame(wrong, 1), answers=errand)
+    unsigned = replace(page, checkpoints=())
+
+    assert len(scene.consumer.closed) == 3
+    assert dump(scene.consumer.store) == before
+    scene.consumer.takes(frame(unsigned, 1), answers=errand)
+    assert not scene.consumer.store.listing.listed()
+
+
+def test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, mirrored_by=("mirror-0", "mirror-1", "mirror-2", "mirror-3"))
+    made = next_minted(opening(scene))
+    scene.say("bank", scene.log, made.offer.brand)
+    scene.consumer.forget()
+    (errand,) = scene.consumer.store.errands.due(scene.now, most=9)
+
+    scene.run_errand(scene.consumer, errand)
+    uncertified = scene.consumer.store.listing.listed()
+    scene.settle()
+    scene.pass_time(2)
+    look(scene)
+
+    assert not uncertified
+    assert scene.consumer.store.listing.listed() == [made.offer.brand]
+
+
+def test_published_brands_leave_a_wallet_and_a_bank_when_they_are_over(scene: Scene) -> None:
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    look(scene)
+    tables = ("listed", "accepted")
+    assert scene.consumer.store.listing.accepted()
+    scene.now = made.brand.ends + BRAND_MARGIN_SECONDS
+    scene.consumer.forget()
+    scene.bank.forget()
+    kept = [len(dump(scene.consumer.store)[each]) for each in tables], len(dump(scene.bank.store)["announced"])
+    scene.now += 1
+    scene.consumer.forget()
+    scene.bank.forget()
+
+    assert kept == ([1, 1], 1)
+    assert not [row for each in tables for row in dump(scene.consumer.store)[each]]
+    assert not dump(scene.bank.store)["announced"]
+
+
+def test_a_wallet_made_from_its_words_also_looks_in_brands_that_it_learns_of_later(scene: Scene) -> None:
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    look(scene)
+    scene.now = made.brand.opens
+    assert withdrawn(scene, made.brand) == 1
+    party = scene.consumer.party
+    scene.consumer.store = WalletStore()
+    scene.consumer.party = Consumer(scene.network, hashlib.sha256(b"seed of consumer").digest(), file_brands(scene))
+    assert party is not scene.consumer.party
+    scene.consumer.__post_init__()
+    scene.consumer.command(Recover(bank=scene.bank_key, fast=1))
+    scene.settle()
+
+    look(scene)
+    scene.pass_time(1)
+
+    held = {id for id, state, _ in scene.consumer.store.holdings() if state == "free"}
+    assert made.brand.id in held
+
+
+def file_brands(scene: Scene) -> list[Brand]:
+    return [each.brand for each in scene.minted]

@@ -17,7 +17,7 @@ import pytest
 
 from anonnet.errors import BadStart, Fatal
 from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX, RETENTION_SECONDS
-from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
 from anonnet.protocol.rules import decided_by
 from anonnet.store.database import Database
@@ -253,7 +253,7 @@ def test_a_shard_is_closed_when_all_is_decided_and_dropped_when_its_delay_is_ove
     assert log.store.heads.final(SHARDS[0]) == last
     time = log.ask(TimeOf(log=KNOWN.identity))
     assert isinstance(time, Time)
-    assert [each.shard for each in time.shards] == [SHARDS[1]]
+    assert [each.shard for each in time.shards] == [CHAIN, SHARDS[1]]
     left = dump(log.store)
     of_a_shard = ("entry", "outcome", "node", "checkpoint", "head")
     assert not [row for table in of_a_shard for row in left[table] if row[0] == SHARDS[0]]
