@@ -6,7 +6,7 @@ grants; turns share nothing with it but the machine. There is no TLS here: put a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
@@ -32,14 +32,27 @@ from anonnet.web.site import site
 
 
 class Hasty:
-    """A stream whose peer must read what is sent within HTTP_SEND_SECONDS: the server shields what it sends."""
+    """A stream whose peer must read what is sent within HTTP_SEND_SECONDS: the server shields what it sends.
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    When the peer has gone, `gone` is called: the server would keep the connection until HTTP_IDLE_SECONDS are over, and
+    whoever comes again and again would soon be kept out by himself.
+    """
+
+    def __init__(self, stream: trio.SocketStream, gone: Callable[[], None]) -> None:
         self._stream = stream
+        self._gone = gone
         self.socket = stream.socket
-        self.receive_some = stream.receive_some
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
+
+    async def receive_some(self, most: int) -> bytes:
+        received = b""
+        try:
+            received = bytes(await self._stream.receive_some(most))
+        finally:
+            if not received:
+                self._gone()
+        return received
 
     async def send_all(self, data: bytes) -> None:
         """Raises BrokenResourceError where the peer does not read."""
@@ -71,8 +84,8 @@ async def serve_http(
     config, context = _config(), WorkerContext(None)
 
     async def handle(stream: trio.SocketStream) -> None:
-        hasty: Any = Hasty(stream)  # all that the server calls of the stream that it asks for
-        with trio.move_on_after(HTTP_CONNECTION_SECONDS):
+        with trio.move_on_after(HTTP_CONNECTION_SECONDS) as inside:
+            hasty: Any = Hasty(stream, inside.cancel)  # all that the server calls of the stream that it asks for
             await TCPServer(ASGIWrapper(app), config, context, ConnectionState({}), hasty)
 
     await accept_all(listeners, Door(HTTP_CONNECTIONS_MAX, HTTP_ADDRESS_CONNECTIONS_MAX), incidents, handle)

@@ -86,9 +86,17 @@ async def test_a_crowd_that_says_nothing_or_half_of_it_is_kept_at_the_door_and_p
     log.store.close()
 
 
+async def test_who_comes_again_and_again_is_not_kept_out_by_himself(tmp_path: Path) -> None:
+    log = machine(tmp_path, 1)
+    async with served(shelf(tmp_path), LOGS, tmp_path) as site:
+        for _ in range(2 * HTTP_ADDRESS_CONNECTIONS_MAX):
+            assert (await site.get(f"{PREFIX}/checkpoint")).status == 200
+    log.store.close()
+
+
 async def test_who_does_not_read_the_answer_is_cut_off(autojump_clock: trio.testing.MockClock) -> None:
     ours, theirs = socket.socketpair()
-    stream = Hasty(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
+    stream = Hasty(trio.SocketStream(trio.socket.from_stdlib_socket(ours)), gone=lambda: None)
     began = trio.current_time()
     with pytest.raises(trio.BrokenResourceError):
         await stream.send_all(bytes(64 * KIB * KIB))
