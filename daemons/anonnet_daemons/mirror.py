@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from anonnet.net.daemon import run_party
@@ -9,14 +10,16 @@ from anonnet.net.dialing import Direct
 from anonnet.parties.mirror import Mirror
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
+from anonnet.store.published import MirrorShelf
 from anonnet_daemons.config import Kind
 from anonnet_daemons.serving import reachable
+from anonnet_daemons.showing import Address, showing
 
 STORE = "mirror.db"
 
 
-async def run(path: Path) -> None:
-    """Run until SIGTERM. Raises BadStart, Fatal."""
+async def run(path: Path, *, http: Address | None = None) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal. `http`: where to show the copies to browsers and other readers."""
     found = reachable(path, Kind.MIRROR)
     logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
     party = Mirror(found.signer, found.setup.identity(found.peer), logs)
@@ -29,4 +32,5 @@ async def run(path: Path) -> None:
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
+            beside=showing(http, partial(MirrorShelf, folder / STORE), party.logs),
         )

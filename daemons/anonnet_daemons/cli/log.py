@@ -10,7 +10,7 @@ import click
 
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, Time, TimeOf
 from anonnet.wire.codec import decode_record
-from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Owner
@@ -26,12 +26,13 @@ def log() -> None:
 
 @verb(log, example="anonnet log run --data ~/try/log")
 @click.option("--trust-clock", is_flag=True, help="You have checked this machine's clock: believe it at this start.")
+@http_option
 @data_option(Kind.LOG)
-def run(trust_clock: bool, data: Path) -> None:
+def run(trust_clock: bool, http: tuple[str, int] | None, data: Path) -> None:
     """Be the log until SIGTERM or Ctrl-C."""
     from anonnet_daemons.log import run as run_log
 
-    run_daemon(partial(run_log, data.absolute(), trust_clock=trust_clock))
+    run_daemon(partial(run_log, data.absolute(), trust_clock=trust_clock, http=http))
 
 
 @verb(log, example="anonnet log entries --from 100 --most 20")

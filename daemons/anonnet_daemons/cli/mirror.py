@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from anonnet_daemons.cli.running import run_daemon
+from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import data_option, verb
 from anonnet_daemons.config import Kind
 
@@ -22,9 +22,10 @@ def mirror() -> None:
 
 
 @verb(mirror, example="anonnet mirror run --data ~/try/mirror-1")
+@http_option
 @data_option(Kind.MIRROR)
-def run(data: Path) -> None:
+def run(http: tuple[str, int] | None, data: Path) -> None:
     """Be a mirror until SIGTERM or Ctrl-C."""
     from anonnet_daemons.mirror import run as run_mirror
 
-    run_daemon(partial(run_mirror, data.absolute()))
+    run_daemon(partial(run_mirror, data.absolute(), http=http))

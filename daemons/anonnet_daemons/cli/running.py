@@ -5,9 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 
+import click
 import trio
 
+from anonnet_daemons.config import PORT_MAX
+
 NOT_FOR_OTHERS = 0o077
+
+
+def check_address(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """A host and a port; a host with colons stands in brackets."""
+    if value is None:
+        return None
+    host, _sign, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) <= PORT_MAX:
+        raise click.BadParameter("a host and a port such as 127.0.0.1:8080")
+    return host, int(port)
+
+
+http_option = click.option(
+    "--http",
+    callback=check_address,
+    metavar="HOST:PORT",
+    help="Show the log there to browsers and to readers of C2SP tiles; nobody can write.",
+)
+"""Where a daemon serves what it publishes, given as `http`."""
 
 
 def run_daemon(run: Callable[[], Awaitable[None]]) -> None:
