@@ -13,6 +13,7 @@ from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.sealed import Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errand
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.world.world import World
 
 REPLAYED = {Step.W1, Step.E1, Step.CD2, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
+REPLAYED |= {Step.SUBMISSION}
 
 
 class Stranger:
@@ -48,7 +50,7 @@ class Stranger:
             self._learns(signed, decode(signed.body))
 
     def _spite_for(self, step: int) -> float:
-        return 4 * self.spite if step == Step.P4 else self.spite if step in REPLAYED else 0.0
+        return 4 * self.spite if step in (Step.P4, Step.SUBMISSION) else self.spite if step in REPLAYED else 0.0
 
     def _repeat(self, heard: Heard) -> None:
         data = bytes(Frame(heard.step, 1, heard.payload))
@@ -67,7 +69,7 @@ class Stranger:
         if isinstance(body, AuthorizationQ) and self.chance.random() < self.spite:
             self._ask_early(body.transaction)
         elif isinstance(body, AuthorizationB):
-            self._promises.setdefault(body.transaction, signed)
+            self._promises.setdefault(body.transaction.public, signed)
         elif isinstance(body, Commit):
             self._claim(signed)
         elif isinstance(body, Abort) and self.chance.random() < self.spite:
@@ -81,7 +83,7 @@ class Stranger:
         bogus = replace(transaction, expiration=int(self.world.events.now) - self.chance.choice([-1, 0, 3, 60]))
         for asked in (transaction, bogus):
             receiver = self.world.name_of(asked.log)
-            self._later(receiver, bytes(frame(OutcomeOf(transaction=asked), 1)), self.chance.uniform(0.01, 5))
+            self._later(receiver, bytes(frame(OutcomeOf(transaction=asked.public), 1)), self.chance.uniform(0.01, 5))
 
     def _claim(self, commit: Signed) -> None:
         transaction = decode(decode(commit.body).authorization_m.body).transaction
@@ -95,7 +97,8 @@ class Stranger:
         for paper in (promise, other):
             claim = Claim(bank=bank, authorization_b=paper, commit=commit)
             self._later(self.world.name_of(bank), bytes(frame(claim, 1)), self.chance.uniform(0.01, 3))
-        self._later(self.world.name_of(transaction.merchant), bytes(frame(commit, 1)), self.chance.uniform(0.0, 3))
+        merchant = decode(promise.body).transaction.merchant
+        self._later(self.world.name_of(merchant), bytes(frame(commit, 1)), self.chance.uniform(0.0, 3))
 
     def _later(self, receiver: str, data: bytes, seconds: float) -> None:
         network = self.world.network
@@ -165,31 +168,31 @@ class Mood:
         self._kinds: dict[bytes, str] = {}
         self._edges: dict[bytes, float] = {}
 
-    def of(self, number: bytes) -> str:
-        """How the merchant of this number behaves."""
-        if number not in self._kinds:
-            (self._kinds[number],) = self.chance.choices(self.KINDS, self._weights)
-            self.world.faults[self._kinds[number]] += 1
-        return self._kinds[number]
+    def of(self, sale: bytes) -> str:
+        """How the merchant of this sale behaves, which is named by its outcome key."""
+        if sale not in self._kinds:
+            (self._kinds[sale],) = self.chance.choices(self.KINDS, self._weights)
+            self.world.faults[self._kinds[sale]] += 1
+        return self._kinds[sale]
 
     def deaf_to(self, request: Frame) -> bool:
         """Silent after P1: P3 is dropped unread."""
         if request.step != Step.P3:
             return False
         promise = decode(decode_record(Signed, request.payload).body)
-        return self.of(promise.transaction.number) == "silent after P1"
+        return self.of(promise.transaction.outcome_key) == "silent after P1"
 
     def withholds(self, errand: Errand) -> float:
         """Silent after P3: P4 is sent when it is long too late. At the edge: within a second of the expiration."""
         message = errand.message
-        if not isinstance(message, AuthorizationM):
+        if not isinstance(message, AuthorizationM | Submission):
             return 0.0
-        number, expiration = message.transaction.number, message.transaction.expiration
-        kind = self.of(number)
+        sale, expiration = message.transaction.outcome_key, message.transaction.expiration
+        kind = self.of(sale)
         if kind == "silent after P3":
             return expiration + 30.0
         if kind == "P4 at the edge":
             skew = self.world.nodes[self.world.name_of(message.transaction.log)].skew
-            edge = self._edges.setdefault(number, self.chance.choice([-1.0, -0.06, 0.0, 0.9, 1.0, 1.5]))
+            edge = self._edges.setdefault(sale, self.chance.choice([-1.0, -0.06, 0.0, 0.9, 1.0, 1.5]))
             return expiration - skew + edge
         return 0.0

@@ -19,11 +19,12 @@ from anonnet.protocol.logbook import Entry, EntryKind, Time, Undecided
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
-from anonnet.wire.codec import decode, decode_record
+from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed, checked
-from tests.world.tape import Said, Tape, recorded
+from tests.world.tape import Said, Tape
 
 Complaints = Iterator[str]
 CLOCKS_APART = 4
@@ -96,7 +97,7 @@ def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:
         if entry.kind == EntryKind.GENESIS:
             continue
         body = decode(decode_record(Signed, entry.body).body)
-        assert isinstance(body, AuthorizationM)
+        assert isinstance(body, AuthorizationM | SealedM)
         if body.transaction.log != logs[log]:
             yield f"{log} recorded a transaction of another log"
         if shard_of(body.transaction.expiration) != shard:
@@ -131,7 +132,7 @@ def late_stays_late(tape: Tape) -> Complaints:
     """A log that has refused P4 as late records it no more."""
     late: set[Transaction] = set()
     for request, answer in tape.pairs:
-        if not isinstance(request.body, AuthorizationM):
+        if not isinstance(request.body, AuthorizationM | Submission):
             continue
         if isinstance(answer.body, Refusal) and answer.body.why == "expired":
             late.add(request.body.transaction)
@@ -151,25 +152,32 @@ def one_authorization_m(tape: Tape) -> Complaints:
 
 def _by_number(tape: Tape) -> dict[bytes, set[bytes]]:
     found: dict[bytes, set[bytes]] = defaultdict(set)
-    for said in tape.of(AuthorizationM):
-        found[said.body.transaction.number].add(said.signed.body)  # type: ignore[attr-defined]
+    opener = tape.opener()
+    for said in (*tape.of(AuthorizationM), *tape.of(Submission)):
+        body = opener.opened(_entry(said))
+        found[body.transaction.number].add(encode(body))
     for shown in tape.commits().values():
         for commit, _ in shown:
-            body = decode(commit.body)
-            assert isinstance(body, Commit)
-            found[recorded(commit).transaction.number].add(body.authorization_m.body)
+            body = opener.recorded(commit)
+            found[body.transaction.number].add(encode(body))
     return found
+
+
+def _entry(said: Said) -> Signed:
+    """What the log is to record."""
+    return said.body.sealed_m if isinstance(said.body, Submission) else said.signed
 
 
 def keys_go_to_the_log(tape: Tape, logs: dict[str, bytes]) -> Complaints:
     """Before P5a the merchandise key is said to the one log that P3 named, against a promise of the price."""
     prices = {said.body.number: said.body.contract.price for said in tape.of(GoodsM)}  # type: ignore[attr-defined]
     values: dict[Transaction, int] = {}
+    opener = tape.opener()
     for said in tape.said:
         if isinstance(said.body, AuthorizationB):
             values[said.body.transaction] = said.body.value
-        if isinstance(said.body, AuthorizationM) and said.heard.sender.startswith("merchant"):
-            transaction = said.body.transaction
+        if isinstance(said.body, AuthorizationM | Submission) and said.heard.sender.startswith("merchant"):
+            transaction = opener.opened(_entry(said)).transaction
             if logs.get(said.heard.receiver) != transaction.log:
                 yield f"{said.heard.sender} told a key to {said.heard.receiver}"
             if values.get(transaction) != prices.get(transaction.number):

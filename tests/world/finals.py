@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anonnet.parties.books import Audit
 from anonnet.protocol.account import Credit
 from anonnet.protocol.known_log import shard_of
+from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
@@ -25,7 +26,7 @@ from tests.stage import CURRENCY, NETWORK, key_of
 from tests.world import checkers, variations
 from tests.world.inspector import Inspector
 from tests.world.judge_core import Judge, Verdict
-from tests.world.tape import Tape, recorded
+from tests.world.tape import Tape
 
 if TYPE_CHECKING:
     from tests.world.world import World
@@ -106,6 +107,7 @@ def all_that_was_said(world: World, tape: Tape) -> Complaints:
     yield from checkers.paid_after_the_goods(tape, HONEST)
     yield from variations.q_is_named_where_it_is_asked_for(tape)
     yield from variations.no_key_without_the_receipt(tape)
+    yield from variations.logs_learn_nothing_of_what_is_sealed(tape, ("stranger", "inspector"))
 
 
 @dataclass
@@ -120,8 +122,13 @@ class Ended:
     def __post_init__(self) -> None:
         promised = self.tape.promises()
         paid = [each for each, body in self.said.items() if isinstance(body, Commit) and each in promised]
+        paid = [each for each in paid if self._opens(each)]  # of one place, by another n, nothing comes
         self.committed = {each: promised[each][0] for each in paid}
         """Transactions with a commit and a promise: the bank owes their value."""
+
+    def _opens(self, transaction: Transaction) -> bool:
+        paper, known = self.papers[transaction], self.world.directory.logs[transaction.log]
+        return paper is not None and committed(NETWORK, known, paper, transaction) is not None
 
     def tokens_spent(self) -> set[bytes]:
         """The tokens that the papers say are spent for good, or exchanged."""
@@ -333,7 +340,7 @@ def _consumer_before(judge: Judge, ended: Ended, transaction: Transaction, pays:
         path = world.folder / f"{name}-{bought.id.hex()[:16]}.sealed"
         data = path.read_bytes()
         sealed = [data[at : at + SEALED_BYTES] for at in range(0, len(data), SEALED_BYTES)]
-        verdict = judge.consumer_proves_goods(bought.goods_m, bought.outcome, sealed)
+        verdict = judge.consumer_proves_goods(bought.goods_m, bought.outcome, sealed, bought.authorization_q)
         if verdict is not (Verdict.GOODS_AS_DESCRIBED if pays else Verdict.NOTHING):
             yield f"{name} before the judge about her goods: {verdict}"
         other = ended.papers[transaction]
@@ -362,7 +369,7 @@ def credits_are_obtainable(ended: Ended, inspector: Inspector) -> Complaints:
     for transaction, promise in ended.committed.items():
         commit = ended.papers[transaction]
         assert commit is not None
-        assert recorded(commit).transaction == transaction
+        assert ended.tape.opener().recorded(commit).transaction == transaction
         asked[transaction] = inspector.claim(promise.signed, commit)
     inspector.wait()
     for transaction, number in asked.items():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.world.world import World
 
 AGAIN = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.ORDER, Step.CLAIM, Step.P5A, Step.P5B, Step.OPEN_ACCOUNT}
+AGAIN |= {Step.SUBMISSION}
 AGAIN_MAX = 40
 DAY = 24 * 3600
 
@@ -70,7 +71,7 @@ class Inspector:
     def ask_outcomes(self, transactions: list[Transaction]) -> dict[Transaction, Signed | None]:
         """What the log says of each: a commit, an abort, or a refusal that is signed too."""
         asked = {
-            each: self.ask(self.world.name_of(each.log), OutcomeOf(transaction=each))
+            each: self.ask(self.world.name_of(each.log), OutcomeOf(transaction=each.public))
             for each in transactions
             if each.log in self.world.directory.logs
         }

@@ -65,13 +65,16 @@ class Judge:
         found = self._findings(Claim.RELEASE, authorization_q, abort)
         return Verdict.BANK_MUST_RELEASE if _names(token, self._against_bank(found)) else Verdict.NOTHING
 
-    def consumer_proves_goods(self, goods_m: Signed | None, commit: Signed | None, sealed: Sequence[bytes]) -> Verdict:
-        """ "The consumer can use commit and goods_m to prove the contents of the delivered goods." """
+    def consumer_proves_goods(
+        self, goods_m: Signed | None, commit: Signed | None, sealed: Sequence[bytes], order: Signed | None = None
+    ) -> Verdict:
+        """ "The consumer can use commit and goods_m to prove the contents of the delivered goods." Where the commit is
+        sealed, her order says by which n it opens."""
         tree = Tree.from_leaves(b"".join(map(leaf_hash, sealed)))
         paths = [tuple(tree.inclusion(index, tree.size)) for index in range(tree.size)]
         chunks = [Chunk(index=i, sealed=each, path=paths[i]) for i, each in enumerate(sealed)]
         shown = [Delivered(chunk=chunk, leaf=()) for chunk in chunks]
-        found = self._judged(goods_m, commit, shown=shown).of(Claim.DELIVERY)
+        found = self._judged(goods_m, commit, order, shown=shown).of(Claim.DELIVERY)
         return next((DELIVERED[each.ruling] for each in found if each.ruling in DELIVERED), Verdict.NOTHING)
 
     def merchant_proves_delivery(self, *papers: Signed | None) -> Verdict:

@@ -13,6 +13,7 @@ from typing import Any
 from anonnet.errors import Malformed
 from anonnet.protocol.logbook import Entries, Entry
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import STEPS, Message, decode, decode_record
 from anonnet.wire.signed import Signed, received
@@ -82,8 +83,21 @@ class Tape:
         return self._by_transaction(AuthorizationQ)
 
     def aborts(self) -> dict[Transaction, list[Said]]:
-        """P5b by transaction."""
-        return self._by_transaction(Abort)
+        """P5b by transaction; of a sealed one, which it names as the log knows it, by each that it may mean."""
+        sealed = self._sealed()
+        found: dict[Transaction, list[Said]] = defaultdict(list)
+        for public, papers in self._by_transaction(Abort).items():
+            for transaction in sealed.get(public, (public,)):
+                found[transaction] += papers
+        return found
+
+    def _sealed(self) -> dict[Transaction, set[Transaction]]:
+        """The whole transactions that were named, by what a log knows of them, where that is less."""
+        found: dict[Transaction, set[Transaction]] = defaultdict(set)
+        for transaction in (*self.orders(), *self.promises()):
+            if transaction.entry_key:
+                found[transaction.public].add(transaction)
+        return found
 
     def _by_transaction(self, kind: type[Message]) -> dict[Transaction, list[Said]]:
         found: dict[Transaction, list[Said]] = defaultdict(list)
@@ -94,13 +108,18 @@ class Tape:
 
     def commits(self) -> dict[Transaction, list[tuple[Signed, Said]]]:
         """P5a by transaction, wherever one was shown."""
+        opener = self.opener()
         found: dict[Transaction, list[tuple[Signed, Said]]] = defaultdict(list)
         for said in self.said:
             body: Any = said.body
             commit = said.signed if isinstance(body, Commit) else getattr(body, "commit", None)
             if commit is not None:
-                found[recorded(commit).transaction].append((commit, said))
+                found[opener.recorded(commit).transaction].append((commit, said))
         return found
+
+    def opener(self) -> Opener:
+        """Opens what is sealed, by the transactions that were named so far."""
+        return Opener(self.network, self._sealed())
 
     def entries(self) -> Iterator[tuple[str, int, int, Entry, bytes]]:
         """(log, shard, index, entry, its bytes and its signature)."""
@@ -111,11 +130,28 @@ class Tape:
                 yield said.heard.sender, body.shard, index, entry, each.entry + each.signature
 
 
-def recorded(commit: Signed) -> AuthorizationM:
-    """The P4 in a commit."""
-    body = _decoded(_decoded(commit).authorization_m)
-    assert isinstance(body, AuthorizationM)
-    return body
+@dataclass
+class Opener:
+    """Reads P4 where it was recorded, or is to be: in the open, or sealed."""
+
+    network: str
+    sealed: dict[Transaction, set[Transaction]]
+    _opened: dict[bytes, AuthorizationM] = field(default_factory=dict)
+
+    def recorded(self, commit: Signed) -> AuthorizationM:
+        """The P4 in a commit."""
+        return self.opened(_decoded(commit).authorization_m)
+
+    def opened(self, entry: Signed) -> AuthorizationM:
+        """The P4 in an entry: no merchant of the world seals anything else."""
+        if entry.body not in self._opened:
+            body = _decoded(entry)
+            if isinstance(body, SealedM):
+                named = self.sealed[body.transaction]
+                (body,) = [said for each in named if (said := body.opened(self.network, each)) is not None]
+            assert isinstance(body, AuthorizationM)
+            self._opened[entry.body] = body
+        return self._opened[entry.body]
 
 
 def _decoded(signed: Signed) -> Any:

@@ -63,6 +63,7 @@ FAULTS = (
     "greedy: same tokens, other number",
     "greedy: same transaction",
     "sold against a receipt",
+    "sold sealed",
 )
 """Every kind of fault, and of variation; each must have struck in at least one seed of twenty."""
 

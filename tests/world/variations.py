@@ -6,12 +6,13 @@ They are drawn from a chance of their own, so that all else of a seed stays as i
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM
 from anonnet.protocol.refusal import Noted
+from anonnet.protocol.sealed import Submission
 from tests.world.tape import Tape
 
 Complaints = Iterator[str]
@@ -23,20 +24,25 @@ class Variations:
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(f"seed {seed}")
         self._receipts = self._chance.choice([0.0, 0.0, 0.5, 1.0])
+        self._sealed = self._chance.choice([0.0, 0.0, 0.5, 1.0])
 
     def receipt(self) -> int:
         """Whether the next item is sold against a receipt."""
         return int(self._chance.random() < self._receipts)
 
+    def sealed(self) -> int:
+        """Whether the log shall not know whose its sales are."""
+        return int(self._chance.random() < self._sealed)
+
 
 def q_is_named_where_it_is_asked_for(tape: Tape) -> Complaints:
     """In one-sided delivery the bank alone learns Q: neither P3 nor P4 names a key."""
     wanted = {said.body.number: said.body.contract.receipt for said in _of(tape, GoodsM)}
-    for said in (*_of(tape, AuthorizationB), *_of(tape, AuthorizationM)):
-        number, named = said.body.transaction.number, bool(said.body.receiver_key)
+    for body in (*(said.body for said in _of(tape, AuthorizationB)), *(body for body, _ in _p4(tape))):
+        number, named = body.transaction.number, bool(body.receiver_key)
         if named and not wanted.get(number):
             yield "Q was named in one-sided delivery"
-        if isinstance(said.body, AuthorizationM) and wanted[number] and not named:
+        if isinstance(body, AuthorizationM) and wanted[number] and not named:
             yield "P4 names no Q where the contract wants a receipt"
 
 
@@ -47,10 +53,34 @@ def no_key_without_the_receipt(tape: Tape) -> Complaints:
         body: Any = request.body
         if isinstance(body, GoodsQ) and isinstance(answer.body, Noted):
             noted.setdefault((body.number, request.signed.signatures[0].signer), answer.time)
-    for said in _of(tape, AuthorizationM):
-        key = said.body.transaction.number, said.body.receiver_key
-        if said.body.receiver_key and noted.get(key, float("inf")) > said.time:
+    for body, time in _p4(tape):
+        key = body.transaction.number, body.receiver_key
+        if body.receiver_key and noted.get(key, float("inf")) > time:
             yield "a merchant showed k without the receipt that his contract wants"
+
+
+def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) -> Complaints:
+    """Nothing that the parties say to a log, nor what it says, holds n, k or Q of a sealed sale."""
+    opener, secrets = tape.opener(), dict[bytes, str]()
+    for said in _of(tape, Submission):
+        body = opener.opened(said.body.sealed_m)
+        secrets |= {body.transaction.number: "n", body.key: "k"}
+        secrets |= {body.receiver_key: "Q"} if body.receiver_key else {}
+    for transaction in tape.orders():
+        if not transaction.entry_key:  # a greedy consumer may name in the open what the merchant seals
+            secrets.pop(transaction.number, None)
+    for said in tape.said:
+        ends = said.heard.sender, said.heard.receiver
+        if any(end.startswith("log") for end in ends) and not any(end in strangers for end in ends):
+            told = [name for value, name in secrets.items() if value in said.heard.payload]
+            yield from (f"a log learned {name} of a sealed sale" for name in told)
+
+
+def _p4(tape: Tape) -> Iterator[tuple[AuthorizationM, float]]:
+    """Every P4 that was said, open or sealed, and when."""
+    opener = tape.opener()
+    yield from ((said.body, said.time) for said in _of(tape, AuthorizationM))
+    yield from ((opener.opened(said.body.sealed_m), said.time) for said in _of(tape, Submission))
 
 
 def _of(tape: Tape, kind: Any) -> Iterator[Any]:

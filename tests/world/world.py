@@ -119,7 +119,7 @@ class World:
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
             key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key)), log_store(name))
+            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key), [bank]), log_store(name))
         for name, owner in CONSUMERS.items():
             self._add(name, lambda owner=owner: self._consumer(owner), WalletStore())
 
@@ -192,7 +192,9 @@ class World:
 
     def _sell(self, item: str, price: int) -> Sell:
         receipt = self.variations.receipt()
+        sealed = self.variations.sealed()
         self.faults["sold against a receipt"] += receipt
+        self.faults["sold sealed"] += sealed
         return Sell(
             item=item,
             path=str(self.folder / item),
@@ -202,6 +204,7 @@ class World:
             price=price,
             valid_until=NOON + 3600,
             receipt=receipt,
+            sealed=sealed,
         )
 
     def _fund(self, name: str) -> None:
