@@ -103,6 +103,23 @@ def merchant_signs_two_sales(scene: Scene) -> Case:
 
 
 @row(
+    Claim.TWO_BRANDS,
+    "two brands of one bank, currency and denomination that are open at the same time",
+    "the bank can tell its customers apart",
+    (Claim.TWO_BRANDS, Ruling.WRONG),
+)
+def bank_opens_two_brands(scene: Scene) -> Case:
+    brand = scene.brand(1)
+    return Case([by("bank", brand), by("bank", replace(brand, opens=brand.closes, closes=brand.closes + 90_000))])
+
+
+@row(Claim.TWO_BRANDS, "two brands of one bank, the second of which opens when the first has closed", "nothing")
+def bank_opens_the_next_brand(scene: Scene) -> Case:
+    brand = scene.brand(1)
+    return Case([by("bank", brand), by("bank", replace(brand, opens=brand.closes + 1, closes=brand.closes + 90_000))])
+
+
+@row(
     Claim.STATEMENTS,
     "two statements of one account that differ in one entry",
     "the bank has lied",

@@ -57,6 +57,20 @@ def two_contracts(papers: Papers) -> Iterator[Finding]:
             yield Finding(Claim.TWO_CONTRACTS, Ruling.WRONG, merchant, None, says, (first, second), "", about)
 
 
+def two_brands(papers: Papers) -> Iterator[Finding]:
+    """A bank with two open brands of one kind can tell by a token to whom it gave it (design: blind signatures)."""
+    for first, second in combinations(papers.brands.values(), 2):
+        if first.body.competes(second.body):
+            brand = first.body
+            says = (
+                f"{{party}} has opened two brands of {brand.denomination} {brand.currency} at the same time: by them it"
+                " can tell its customers apart."
+            )
+            about = {"denomination": brand.denomination, "currency": brand.currency}
+            bank = Party(Role.BANK, brand.bank)
+            yield Finding(Claim.TWO_BRANDS, Ruling.WRONG, bank, None, says, (first, second), "", about)
+
+
 def statements(papers: Papers) -> Iterator[Finding]:
     """A bank's statements of one account are one list that only grows, and its balance is their sum."""
     for first, second in combinations(papers.statements, 2):

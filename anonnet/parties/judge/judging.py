@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from anonnet.parties.judge.conduct import statements, two_contracts, two_outcomes, two_promises
+from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_outcomes, two_promises
 from anonnet.parties.judge.goods import delivery, receipts
 from anonnet.parties.judge.money import credit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
@@ -16,6 +16,7 @@ RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     two_outcomes,
     two_promises,
     two_contracts,
+    two_brands,
     statements,
     refusals,
     credit,

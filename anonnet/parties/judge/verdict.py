@@ -22,6 +22,7 @@ class Claim(enum.StrEnum):
     TWO_OUTCOMES = "two-outcomes"
     TWO_PROMISES = "two-promises"
     TWO_CONTRACTS = "two-contracts"
+    TWO_BRANDS = "two-brands"
     REFUSAL = "refusal"
     STATEMENTS = "statements"
 
