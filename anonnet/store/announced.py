@@ -29,6 +29,12 @@ class Announced:
         row = self._db.one("select why from announced where brand = ? and log = ?", brand, log)
         return str(row[0]) if row else None
 
+    def answers(self) -> list[tuple[bytes, str]]:
+        """(brand, why) of all answers; none in the file of a bank that has not run since there are any."""
+        if not self._db.one("select 1 from sqlite_master where name = 'announced'"):
+            return []
+        return self._db.all("select brand, why from announced order by brand, why desc")
+
     def keep(self, brand: bytes, log: bytes, why: str) -> None:
         """The log has answered."""
         self._db.run("insert or ignore into announced values(?, ?, ?)", brand, log, why)

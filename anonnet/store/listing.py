@@ -94,6 +94,8 @@ class Listing:
 
     def rivals(self) -> list[tuple[Signed, Signed]]:
         """Pairs of brands that convict their bank."""
+        if not self._db.one("select 1 from sqlite_master where name = 'rival'"):
+            return []
         rows = self._db.all("select first, second from rival order by first, second")
         return [(decode_record(Signed, first), decode_record(Signed, second)) for first, second in rows]
 

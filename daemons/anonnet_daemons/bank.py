@@ -14,10 +14,11 @@ from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
+from anonnet_daemons.branding import BANK_STORE
 from anonnet_daemons.config import Kind, offers_of
 from anonnet_daemons.serving import Reachable, reachable
 
-STORE = "bank.db"
+STORE = BANK_STORE
 
 
 def minted(bank: Reachable) -> list[Minted]:

@@ -1,4 +1,4 @@
-"""A bank's brands: making their keys, and putting them into the network file, which is where wallets accept them from.
+"""A bank's brands: making their keys, and having the logs publish them, or putting them into the network file.
 
 One brand is open per currency and denomination at a time: a bank that had two could tell by the brand of a token which
 of its customers it gave it to.
@@ -7,6 +7,7 @@ of its customers it gave it to.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,18 +17,38 @@ from pathlib import Path
 
 from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.errors import BadStart
-from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_WINDOW_SECONDS_MIN, BRANDS_MAX, WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.limits import (
+    BRAND_MARGIN_SECONDS,
+    BRAND_NOTICE_SECONDS,
+    BRAND_WINDOW_SECONDS_MIN,
+    BRANDS_MAX,
+    WITHDRAW_LIFE_SECONDS_MIN,
+)
 from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
 from anonnet.protocol.network import Network
 from anonnet.protocol.transaction import expired
+from anonnet.store.bank import BankStore
 from anonnet.store.folder import changing, write_durably
+from anonnet.wire.codec import encode
 from anonnet.wire.signed import Signer
-from anonnet_daemons.config import Kind, Setup, brand_file, network_json, offers_of, read_setup
+from anonnet_daemons.config import (
+    Kind,
+    Setup,
+    brand_file,
+    network_json,
+    offer_file,
+    offers_of,
+    read_network,
+    read_setup,
+)
 
 DENOMINATIONS = tuple(2**power for power in range(8))
 BRAND_BITS = 2048
 BRAND_DAYS = 30
 DAY = 24 * 3600
+BANK_STORE = "bank.db"
+ANNOUNCED_SECONDS = 2 * BRAND_NOTICE_SECONDS
+"""How long before a brand opens it is made at the latest: the bank has a day to be started anew and reach the logs."""
 LISTED_SECONDS = 2 * BRAND_MARGIN_SECONDS
 """How long after its end a brand stands in the network file: as long as its bank may still have to close it."""
 
@@ -110,17 +131,24 @@ class Plate:
     @classmethod
     @contextmanager
     def engraving(cls, folder: Path) -> Iterator[Plate]:
-        """The same, to make brands with: nobody else changes the network file meanwhile. Raises BadStart."""
+        """The same, to make brands with: nobody else makes any, or changes the network file, meanwhile. Raises
+        BadStart."""
         with changing(read_setup(folder, Kind.BANK).network_path):
             yield cls.of(folder)
 
     def next_wishes(
-        self, currency: str, denominations: Iterable[int], opens: int | None, days: int, now: int
+        self, currency: str, denominations: Iterable[int], opens: int | None, days: int, now: int, soonest: int
     ) -> list[BrandWish]:
         """Brands of these denominations (none: of all that the bank has in this currency, or the usual ones).
 
-        Without `opens` each opens a second after the last one of its kind has closed, or now. Raises BadStart.
+        Without `opens` each opens a second after the last one of its kind has closed, and not before `soonest`. Raises
+        BadStart.
         """
+        if opens is not None and opens < soonest:
+            raise BadStart(
+                "brands stand in the logs for a day before they open, and the bank needs time to bring them there:"
+                " choose a later --opens, or put them into the network file with --pin"
+            )
         kind = [each for each in self.brands if each.currency == currency]
         wanted = sorted(set(denominations)) or sorted({each.denomination for each in kind}) or list(DENOMINATIONS)
         if any(
@@ -132,7 +160,7 @@ class Plate:
         wishes = []
         for denomination in wanted:
             others = [each for each in kind if each.denomination == denomination]
-            begin = max([now, *(each.closes + 1 for each in others)]) if opens is None else opens
+            begin = max([soonest, *(each.closes + 1 for each in others)]) if opens is None else opens
             wish = BrandWish(currency, denomination, Window.of_days(begin, days))
             self._refuse_overlap(wish, others)
             wishes.append(wish)
@@ -153,22 +181,72 @@ class Plate:
                     " two open brands would tell customers apart: leave --opens out, or choose a later time"
                 )
 
-    def create(self, wishes: Sequence[BrandWish], now: int) -> list[Brand]:
+    def create(self, wishes: Sequence[BrandWish]) -> list[Brand]:
+        """Make these brands, which the bank takes to the logs once it has been started anew. Raises BadStart."""
+        with writing():
+            made = self._minted(wishes)
+            for offer, brand in made:
+                write_durably(self.setup.folder / offer_file(brand), encode(offer).hex().encode())
+        return [brand for _, brand in made]
+
+    def pin(self, wishes: Sequence[BrandWish], now: int) -> list[Brand]:
         """Make these brands and add them to the network file; keys first. Daemons read both at their next start.
 
-        Within `engraving`: two that run at once would overwrite each other's network file. Brands of this bank that
-        have long been closed leave the file. Raises BadStart.
+        Brands of this bank that have long been closed leave the file. Raises BadStart.
         """
+        file = read_network(self.setup.network_path)
+        with writing():
+            made = self._minted(wishes)
+            mine = offers_of(file, self.setup.peer(file))
+            gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
+            standing = [offer for offer in file.brands if offer not in gone]
+            network = replace(file, brands=(*standing, *(offer for offer, _ in made)))
+            write_durably(self.setup.network_path, network_json(network))
+        return [brand for _, brand in made]
+
+    def _minted(self, wishes: Sequence[BrandWish]) -> list[tuple[BrandOffer, Brand]]:
         peer = self.setup.peer(self.network)
         signer = Signer(self.network.name, self.setup.identity(peer))
-        try:
-            offers = minted(self.setup.folder, signer, peer.key, wishes)
-            mine = offers_of(self.network, peer)
-            gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
-            standing = [offer for offer in self.network.brands if offer not in gone]
-            network = replace(self.network, brands=(*standing, *offers))
-            write_durably(self.setup.network_path, network_json(network))
-        except OSError as why:
-            raise BadStart(f"the brands cannot be written ({why.strerror}): make room, and run it again") from why
-        known = {each.id for each in self.brands}
-        return [brand for _, brand in offers_of(network, peer) if brand.id not in known]
+        return [
+            (offer, accepted(self.network.name, peer.key, offer))
+            for offer in minted(self.setup.folder, signer, peer.key, wishes)
+        ]
+
+    def published(self) -> dict[bytes, str]:
+        """Where each brand stands, in words."""
+        pinned = {
+            brand.id for _, brand in offers_of(read_network(self.setup.network_path), self.setup.peer(self.network))
+        }
+        answers = self._answers()
+        return {
+            brand.id: "network file" if brand.id in pinned else _in_words(answers[brand.id], len(self.network.logs))
+            for brand in self.brands
+        }
+
+    def _answers(self) -> dict[bytes, list[str]]:
+        """What logs have said to each brand, as far as the bank has heard of them."""
+        answers: dict[bytes, list[str]] = defaultdict(list)
+        path = self.setup.folder / BANK_STORE
+        if path.exists():
+            store = BankStore(str(path), read_only=True)
+            try:
+                for brand, why in store.announced.answers():
+                    answers[brand].append(why)
+            finally:
+                store.close()
+        return answers
+
+
+def _in_words(answers: Sequence[str], logs: int) -> str:
+    if refused := [why for why in answers if why]:
+        return f"refused by a log: {refused[0]}"
+    return "logs" if len(answers) == logs else "not yet: have the bank run"
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Say what to do where brands cannot be written. Raises BadStart."""
+    try:
+        yield
+    except OSError as why:
+        raise BadStart(f"the brands cannot be written ({why.strerror}): make room, and run it again") from why

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.folder import read_secret
+from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode_record, encode
 
 NETWORK_FILE = "network.json"
@@ -175,7 +176,7 @@ def _offer(path: Path, text: str) -> BrandOffer:
     try:
         return decode_record(BrandOffer, bytes.fromhex(text))
     except (ValueError, Malformed) as why:
-        raise BadStart(f"{path}: a brand cannot be read ({why}): get the network file anew") from why
+        raise BadStart(f"{path}: a brand cannot be read ({why}): restore the file, or get it anew") from why
 
 
 def network_json(network: Network) -> bytes:
@@ -226,8 +227,22 @@ class Setup:
     """The relay that a consumer dials through; empty for everyone else."""
 
     def network(self) -> Network:
-        """The network that this party is of. Raises BadStart."""
-        return read_network(self.network_path)
+        """The network that this party is of, with the brands that it knows beside those of the network file: a bank its
+        next ones, a wallet those that it has found in the logs' chains. Raises BadStart."""
+        network = read_network(self.network_path)
+        own = [offer for offer in self._own_offers() if offer not in network.brands]
+        return replace(network, brands=(*network.brands, *own))
+
+    def _own_offers(self) -> list[BrandOffer]:
+        if self.kind is Kind.BANK:
+            return [_offer(path, read_offer(path)) for path in sorted(self.folder.glob(OFFER_FILES))]
+        if self.kind is Kind.CONSUMER and (self.folder / WALLET_STORE).exists():
+            store = WalletStore(str(self.folder / WALLET_STORE), read_only=True)
+            try:
+                return store.listing.accepted()
+            finally:
+                store.close()
+        return []
 
     def peer(self, network: Network) -> Peer:
         """This party as the network file has it. Raises BadStart."""
@@ -263,6 +278,23 @@ class Setup:
 IDENTITY_FILE = "identity.key"
 CHANNEL_FILE = "channel.key"
 WALLET_FILE = "wallet.seed"
+
+
+WALLET_STORE = "wallet.db"
+OFFER_FILES = "brand-*.offer"
+
+
+def offer_file(brand: Brand) -> str:
+    """The name of the file that holds a brand as everybody may see it, in hex, until the logs have published it."""
+    return f"brand-{brand.id.hex()[:16]}.offer"
+
+
+def read_offer(path: Path) -> str:
+    """Raises BadStart."""
+    try:
+        return path.read_text("ascii", errors="replace").strip()
+    except OSError as why:
+        raise BadStart(f"{path} cannot be read ({why.strerror}): restore it from your backup") from why
 
 
 def brand_file(brand: Brand) -> str:

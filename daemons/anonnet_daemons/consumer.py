@@ -16,10 +16,10 @@ from anonnet.parties.turn import ENTROPY_BYTES, Asked, Turns
 from anonnet.protocol.network import Network, Role
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
-from anonnet_daemons.config import Kind, Setup, accepted_brands, read_setup
+from anonnet_daemons.config import WALLET_STORE, Kind, Setup, accepted_brands, read_setup
 from anonnet_daemons.seedfile import Passphrase, read_seed
 
-STORE = "wallet.db"
+STORE = WALLET_STORE
 
 
 def through_relay(setup: Setup, network: Network) -> ThroughRelay:

@@ -159,6 +159,24 @@ class Goods:
         return tree if tree.size == self.contract.chunks else None
 
 
+def rivals(setup: Setup) -> list[Signed]:
+    """Brands of a kind that one bank has opened at the same time, as a wallet was shown them. Raises BadStart."""
+    if not Path(_of_the(setup)).exists():
+        return []
+    store = WalletStore(_of_the(setup), read_only=True)
+    try:
+        return list(dict.fromkeys(paper for pair in store.listing.rivals() for paper in pair))
+    finally:
+        store.close()
+
+
+def of_rivals(setup: Setup, papers: Sequence[Signed], into: Path) -> Exported:
+    """The same as a file. Raises Failed, BadStart."""
+    if not papers:
+        raise Failed("no bank has opened two brands of a kind at the same time, as far as this wallet knows")
+    return _export(setup, Author.CONSUMER, papers, into)
+
+
 # The merchant.
 
 

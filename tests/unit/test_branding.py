@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 from anonnet_daemons import bank
-from anonnet_daemons.branding import DAY, LISTED_SECONDS, BrandWish, Plate, Window
+from anonnet_daemons.branding import ANNOUNCED_SECONDS, DAY, LISTED_SECONDS, BrandWish, Plate, Window
 from anonnet_daemons.cli.main import main
-from anonnet_daemons.config import Kind, accepted_brands, read_network
+from anonnet_daemons.config import Kind, accepted_brands, offers_of, read_network
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.serving import reachable
 from click.testing import CliRunner
@@ -21,6 +22,9 @@ from click.testing import CliRunner
 from anonnet.crypto.blind import Method, SecretKey
 from anonnet.errors import BadStart
 from anonnet.limits import BRANDS_MAX, WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.store.listing import brand_of
+from anonnet.store.wallet import WalletStore
+from anonnet.wire.signed import Signer
 from tests.rsa_keys import PRIMES
 from tests.stage import key_of, mint
 from tests.unit.crypto.test_openssl import Bent, needs_openssl
@@ -54,8 +58,31 @@ async def test_the_next_brands_open_when_the_last_ones_close(home: Path) -> None
     assert len(ran(home, "list")["brands"]) == 4
 
 
-async def test_bank_and_wallets_take_them_from_the_network_file(home: Path) -> None:
-    made = ran(home, "create", "EUR", "--worth", "4")["brands"]
+async def test_the_bank_has_them_at_once_and_the_network_file_stays_as_it_is(home: Path) -> None:
+    before = (home / "network.json").read_bytes()
+    made = ran(home, "create", "EUR")["brands"]
+
+    minted = {each.brand.id.hex() for each in bank.minted(reachable(home / "bank", Kind.BANK))}
+    stands = {each["id"]: each["stands"] for each in ran(home, "list")["brands"]}
+
+    assert {each["id"] for each in made} < minted
+    assert (home / "network.json").read_bytes() == before
+    assert sorted(stands.values()) == ["network file"] * 2 + ["not yet: have the bank run"] * 2
+    assert {stands[each["id"]] for each in made} == {"not yet: have the bank run"}
+
+
+async def test_brands_of_a_new_kind_open_when_the_logs_have_had_them_long_enough(home: Path) -> None:
+    now = int(time.time())
+    (made,) = ran(home, "create", "CHF", "--worth", "1")["brands"]
+    soon = datetime.fromtimestamp(now + DAY, UTC).strftime("%Y-%m-%d")
+    refused = ran(home, "create", "USD", "--worth", "1", "--opens", soon)
+
+    assert now + ANNOUNCED_SECONDS <= made["opens"] <= now + ANNOUNCED_SECONDS + 60
+    assert "in the logs for a day before they open" in refused["error"]
+
+
+async def test_bank_and_wallets_take_pinned_ones_from_the_network_file(home: Path) -> None:
+    made = ran(home, "create", "EUR", "--worth", "4", "--pin")["brands"]
 
     ids = {brand.id.hex(): brand for brand in accepted_brands(read_network(home / "network.json"))}
     minted = {each.brand.id.hex(): each for each in bank.minted(reachable(home / "bank", Kind.BANK))}
@@ -69,14 +96,14 @@ async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:
     closes = ran(home, "list")["brands"][0]["closes"]
     day = datetime.fromtimestamp(closes, UTC).strftime("%Y-%m-%d")
 
-    refused = ran(home, "create", "EUR", "--opens", day)
+    refused = ran(home, "create", "EUR", "--opens", day, "--pin")
 
     assert "is open at that time" in refused["error"]
     with pytest.raises(BadStart, match="is open at that time"):
-        Plate.of(home / "bank").next_wishes("EUR", [1], closes, 7, closes)
+        Plate.of(home / "bank").next_wishes("EUR", [1], closes, 7, closes, closes)
     with pytest.raises(BadStart, match="is open at that time"):
-        Plate.of(home / "bank").next_wishes("EUR", [2], closes - 40 * DAY, 30, closes)
-    assert Plate.of(home / "bank").next_wishes("CHF", [1], closes, 7, closes) == [
+        Plate.of(home / "bank").next_wishes("EUR", [2], closes - 40 * DAY, 30, closes, 0)
+    assert Plate.of(home / "bank").next_wishes("CHF", [1], closes, 7, closes, closes) == [
         BrandWish("CHF", 1, Window(closes, closes + 7 * DAY))
     ]
     assert (home / "network.json").read_bytes() == before
@@ -99,10 +126,10 @@ async def test_brands_leave_the_network_file_when_their_bank_has_long_closed_the
     with Plate.engraving(home / "bank") as plate:
         last = max(brand.ends for brand in plate.brands) + LISTED_SECONDS
         wish = [BrandWish("EUR", 1, Window(last, last + DAY))]
-        plate.create(wish, last)
+        plate.pin(wish, last)
     kept = [brand.opens == last for brand in accepted_brands(read_network(home / "network.json"))]
     with Plate.engraving(home / "bank") as plate:
-        plate.create([BrandWish("EUR", 2, Window(last, last + DAY))], last + 1)
+        plate.pin([BrandWish("EUR", 2, Window(last, last + DAY))], last + 1)
     left = [brand.opens == last for brand in accepted_brands(read_network(home / "network.json"))]
 
     assert sorted(kept) == [False, False, True]
@@ -134,4 +161,35 @@ async def test_brands_that_cannot_be(home: Path, denominations: list[int], days:
     plate = Plate.of(home / "bank")
 
     with pytest.raises(BadStart, match=complaint):
-        plate.next_wishes("EUR", denominations, None, days, plate.brands[0].opens)
+        plate.next_wishes("EUR", denominations, None, days, plate.brands[0].opens, 0)
+
+
+async def test_a_wallet_shows_what_it_found_in_the_logs_and_which_bank_has_two_of_a_kind(home: Path) -> None:
+    ran(home, "create", "EUR", "--worth", "4")
+    plate = Plate.of(home / "bank")
+    (next_one,) = (
+        offer for offer, brand in offers_of(plate.network, plate.setup.peer(plate.network)) if brand.denomination == 4
+    )
+    store = WalletStore(str(home / "consumer" / "wallet.db"))
+    store.begin()
+    store.listing.accept(brand_of(next_one.brand), next_one)
+    store.commit()
+    accepted = wallet_ran(home)
+    signer = Signer(plate.network.name, plate.setup.identity(plate.setup.peer(plate.network)))
+    store.begin()
+    store.listing.contest(next_one.brand, signer.sign(replace(brand_of(next_one.brand), closes=2**33, ends=2**33)))
+    store.commit()
+    store.close()
+    wrong = wallet_ran(home, "--to", str(home / "two.evidence"))
+    judged = CliRunner().invoke(main, ["judge", str(home / "two.evidence"), "--json"])
+
+    assert sorted(each["stands"] for each in accepted["brands"]) == ["logs", "network file", "network file"]
+    assert (accepted["wrong"], wrong["wrong"]) == ([], ["bank"])
+    assert [each["claim"] for each in json.loads(judged.output)["findings"]] == ["two-brands"]
+
+
+def wallet_ran(home: Path, *words: str) -> dict[str, Any]:
+    result = CliRunner().invoke(main, ["wallet", "brands", *words, "--data", str(home / "consumer"), "--json"])
+    found: dict[str, Any] = json.loads(result.output)
+    assert bool(result.exit_code) == bool(found["wrong"])
+    return found

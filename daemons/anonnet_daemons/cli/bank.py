@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from anonnet.net.turns import Placement
 from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
-from anonnet_daemons.branding import BRAND_DAYS, Plate
+from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate
 from anonnet_daemons.cli import auditing, evidence, warrant
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
@@ -119,8 +119,8 @@ def brand() -> None:
     """The kinds of token that this bank gives out.
 
     A brand is open for withdrawal for some time, and its tokens can be spent for some weeks more. Have the next one
-    ready before one closes. Wallets accept the brands of the network file, and nothing else: hand it out anew when you
-    have made brands. It is the same for everybody, so that no customer can be given a brand of her own.
+    ready before one closes. Wallets accept the brands of the network file, and those that have stood in every log for a
+    day before they open. Both are the same for everybody, so that no customer can be given a brand of her own.
     """
 
 
@@ -129,39 +129,60 @@ def brand() -> None:
 @click.option("--worth", "worths", type=click.IntRange(min=1), multiple=True, help="Denominations; else all there are.")
 @click.option("--opens", type=click.DateTime(), default=None, help="UTC; else when the last one of its kind closes.")
 @click.option("--days", type=click.IntRange(1, 366), default=BRAND_DAYS, show_default=True, help="How long it is open.")
+@click.option("--pin", is_flag=True, help="Into the network file, which everybody needs anew; they may open at once.")
 @data_option(Kind.BANK)
-def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, data: Path) -> Found:
-    """Make the next brands of CURRENCY and add them to the network file.
+def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, pin: bool, data: Path) -> Found:
+    """Make the next brands of CURRENCY.
 
-    Daemons read it when they start: start the bank anew before the brands open, then the wallets.
+    Start the bank anew within a day: it takes them to the logs, and wallets find them there.
     """
     now = int(time.time())
     start = None if opens is None else int(opens.replace(tzinfo=UTC).timestamp())
     with Plate.engraving(data.absolute()) as plate:
-        made = plate.create(plate.next_wishes(currency, worths, start, days, now), now)
-    found = _brands_found(made, now)
-    return Found(found.values, [*found.words, f"They stand in {plate.setup.network_path}: hand it out anew."])
+        soonest = now if pin else now + ANNOUNCED_SECONDS
+        wishes = plate.next_wishes(currency, worths, start, days, now, soonest)
+        made = plate.pin(wishes, now) if pin else plate.create(wishes)
+    found = brands_found(made, now)
+    todo = (
+        f"They stand in {plate.setup.network_path}: hand it out anew."
+        if pin
+        else "Start the bank anew: it publishes them."
+    )
+    return Found(found.values, [*found.words, todo])
 
 
 @verb(brand, "list", example="anonnet bank brand list")
 @data_option(Kind.BANK)
 def list_(data: Path) -> Found:
-    """Show this bank's brands as they stand in the network file. Asks nobody."""
-    return _brands_found(Plate.of(data.absolute()).brands, int(time.time()))
+    """Show this bank's brands, and where they stand. Asks nobody."""
+    plate = Plate.of(data.absolute())
+    return brands_found(plate.brands, int(time.time()), plate.published())
 
 
-def _brands_found(brands: Iterable[Brand], now: int) -> Found:
+def brands_found(brands: Iterable[Brand], now: int, stands: Mapping[bytes, str] | None = None) -> Found:
+    """Brands, for people; `stands`: where each of them stands."""
+    where = stands or {}
     ordered = sorted(brands, key=lambda each: (each.currency, each.denomination, each.opens))
     names = ("currency", "denomination", "method", "opens", "closes", "ends")
     values = [
-        {name: getattr(each, name) for name in names} | {"id": each.id.hex(), "state": _state(each, now)}
+        {name: getattr(each, name) for name in names}
+        | {"id": each.id.hex(), "state": _state(each, now), "stands": where.get(each.id, "")}
         for each in ordered
     ]
     lines = [
-        (each.denomination, each.currency, _state(each, now), *map(_day, _times(each)), each.id.hex()[:16])
+        (
+            each.denomination,
+            each.currency,
+            _state(each, now),
+            *map(_day, _times(each)),
+            each.id.hex()[:16],
+            where.get(each.id, ""),
+        )
         for each in ordered
     ]
-    return Found({"brands": values}, rows(("worth", "currency", "now", "opens", "closes", "ends", "brand"), lines))
+    return Found(
+        {"brands": values}, rows(("worth", "currency", "now", "opens", "closes", "ends", "brand", "stands in"), lines)
+    )
 
 
 def _times(brand: Brand) -> tuple[int, int, int]:
