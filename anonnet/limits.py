@@ -161,8 +161,7 @@ CLOCK_TOLERANCE_SECONDS = 5
 """How far two readings of honest clocks may differ before a reading counts as a leap."""
 
 RESTART_LEAP_SECONDS_MAX = 3600
-"""After a reboot the boot-time clock says nothing about how long the machine was off. A log accepts a gap of an hour by
-itself; a longer one the operator confirms."""
+"""After a reboot nothing says how long the machine was off. A longer gap than this a log's operator has to confirm."""
 
 RESTORE_GAP = 100
 """A recovering wallet has reached the end of a lane when so many places in a row are unknown to the bank: more than
@@ -173,6 +172,9 @@ RESTORE_SPREAD_SECONDS = 3600
 
 BEHIND_SECONDS = 1
 """How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log."""
+
+DWELL_SECONDS = 2 * 3600
+"""Tokens rest at least so long before they are spent, and draw up to as much again: meanwhile others withdraw too."""
 
 CARRY_SECONDS = 3
 """How long a consumer waits for a commit before she carries P3 to the merchant herself."""
@@ -246,12 +248,10 @@ UNPAID_ORDERS_MAX = 256
 """Orders of one merchant that nobody has paid yet: each has cost a pass over the goods."""
 
 ORDER_SECONDS = 3600
-"""An order that nobody has paid for this long, nor fetched chunks of, makes room for another. Large goods take hours to
-fetch on a slow line."""
+"""An order that nobody has paid for this long, nor fetched chunks of, makes room: large goods take hours to fetch."""
 
 RENEW_MAX = 64
-"""Free tokens of one brand that a wallet exchanges each time it looks, because that brand will end: until they are
-exchanged they cannot be spent, and it looks every day for weeks."""
+"""Free tokens of a brand near its end that a wallet exchanges each day: until they are, they cannot be spent."""
 
 TREES_MAX = 16
 """Orders whose leaf hashes a merchant keeps in memory with their trees: each takes 24 MiB at most, see GOODS_BYTES_MAX,

@@ -38,7 +38,7 @@ class Label(enum.StrEnum):
     TOKEN_KEY = "anonnet token key"  # q of a token, from the wallet's seed: protocol.seed
     TOKEN_BLINDING = "anonnet token blinding"  # its blinding factor: protocol.seed
     TOKEN_SALT = "anonnet token salt"  # its PSS salt: protocol.seed
-    MOMENT = "anonnet moment"  # when, within a spread, a recovering wallet asks: parties.recovery
+    MOMENT = "anonnet moment"  # when, within a spread, a wallet does something: parties.moments
     ACCOUNT_KEY = "anonnet account key"  # the wallet's account key at a bank: protocol.seed
 
 

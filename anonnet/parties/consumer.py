@@ -12,23 +12,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import CARRY_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX
+from anonnet.limits import CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.brands import BrandList
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
+from anonnet.parties.ordering import Ordering
 from anonnet.parties.purse import Purse
 from anonnet.parties.recovery import Recovery
+from anonnet.parties.resting import Resting
 from anonnet.parties.settling import Settling
 from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.goods import GoodsM, GoodsQ, Order, order_id
+from anonnet.protocol.goods import GoodsM, GoodsQ, Order
 from anonnet.protocol.history import paid_by_another
 from anonnet.protocol.known_log import CHAIN, shard_of
-from anonnet.protocol.local import Buy, PurchaseOf, Started
+from anonnet.protocol.local import PurchaseOf
 from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
-from anonnet.protocol.network import Network, Role
+from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
@@ -69,41 +71,24 @@ class Opened:
 class Consumer(Party):
     """C. Holds the purse, which makes tokens from the wallet's seed, and the parties of her network."""
 
-    def __init__(self, network: Network, seed: bytes, brands: Iterable[Brand]) -> None:
+    def __init__(self, network: Network, seed: bytes, brands: Iterable[Brand], dwell: int = 0) -> None:
+        """`dwell`: how many seconds her tokens rest at least."""
         self.parties = network
         self.logs = network.logs
         self.purse = Purse(network.name, seed, brands)
-        self.tokens = Tokens(network, self.purse)
+        self.resting = Resting(self.purse, dwell)
+        self.tokens = Tokens(network, self.purse, self.resting)
         recovery = Recovery(self.purse, self.tokens)
         self.brand_list = BrandList(network, self.purse, recovery)
         self.settling = Settling(network.name, self.logs, commit=self._certified, abort=self._aborted)
         desks = recovery, self.brand_list, Discarding(self.purse, self.tokens, self.brand_list), self.settling
-        super().__init__(Signer(network.name), self.tokens, *desks)
+        super().__init__(Signer(network.name), Ordering(network, self.purse, self.resting), self.tokens, *desks)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
         return self.purse.signer(getattr(said, "bank", b"")).sign(said)
 
     # Purchase: P1.
-
-    @on(Buy, by=From.OWNER)
-    def buy(self, turn: WalletTurn, asked: Asked[Buy]) -> Answer:
-        """Order the item under a fresh download secret."""
-        wish, secret = asked.body, asked.entropy
-        known = [(wish.merchant, Role.MERCHANT), (wish.bank, Role.BANK), (wish.log, Role.LOG)]
-        for identity, role in known:
-            peer = self.parties.peer(identity)
-            if peer is None or peer.role is not role:
-                raise Refused(Why.UNKNOWN, f"no such {role} in this network")
-        if not self.purse.brands_of(wish.bank, wish.currency):
-            raise Refused(Why.BAD_CURRENCY, f"{self._name(wish.bank)} gives out no tokens in {wish.currency}")
-        if wish.lead > LEAD_SECONDS_MAX:
-            raise Refused(Why.TOO_LATE, f"no bank or log takes a sale that expires in more than {LEAD_SECONDS_MAX} s")
-        purchase = order_id(secret)
-        turn.store.begin_purchase(purchase, wish, secret)
-        order = Order(merchant=wish.merchant, item=wish.item, secret=secret)
-        turn.store.errands.add(wish.merchant, order, subject=purchase, due=turn.now)
-        return Answer(Started(subject=purchase))
 
     @on(GoodsM, by=From.ERRAND)  # P1
     def goods_m(self, turn: WalletTurn, asked: Asked[GoodsM]) -> Answer:
@@ -149,7 +134,7 @@ class Consumer(Party):
         if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
             turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
             return
-        free = self._free(turn, wish, time.time + wish.lead)
+        free = self.resting.free(turn, bought, time.time + wish.lead)
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is not None:
             self._authorize(turn, bought, chosen, time)
@@ -157,7 +142,7 @@ class Consumer(Party):
             turn.store.move(bought.id, wallet.CHANGING)
         else:
             lack = f"the wallet has not enough free tokens in {wish.currency} of {self._name(wish.bank)}: withdraw more"
-            turn.store.move(bought.id, wallet.REFUSED, lack)
+            turn.store.move(bought.id, wallet.REFUSED, self.resting.lack(turn, bought) or lack)
 
     def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
         wish = bought.buy
@@ -176,11 +161,6 @@ class Consumer(Party):
         if not follows:
             follow = Follow(log=wish.log, shard=shard, start=bundle_start(time.size(shard)))
             turn.store.errands.add(wish.log, follow, subject=wish.log, due=turn.now)
-
-    def _free(self, turn: WalletTurn, wish: Buy, expiration: int) -> list[Held]:
-        """What can pay a sale that expires then: a bank takes no token that ends too soon after it."""
-        brands = self.purse.brands_of(wish.bank, wish.currency)
-        return turn.store.free_tokens([each for each in brands if self.purse.brands[each].pays_until >= expiration])
 
     def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
         """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first."""
@@ -355,7 +335,7 @@ class Consumer(Party):
     def _paid_otherwise(self, turn: WalletTurn, bought: Bought, transaction: Transaction) -> bool:
         """Pay the same transaction with other tokens, if there are some. No bank can ever take the P2 before: a token
         of it is spent."""
-        free = self._free(turn, bought.buy, transaction.expiration)
+        free = self.resting.free(turn, bought, transaction.expiration)
         chosen = self.purse.choose(free, bought.terms.contract.price)
         if chosen is None or expired(transaction.expiration, turn.now):
             return False

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.limits import BRAND_MARGIN_SECONDS, FORGET_ROWS_MAX, RENEW_MAX, RESTORE_SPREAD_SECONDS
 from anonnet.parties.brands import BrandList
+from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
-from anonnet.parties.recovery import moment
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, Forget, From, Turn, on
 from anonnet.protocol.brand import Brand
@@ -73,6 +73,7 @@ class Discarding:
         for brand in brands:
             if expired(brand.ends + BRAND_MARGIN_SECONDS, turn.now):
                 gone += turn.store.discarding.drop_tokens(brand.id, USED_UP, most=FORGET_ROWS_MAX - gone)
+        gone += turn.store.resting.drop(most=FORGET_ROWS_MAX - gone)
         return Answer(more=gone == FORGET_ROWS_MAX)
 
     def _renew(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anonnet.crypto.hashing import Label, xof
 from anonnet.errors import Refused, Why
 from anonnet.limits import RESTORE_GAP, RESTORE_SPREAD_SECONDS, RETRY_SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
@@ -186,9 +186,3 @@ def _alone(message: Message) -> bytes:
     if not isinstance(message, ExchangeQ) or len(message.payments) > 1 or len(message.wanted) > 1:
         return b""
     return message.wanted[0].brand if len(message.wanted[0].blinded) == 1 else b""
-
-
-def moment(entropy: bytes, spread: int) -> int:
-    """A random number of seconds below `spread`."""
-    drawn = int.from_bytes(xof(entropy, Label.MOMENT, length=16), "big")
-    return drawn % spread if spread else 0

@@ -19,6 +19,7 @@ from anonnet.limits import (
 )
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.purse import Purse
+from anonnet.parties.resting import Resting
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.coins import denominations_for, to_break
@@ -55,9 +56,10 @@ def ask_time(turn: WalletTurn, bought: Bought) -> None:
 class Tokens:
     """The desk for tokens."""
 
-    def __init__(self, network: Network, purse: Purse) -> None:
+    def __init__(self, network: Network, purse: Purse, resting: Resting) -> None:
         self._network = network
         self._purse = purse
+        self._resting = resting
 
     # Withdrawal.
 
@@ -108,7 +110,9 @@ class Tokens:
     @on(WithdrawB, by=From.ERRAND, to=(WithdrawC,))  # W2
     def withdraw_b(self, turn: WalletTurn, asked: Asked[WithdrawB]) -> Answer:
         """Unblind: "C has Q*"."""
-        self._keep(turn, answered(asked).hash, asked.body.signatures)
+        hash = answered(asked).hash
+        self._resting.withdrawn(turn, turn.store.expected(hash), asked.entropy)
+        self._keep(turn, hash, asked.body.signatures)
         return done(turn, asked)
 
     def _keep(self, turn: WalletTurn, source: bytes, signatures: Sequence[bytes]) -> None:
@@ -193,6 +197,7 @@ class Tokens:
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
         hash = answered(asked).hash
+        self._resting.exchanged(turn, turn.store.bound_to(hash), turn.store.expected(hash))
         self._keep(turn, hash, asked.body.signatures)
         turn.store.move_tokens(hash, wallet.EXCHANGED)
         return self._resume(turn, asked)

@@ -51,6 +51,7 @@ class Local(enum.IntEnum):
     RECOVERY_OF = 231
     RECOVERY = 232
     DISCARD = 233
+    BUY_NOW = 234
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)
@@ -193,6 +194,14 @@ class Buy(Message):
         if expired(contract.valid_until, now):
             return "the offer is no longer valid"
         return ""
+
+
+@message(Local.BUY_NOW, signed=False, frame_max=2 * KIB)
+class BuyNow(Message):
+    """Owner of a wallet: the same, also with tokens that have only just been withdrawn, although that shows the bank
+    a withdrawal and a payment close together."""
+
+    wish: Buy
 
 
 @message(Local.WALLET_OF, signed=False, frame_max=KIB)

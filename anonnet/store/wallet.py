@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP
+from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP, SECONDS_MAX
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import answered, discarding, errands, lanes, listing, parts, recovery
+from anonnet.store import answered, discarding, errands, lanes, listing, parts, recovery, resting
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -27,7 +27,7 @@ from anonnet.wire.signed import Signed
 
 VERSION = 1
 
-PARTS = errands, parts, recovery, lanes, discarding, answered, listing
+PARTS = errands, parts, recovery, lanes, discarding, answered, listing, resting
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
@@ -185,6 +185,7 @@ class WalletStore(Store):
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
         self.listing = listing.Listing(self._db)
+        self.resting = resting.Resting(self._db)
 
     # Tokens.
 
@@ -239,10 +240,11 @@ class WalletStore(Store):
         for held in self.expected(source):
             self._token_moves(held.id, VOID)
 
-    def free_tokens(self, brands: Sequence[bytes]) -> list[Held]:
-        """Tokens of these brands that can be spent, the oldest first: of each brand as many as one payment takes."""
-        where = "state = ? and brand = ? order by lane, position limit ?"
-        return [held for brand in sorted(brands) for held in self._tokens(where, FREE, brand, PAYMENTS_MAX)]
+    def free_tokens(self, brands: Sequence[bytes], *, rested: int = SECONDS_MAX) -> list[Held]:
+        """Tokens of these brands that can be spent, and have rested by then, the oldest first: of each brand as many as
+        one payment takes."""
+        where = f"state = ? and brand = ? and not {resting.NOT_RESTED} order by lane, position limit ?"
+        return [held for brand in sorted(brands) for held in self._tokens(where, FREE, brand, rested, PAYMENTS_MAX)]
 
     def in_state(self, state: str, brands: Sequence[bytes]) -> list[Held]:
         """Tokens of these brands in one state, the oldest first."""
@@ -320,11 +322,8 @@ class WalletStore(Store):
         return self._purchase("outcome_key", outcome_key)
 
     def _purchase(self, column: str, value: bytes) -> Bought | None:
-        row = self._db.one(
-            "select id, buy, secret, state, detail, goods_m, authorization_q, authorization_b, outcome, path"
-            f" from purchase where {column} = ?",
-            value,
-        )
+        columns = "id, buy, secret, state, detail, goods_m, authorization_q, authorization_b, outcome, path"
+        row = self._db.one(f"select {columns} from purchase where {column} = ?", value)
         if row is None:
             return None
         id, buy, secret, state, detail, *papers, path = row
@@ -380,9 +379,8 @@ class WalletStore(Store):
         return {sale.outcome_key for sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
 
     def jobs(self) -> Sequence[Job]:
-        rows = self._db.all(
-            "select id, state from purchase where state in (?, ?) order by position", FETCHING, COMMITTED
-        )
+        sql = "select id, state from purchase where state in (?, ?) order by position"
+        rows = self._db.all(sql, FETCHING, COMMITTED)
         goods = [FetchGoods(id) if state == FETCHING else OpenGoods(id) for id, state in rows]
         return [*goods, *self.discarding.jobs()]
 

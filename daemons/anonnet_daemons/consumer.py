@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from anonnet.errors import BadStart
+from anonnet.limits import DWELL_SECONDS
 from anonnet.net.daemon import Running, run_party, wall_clock
 from anonnet.net.dialing import Dialer, Direct, ThroughRelay
 from anonnet.net.incidents import Incidents
@@ -38,12 +39,13 @@ def wake(party: Consumer, store: WalletStore, incidents: Incidents) -> None:
     store.commit()
 
 
-async def run(path: Path, passphrase: Passphrase, *, direct: bool = False) -> None:
-    """Run until SIGTERM. Raises BadStart, Fatal. `direct`: without the relay, so that everyone sees her address."""
+async def run(path: Path, passphrase: Passphrase, *, direct: bool = False, dwell: int = DWELL_SECONDS) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal. `direct`: without the relay, so that everyone sees her address.
+    `dwell`: how many seconds tokens rest at least before they are spent."""
     setup = read_setup(path, Kind.CONSUMER)
     network = setup.network()
     dialer: Dialer = Direct(network, setup.bind) if direct else through_relay(setup, network)
-    party = Consumer(network, read_seed(path, passphrase), accepted_brands(network))
+    party = Consumer(network, read_seed(path, passphrase), accepted_brands(network), dwell)
     with Folder(path) as folder:
         store = WalletStore(str(folder / STORE))
         wake(party, store, Incidents(folder.path, os.urandom))

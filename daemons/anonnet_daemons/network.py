@@ -31,6 +31,9 @@ LOG_TAIL_BYTES = 2000
 PROGRAM = (sys.executable, "-P", "-m", "anonnet_daemons")
 """How the `anonnet` command is started."""
 
+NO_DWELL = "--dwell", "0"
+"""For the wallet: where everybody is on one machine, and somebody waits for what comes next, time hides nobody."""
+
 
 @asynccontextmanager
 async def ended_by_signals() -> AsyncIterator[None]:
@@ -164,7 +167,7 @@ class LocalNetwork:
         self.network: Network = read_network(home / NETWORK_FILE)
         self.daemons = {peer.name: Daemon(home / peer.name, Kind(peer.role.value)) for peer in self.network.peers}
         """By name; whoever is the only one of a kind is called after it."""
-        self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, wallet)
+        self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, (*NO_DWELL, *wallet))
         for name, program in programs.items():
             self.daemons[name].program = program
 

@@ -29,6 +29,7 @@ M = TypeVar("M", bound=Message)
 ADVICE = {
     Why.UNKNOWN: "check the name or the account, and whether it has been opened",
     Why.EXPIRED: "begin anew",
+    Why.TOO_SOON: "wait until then, or buy with --now, which shows the bank a withdrawal and a payment close together",
     Why.OVERDRAFT: "have the bank fund the account, or choose a smaller amount",
     Why.NOT_OPEN: "see anonnet wallet brands; if none is open, ask the bank for its next ones",
     Why.BAD_BRAND: "see anonnet wallet brands; if none is open, ask the bank for its next ones",

@@ -19,6 +19,7 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Offer
 from anonnet.protocol.local import (
     Buy,
+    BuyNow,
     Holding,
     OpenAt,
     Purchase,
@@ -57,10 +58,15 @@ class Wish:
     lead: int
     size_max: int = GOODS_BYTES_MAX
     receipt: bool = False
+    at_once: bool = False
 
     @property
-    def command(self) -> Buy:
+    def command(self) -> Buy | BuyNow:
         """The same for the daemon."""
+        return BuyNow(wish=self._wish) if self.at_once else self._wish
+
+    @property
+    def _wish(self) -> Buy:
         return Buy(
             merchant=self.merchant.key,
             item=self.item,

@@ -66,11 +66,11 @@ async def told(home: Path, *words: object) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def network(folder: Path, *, direct: bool = False) -> AsyncIterator[LocalNetwork]:
-    """A network that runs for the time of the block, which has a deadline."""
+async def network(folder: Path, *, direct: bool = False, wallet: tuple[str, ...] = ()) -> AsyncIterator[LocalNetwork]:
+    """A network that runs for the time of the block, which has a deadline. `wallet`: options of its daemon."""
     with trio.fail_after(SECONDS):
         await found(Plan(folder / "n", CURRENCY, DENOMINATIONS))
-        async with LocalNetwork.running(folder / "n", wallet=("--direct",) if direct else ()) as local:
+        async with LocalNetwork.running(folder / "n", wallet=("--direct",) if direct else wallet) as local:
             yield local
 
 

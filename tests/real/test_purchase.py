@@ -97,6 +97,20 @@ async def test_who_does_not_wait_is_told_that_the_wallet_goes_on(tmp_path: Path)
         await until(done)
 
 
+async def test_a_wallet_waits_until_its_tokens_have_rested_unless_it_is_told_not_to(tmp_path: Path) -> None:
+    async with network(tmp_path, wallet=("--dwell", "3600")) as local:
+        await open_shop(local, bytes(SMALL))
+
+        early = await anonnet(local.home, "wallet", "buy", "goods")
+        bought = await told(local.home, "wallet", "buy", "goods", "--now")
+
+        assert early.code == 1
+        (sentence,) = early.err.splitlines()
+        assert "rest after their withdrawal, for" in sentence
+        assert "buy with --now, which shows the bank a withdrawal and a payment close together" in sentence
+        assert bought["outcome"] == "done"
+
+
 async def until_goods_are_there(local: LocalNetwork) -> None:
     """Wait until the newest purchase has its goods and asks the log for the time."""
     async with local.owner(Kind.CONSUMER) as consumer:

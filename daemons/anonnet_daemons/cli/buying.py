@@ -50,6 +50,7 @@ class Order:
     log: str | None
     lead: int
     receipt: bool
+    at_once: bool
 
 
 async def order_from(owner: Owner, order: Order) -> Wish:
@@ -66,7 +67,7 @@ async def order_from(owner: Owner, order: Order) -> Wish:
         limit, size = limit or (offer.price, offer.currency), offer.size if size is None else size
         bank = await _payer(owner, offer, bank)
     price_max, currency = limit
-    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size, order.receipt)
+    return Wish(merchant, order.item, currency, price_max, bank, log, order.lead, size, order.receipt, order.at_once)
 
 
 def payable_at(network: Network, offer: Offer) -> list[Peer]:

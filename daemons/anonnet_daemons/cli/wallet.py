@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from anonnet.limits import GOODS_BYTES_MAX
+from anonnet.limits import DWELL_SECONDS, GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet_daemons.cli import brands
@@ -44,13 +44,20 @@ for each in (*keeping.commands.values(), *of_wallet.commands.values(), *brands.o
 
 @verb(wallet, example="anonnet wallet run --data ~/try/consumer")
 @click.option("--direct", is_flag=True, help="Without the relay: every party sees your address. For tests.")
+@click.option(
+    "--dwell",
+    type=click.IntRange(min=0),
+    default=DWELL_SECONDS,
+    show_default=True,
+    help="Seconds that tokens rest at least, and twice as many at most, before they are spent.",
+)
 @passphrase_options
 @data_option(Kind.CONSUMER)
-def run(direct: bool, passphrase: Passphrase, data: Path) -> None:
+def run(direct: bool, dwell: int, passphrase: Passphrase, data: Path) -> None:
     """Be the wallet until SIGTERM or Ctrl-C. Asks for the passphrase if the seed is sealed."""
     from anonnet_daemons.consumer import run as run_consumer
 
-    run_daemon(partial(run_consumer, data.absolute(), passphrase, direct=direct))
+    run_daemon(partial(run_consumer, data.absolute(), passphrase, direct=direct, dwell=dwell))
 
 
 @verb(wallet, "open-account", example="anonnet wallet open-account")
@@ -182,6 +189,7 @@ def catalogue_(merchant: str | None, data: Path) -> Found:
 )
 @click.option("--receipt", is_flag=True, help="Sign for the goods, under the key of a token, if the merchant wants it.")
 @click.option("--to", type=click.Path(path_type=Path), default=None, help="Copy the goods to this file.")
+@click.option("--now", "at_once", is_flag=True, help="Also with tokens that have only just been withdrawn.")
 @timeout_option(300)
 @data_option(Kind.CONSUMER)
 def buy(data: Path, timeout: float, to: Path | None, **order: object) -> Found:
@@ -189,6 +197,9 @@ def buy(data: Path, timeout: float, to: Path | None, **order: object) -> Found:
 
     It is done (exit code 0), refused or aborted with the tokens free again (1), or not known yet (75); then the wallet
     goes on by itself, and `wallet show` tells how it ended.
+
+    Tokens rest for some hours after their withdrawal. With --now they need not: then the bank sees a withdrawal and a
+    payment close together, and may guess that both are yours.
     """
     wanted = Order(**order)  # type: ignore[arg-type]
 
