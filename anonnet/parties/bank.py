@@ -252,11 +252,8 @@ class Bank(Party):
         follow = decode(errand.request.body)
         assert isinstance(follow, Follow)
         check_range(asked.body, follow)
-        known = turn.store.sale
-        for key, commit in commits_among(asked.body, self.logs[follow.log].key, lambda key: known(key) is not None):
-            sale = known(key)
-            if sale is not None and sale.state == LOCKED_SALE:
-                self._settle(turn, commit)
+        for _, commit in commits_among(asked.body, self.logs[follow.log].key, turn.store.is_locked):
+            self._settle(turn, commit)
         turn.store.followed_to(follow.log, follow.shard, follow.start + len(asked.body.entries))
         waits = turn.store.waits_for(follow.log, follow.shard)
         if asked.body.entries or not waits:

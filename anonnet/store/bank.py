@@ -17,14 +17,14 @@ from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.outcome import is_commit
-from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.purchase import AuthorizationQ, order_in
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import announced, bookkeeping, errands, ledger, parts, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
-from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
 VERSION = 3
@@ -104,10 +104,7 @@ class Sale:
     @property
     def order(self) -> AuthorizationQ:
         """The body of the authorization that locked the tokens, as long as it does or has spent them."""
-        assert self.authorization_q is not None
-        body = decode(self.authorization_q.body)
-        assert isinstance(body, AuthorizationQ)
-        return body
+        return order_in(self.authorization_q)
 
 
 class BankStore(Store):
@@ -246,6 +243,12 @@ class BankStore(Store):
         q, b, currency, state, proof = row
         q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
         return Sale(q, b, currency, state, proof)
+
+    def is_locked(self, outcome_key: bytes) -> bool:
+        """True while this sale's tokens wait for its outcome."""
+        self.touch(outcome_key)
+        found = self._db.one("select 1 from sale where outcome_key = ? and state = ?", outcome_key, LOCKED_SALE)
+        return found is not None
 
     def lock(self, body: AuthorizationQ, worth: Mapping[bytes, int], currency: str, now: int) -> None:
         """Lock what a payment takes of each token, `worth` by its brand. Refuses, with the evidence, more than what

@@ -15,7 +15,7 @@ from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP, SECONDS_MAX
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
-from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.purchase import order_in
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import answered, discarding, errands, lanes, listing, parts, recovery, resting
@@ -153,10 +153,7 @@ class Bought:
     @property
     def transaction(self) -> Transaction:
         """What P2 authorized."""
-        assert self.authorization_q is not None
-        body = decode(self.authorization_q.body)
-        assert isinstance(body, AuthorizationQ)
-        return body.transaction
+        return order_in(self.authorization_q).transaction
 
     @property
     def shown(self) -> Purchase:
@@ -374,9 +371,11 @@ class WalletStore(Store):
 
     def awaited(self, log: bytes, shard: int) -> set[bytes]:
         """Outcome keys of the purchases that wait for what this log decides in this shard."""
-        rows = self._db.all("select id from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED)
-        sales = [bought.transaction for (id,) in rows if (bought := self.purchase(id))]
-        return {sale.outcome_key for sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
+        rows = self._db.all(
+            "select outcome_key, authorization_q from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED
+        )
+        sales = [(key, order_in(_signed(q)).transaction) for key, q in rows]
+        return {key for key, sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
 
     def jobs(self) -> Sequence[Job]:
         sql = "select id, state from purchase where state in (?, ?) order by position"
