@@ -193,7 +193,7 @@ def milestones(heard: Iterable[Line]) -> str:
     moments = {
         "certificate, key": firsts[Step.P4].began,
         "P5a": firsts[Step.P5A].ended,
-        "its certificate, claim": firsts[Step.CLAIM].began,
+        "its certificate": firsts[Step.CLAIM].began,
     }
-    told = (f"{what} {(moment - pledged) * 1000:.0f} ms" for what, moment in moments.items())
-    return " -> ".join(["pledge", *told])
+    told = (f"{what} {(moment - pledged) * 1000:.0f}" for what, moment in moments.items())
+    return " -> ".join(["pledge", *told]) + " ms"

@@ -142,6 +142,7 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
         turned = await told(tmp_path, "bench", "turns", "--clients", 4, "--count", 200)
         taken = await told(tmp_path, "bench", "withdraw", "--clients", 2, "--count", 64)
         given = await told(tmp_path, "bench", "exchange", "--clients", 2, "--count", 64)
+        decided = await told(tmp_path, "bench", "commit", "--count", 64)
 
     assert [(each["way"], each["clients"]) for each in bought["purchase"]] == [
         ("relay", 1),
@@ -153,3 +154,5 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
     assert [each["flood"] for each in turned["turns"]] == [False] * 3 + [True] * 3
     assert all(each["per_second"] > 0 and not each["refused"] for each in turned["turns"])
     assert all(each["ratio"] > 0 and not each["refused"] for each in (taken["withdraw"], given["exchange"]))
+    assert [each["offered"] for each in decided["commit"]] == [0, 100]
+    assert all(each["per_second"] > 0 and not each["refused"] for each in decided["commit"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection as Pipe
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -24,6 +24,7 @@ from anonnet.protocol.steps import Step
 from anonnet.wire.signed import Signed
 
 T = TypeVar("T")
+F = TypeVar("F", covariant=True)
 
 Flood = Callable[[Any], None]
 """What else a peer has to bear, in a process of its own, until the event that it is given."""
@@ -54,24 +55,7 @@ class Clients:
 
     async def ask(self, flood: Flood | None = None) -> Asked:
         """Run the clients, and the flood beside them."""
-        return await trio.to_thread.run_sync(self._run_beside, flood)
-
-    def _run_beside(self, flood: Flood | None) -> Asked:
-        context = multiprocessing.get_context("spawn")
-        stop = context.Event()
-        mine, theirs = context.Pipe()
-        workers = [context.Process(target=_run, args=(theirs,), daemon=True)]
-        if flood is not None:
-            workers.append(context.Process(target=flood, args=(stop,), daemon=True))
-        for worker in reversed(workers):
-            worker.start()
-        theirs.close()  # else nobody would notice the end of a process that has failed
-        mine.send(self)  # not as an argument: what a process is started with must not be large
-        found: Asked = mine.recv()
-        stop.set()
-        for worker in workers:
-            worker.join()
-        return found
+        return await apart(self, flood)
 
     async def run(self) -> Asked:
         """Ask, in this process."""
@@ -104,9 +88,38 @@ class Clients:
 assert Step.E1 in (kind.step for kind in ANSWERS), "a process of clients knows every step that has an answer"
 
 
+class Work(Protocol[F]):
+    """What is done in a process of its own. It is pickled on its way there."""
+
+    async def run(self) -> F: ...
+
+
+async def apart(work: Work[F], flood: Flood | None = None) -> F:
+    """Run this in a process of its own, and the flood in another; return what has come of it."""
+    return await trio.to_thread.run_sync(_beside, work, flood)
+
+
+def _beside(work: Work[F], flood: Flood | None) -> F:
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    mine, theirs = context.Pipe()
+    workers = [context.Process(target=_run, args=(theirs,), daemon=True)]
+    if flood is not None:
+        workers.append(context.Process(target=flood, args=(stop,), daemon=True))
+    for worker in reversed(workers):
+        worker.start()
+    theirs.close()  # else nobody would notice the end of a process that has failed
+    mine.send(work)  # not as an argument: what a process is started with must not be large
+    found: F = mine.recv()
+    stop.set()
+    for worker in workers:
+        worker.join()
+    return found
+
+
 def _run(pipe: Pipe) -> None:
-    clients: Clients = pipe.recv()
-    pipe.send(trio.run(clients.run))
+    work: Work[Any] = pipe.recv()
+    pipe.send(trio.run(work.run))
 
 
 def split(items: Sequence[T], parts: int) -> list[Sequence[T]]:

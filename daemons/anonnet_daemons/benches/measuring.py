@@ -1,4 +1,4 @@
-"""What all benchmarks of daemons share: times, CPU time of other processes, and a bank's daemon to be measured.
+"""What all benchmarks of daemons share: times, CPU time of other processes, and a daemon to be measured.
 
 Figures are printed and never asserted. Daemons, clients and whatever else runs share this machine; its load is part of
 every figure.
@@ -52,18 +52,18 @@ def cpu_seconds(local: LocalNetwork) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def bank_alone(*options: str) -> AsyncIterator[LocalNetwork]:
-    """A bank's daemon by itself, started with these options."""
+async def alone(kind: Kind, *options: str) -> AsyncIterator[LocalNetwork]:
+    """One party's daemon by itself, started with these options, in a network without mirrors."""
     with tempfile.TemporaryDirectory(prefix="anonnet-") as folder:
         home = Path(folder) / "bench"
         await found(Plan(home, CURRENCY, denominations=(PRICE,)))
         local = LocalNetwork(home)
-        bank = local[Kind.BANK]
-        bank.options = options
+        daemon = local[kind]
+        daemon.options = options
         try:
-            await bank.start()
-            await bank.ready()
+            await daemon.start()
+            await daemon.ready()
             yield local
-            await bank.stop()
+            await daemon.stop()
         finally:
-            await bank.end_now()
+            await daemon.end_now()

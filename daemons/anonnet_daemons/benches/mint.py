@@ -26,7 +26,7 @@ from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
 from anonnet_daemons.benches.asking import Clients, split
 from anonnet_daemons.benches.beside import Work, cpu_ms, exchange, withdrawal
-from anonnet_daemons.benches.measuring import PRICE, Times, bank_alone, cpu_seconds, load
+from anonnet_daemons.benches.measuring import PRICE, Times, alone, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import LocalNetwork
 
@@ -120,7 +120,7 @@ class Wallet:
 
 async def withdrawals(clients: int, count: int) -> Rate:
     """Measure `count` withdrawals of one token each."""
-    async with bank_alone() as local:
+    async with alone(Kind.BANK) as local:
         wallet = Wallet(local)
         await wallet.open(local, PRICE * (count + WARM_UP))
         requests = [wallet.withdraw_c([place]) for place in range(count + WARM_UP)]
@@ -129,7 +129,7 @@ async def withdrawals(clients: int, count: int) -> Rate:
 
 async def exchanges(clients: int, count: int) -> Rate:
     """Measure `count` exchanges of one token for another."""
-    async with bank_alone() as local:
+    async with alone(Kind.BANK) as local:
         wallet = Wallet(local)
         await wallet.open(local, PRICE * (count + WARM_UP))
         tokens = await wallet.withdraw(count + WARM_UP)

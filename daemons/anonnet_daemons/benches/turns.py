@@ -20,7 +20,7 @@ from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.network import Peer
 from anonnet.wire.signed import Signed, Signer
 from anonnet_daemons.benches.asking import Clients, split
-from anonnet_daemons.benches.measuring import Times, bank_alone, cpu_seconds, load
+from anonnet_daemons.benches.measuring import Times, alone, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import LocalNetwork
 
@@ -61,7 +61,7 @@ async def turns(clients: int, count: int) -> list[Rate]:
 
 
 async def _measured(placement: Placement, flood: bool, clients: int, count: int) -> Rate:
-    async with bank_alone("--placement", placement.value) as local:
+    async with alone(Kind.BANK, "--placement", placement.value) as local:
         peer = local.peer(Kind.BANK)
         asking = Clients(local.network, peer, _requests(local, clients, count), CLIENTS_PER_CONNECTION)
         async with local.owner(Kind.BANK) as owner:

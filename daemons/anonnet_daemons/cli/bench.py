@@ -96,6 +96,44 @@ def turns(clients: int, count: int) -> Found:
     return Found({"cpus": os.cpu_count(), "turns": [each.values for each in found]}, rows(header, lines))
 
 
+@verb(bench, example="anonnet bench commit --count 20000")
+@count_option(20_000, "Outcomes that are asked for as fast as they come.")
+def commit(count: int) -> Found:
+    """How many sales a second the log's daemon decides, each once and durably, and how long one takes.
+
+    With 512 requests on their way all the time, and with 100 requests a second.
+    """
+    from anonnet_daemons.benches.commit import Rate as Committed
+    from anonnet_daemons.benches.commit import commits
+
+    async def run() -> list[Committed]:
+        async with ended_by_signals():
+            with bar("Committing"):
+                return await commits(count)
+
+    found = trio.run(run)
+    lines = [
+        (
+            *(each.offered or "all", each.count, each.per_second, each.times.p50_ms, each.times.p99_ms, each.refused),
+            *(each.per_commit, each.server_cpu_ms_per_op, each.client_cpu_ms_per_op, each.load),
+        )
+        for each in found
+    ]
+    header = (
+        "offered",
+        "sales",
+        "per s",
+        "p50 ms",
+        "p99 ms",
+        "refused",
+        "per commit",
+        "CPU ms: log",
+        "clients",
+        "load",
+    )
+    return Found({"cpus": os.cpu_count(), "commit": [each.values for each in found]}, rows(header, lines))
+
+
 at_bank_option = clients_option(16, "Each on a connection of its own.")
 tokens_option = count_option(3000, "Requests of all clients.")
 
