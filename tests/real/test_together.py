@@ -143,6 +143,7 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
         taken = await told(tmp_path, "bench", "withdraw", "--clients", 2, "--count", 64)
         given = await told(tmp_path, "bench", "exchange", "--clients", 2, "--count", 64)
         decided = await told(tmp_path, "bench", "commit", "--count", 64)
+        spread = await told(tmp_path, "bench", "gossip", "--nodes", 2, "--count", 20, "--burst", 50)
 
     assert [(each["way"], each["clients"]) for each in bought["purchase"]] == [
         ("relay", 1),
@@ -156,3 +157,5 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
     assert all(each["ratio"] > 0 and not each["refused"] for each in (taken["withdraw"], given["exchange"]))
     assert [each["offered"] for each in decided["commit"]] == [0, 100]
     assert all(each["per_second"] > 0 and not each["refused"] for each in decided["commit"])
+    assert [(each["n"], each["rate"], each["stalled"]) for each in spread["gossip"]] == [(2, 100, 0), (2, 0, 1)]
+    assert all(each["coverage"] == 1 and each["p95_ms"] > 0 for each in spread["gossip"])

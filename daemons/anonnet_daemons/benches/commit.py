@@ -18,7 +18,7 @@ from anonnet.crypto.keys import SEED_BYTES, SigningKey
 from anonnet.limits import TURNS_PER_CONNECTION_MAX
 from anonnet.net.channel import Channel, dial_channel
 from anonnet.net.dialing import dial_tcp
-from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.wire.codec import decode, decode_record
@@ -68,7 +68,7 @@ async def commits(count: int) -> list[Rate]:
 
 
 async def _measured(local: LocalNetwork, count: int, offered: int) -> Rate:
-    requests = await trio.to_thread.run_sync(_requests, local, count)
+    requests = await trio.to_thread.run_sync(requests_for, local.network, count)
     pipelines = Pipelines(local.network, local.peer(Kind.LOG), split(requests, CONNECTIONS), offered / CONNECTIONS)
     async with local.owner(Kind.LOG) as owner:
         loaded, before, used = load(), await owner.health(), cpu_seconds(local)
@@ -90,10 +90,10 @@ async def _measured(local: LocalNetwork, count: int, offered: int) -> Rate:
     )
 
 
-def _requests(local: LocalNetwork, count: int) -> list[Signed]:
+def requests_for(network: Network, count: int) -> list[Signed]:
     """P4 of so many sales of one merchant, which expire late enough for all of them."""
     signer = SigningKey(os.urandom(SEED_BYTES))
-    merchant, log = Signer(local.network.name, signer), local.peer(Kind.LOG).identity
+    merchant, log = Signer(network.name, signer), network.all(Role.LOG)[0].identity
     expiration, made = int(time.time()) + LEAD_SECONDS, []
     for _ in range(count):
         key = os.urandom(32)

@@ -134,6 +134,30 @@ def commit(count: int) -> Found:
     return Found({"cpus": os.cpu_count(), "commit": [each.values for each in found]}, rows(header, lines))
 
 
+@verb(bench, example="anonnet bench gossip --nodes 20 --rate 100")
+@click.option("--nodes", type=click.IntRange(1, 32), default=20, show_default=True, help="Mirrors that follow the log.")
+@click.option("--rate", type=click.IntRange(1, 1000), default=100, show_default=True, help="Entries a second.")
+@count_option(1000, "Entries at that rate.", most=20_000)
+@click.option("--burst", type=click.IntRange(1, 20_000), default=10_000, show_default=True, help="Entries at once.")
+def gossip(nodes: int, rate: int, count: int, burst: int) -> Found:
+    """How soon what the log has recorded is checked and kept by every node that follows it, and what that costs.
+
+    At a steady rate; and as fast as the log takes entries, beside a peer that asks for everything and never reads.
+    """
+    from anonnet_daemons.benches.gossip import Spread
+    from anonnet_daemons.benches.gossip import gossip as measure
+
+    async def run() -> list[Spread]:
+        async with ended_by_signals():
+            with bar("Spreading"):
+                return await measure(nodes, rate, count, burst)
+
+    found = [each.values for each in trio.run(run)]
+    return Found(
+        {"cpus": os.cpu_count(), "gossip": found}, rows(tuple(found[0]), [tuple(each.values()) for each in found])
+    )
+
+
 at_bank_option = clients_option(16, "Each on a connection of its own.")
 tokens_option = count_option(3000, "Requests of all clients.")
 
