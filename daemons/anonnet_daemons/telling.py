@@ -21,6 +21,7 @@ PAPER_NAMES = {
     Step.W1: ("W1", "withdraw_c"),
     Step.W2: ("W2", "withdraw_b"),
     Step.P1: ("P1", "goods_m"),
+    Step.CD2: ("CD2", "goods_q"),
     Step.P2: ("P2", "authorization_q"),
     Step.P3: ("P3", "authorization_b"),
     Step.P4: ("P4", "authorization_m"),
@@ -35,6 +36,7 @@ OTHER_NAMES = {
     Step.CHUNK: "goods, in sealed chunks",
     Step.ENTRIES: "commit, in the log's entries",
     Step.PLEDGE: "pledge",
+    Step.SUBMISSION: "authorization_m or pledge, sealed",
     Step.CERTIFICATE: "certificate",
     Step.RECEIPT: "receipt for the key",
     Step.CLAIM: "claim",
@@ -45,7 +47,17 @@ EMPTY_ENTRIES_BYTES = 64
 """A smaller answer to follow has no entry in it."""
 SETTLING_SECONDS = 0.25
 """What happened this long ago has been heard of from everybody, and can be told in its order."""
-REQUESTS = {Step.W1, Step.P2, Step.PLEDGE, Step.P4, Step.ORDER, Step.CLAIM, Step.OPEN_ACCOUNT}
+REQUESTS = {
+    Step.W1,
+    Step.CD2,
+    Step.P2,
+    Step.SUBMISSION,
+    Step.PLEDGE,
+    Step.P4,
+    Step.ORDER,
+    Step.CLAIM,
+    Step.OPEN_ACCOUNT,
+}
 """Steps that begin an exchange: they were said when it began. (P3 and P5b may do either.)"""
 MIRRORS = "mirrors"
 """What they are called together: each is asked the same."""

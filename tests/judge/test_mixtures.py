@@ -31,7 +31,9 @@ def everything_said(tape: Tape) -> list[Signed]:
 def unfounded(tape: Tape, findings: list[Finding]) -> list[str]:
     """What is found against a party and is not so: all who sign for a bank, a merchant or a log here are honest."""
     paid = {(each.number, each.expiration) for each in set(tape.commits()) & set(tape.promises())}
-    failed = {(each.number, each.expiration) for each in tape.aborts()}
+    filled = {each.public for each in tape.commits()}
+    others = [each for each in tape.orders() if each.public in filled and each not in tape.commits()]
+    failed = {(each.number, each.expiration) for each in (*tape.aborts(), *others)}
     wrong = []
     for finding in findings:
         named = finding.about.get("number"), finding.about.get("expiration")

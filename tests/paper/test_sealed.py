@@ -9,6 +9,7 @@ import pytest
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Why
+from anonnet.parties.books import Audit
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.logbook import Entry, EntryKind, OutcomeOf
 from anonnet.protocol.outcome import committed
@@ -140,6 +141,8 @@ def test_a_place_that_holds_no_p4_of_the_sale_counts_as_failed(scene: Scene) -> 
     assert not verdict.of(Claim.CREDIT)
     assert [each.ruling for each in verdict.of(Claim.RELEASE)] == [Ruling.OWES]
     assert type(again).__name__ == "AuthorizationB", "the tokens are free"
+    audit = Audit(NETWORK, scene.bank_key, scene.network.logs, [each.brand for each in scene.network.brands])
+    assert audit.run(scene.bank.store.bookkeeping) == [], "the bank can show why it let them go"
 
 
 def test_a_wallet_takes_its_tokens_back_from_a_place_that_holds_no_p4(scene: Scene) -> None:

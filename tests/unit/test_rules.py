@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from anonnet.crypto.keys import SigningKey
 from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, KnownLog, mirror_policy, shard_of
-from anonnet.protocol.logbook import ENTRY_VERSION, OUTCOME_KINDS, Entry, EntryKind
+from anonnet.protocol.logbook import ENTRY_VERSION, SEALED_AS, Entry, EntryKind
 from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.rules import Broken, Decision, Rule, decided_by, decision, follows, recorded, sound
+from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.tlog.checkpoint import Checkpoint
 from anonnet.tlog.note import Note
@@ -137,6 +139,21 @@ def chain(*entries: Entry) -> Kept:
     return Kept(shard=CHAIN).add(genesis(shard=CHAIN), *entries)
 
 
+W = SigningKey(bytes(32))
+
+
+def hidden() -> Transaction:
+    """A sale whose entries are sealed."""
+    return replace(sale(), entry_key=W.public)
+
+
+def sealed(kind: EntryKind, time: int = NOON, signer: SigningKey = W, told: EntryKind | None = None) -> Entry:
+    """P4 of the hidden sale, sealed; `told`: the kind that W has signed, where it is another."""
+    p4 = by("merchant", AuthorizationM(transaction=hidden(), key=key(0)))
+    sealed_m = Signer(NETWORK, signer).sign(SealedM.of(told or kind, hidden(), p4))
+    return about(SEALED_AS[kind], hidden(), sealed_m, time)
+
+
 LATE_KEY = EXPIRATION + RELEASE_SECONDS + 1
 FAR = NOON + LEAD_SECONDS_MAX + 1
 BREACHES: dict[str, tuple[Rule, Callable[[], tuple[Kept, Entry]]]] = {
@@ -164,6 +181,22 @@ BREACHES: dict[str, tuple[Rule, Callable[[], tuple[Kept, Entry]]]] = {
             ),
         ),
     ),
+    "a sealed pledge that W did not sign": (
+        Rule.SIGNED,
+        lambda: (begun(), sealed(EntryKind.PLEDGE, signer=MERCHANT)),
+    ),
+    "a sealed key in the place of a pledge": (
+        Rule.SIGNED,
+        lambda: (begun(), sealed(EntryKind.PLEDGE, told=EntryKind.KEY)),
+    ),
+    "a sealed commit without its quorum": (Rule.SIGNED, lambda: (begun(), sealed(EntryKind.COMMIT))),
+    "a second sealed pledge": (
+        Rule.ONCE,
+        lambda: (begun(sealed(EntryKind.PLEDGE)), sealed(EntryKind.PLEDGE, NOON + 1)),
+    ),
+    "a sealed key without pledge": (Rule.RELEASED, lambda: (begun(), sealed(EntryKind.KEY))),
+    "a late sealed pledge": (Rule.IN_TIME, lambda: (begun(), sealed(EntryKind.PLEDGE, EXPIRATION + 1))),
+    "a hidden sale in the open": (Rule.SIGNED, lambda: (begun(), pledge(hidden()))),
     "time that falls": (Rule.FORWARD, lambda: (begun(entry(EntryKind.TICK, NOON + 5)), entry(EntryKind.TICK, NOON))),
     "a stranger's pledge": (Rule.SIGNED, lambda: (begun(), pledge(sale(), name="stranger"))),
     "another log's pledge": (Rule.SIGNED, lambda: (begun(), pledge(sale(log=ALONE)))),
@@ -221,12 +254,22 @@ def test_a_prefix_decides_by_its_entries_alone(entries: list[Entry], says: Decis
     assert decision(begun(*entries), sale()) is says
 
 
+def test_a_prefix_decides_a_sealed_sale_by_its_place() -> None:
+    pledged = begun(sealed(EntryKind.PLEDGE), entry(EntryKind.TICK, EXPIRATION + 1))
+    alone = replace(hidden(), log=ALONE.identity)
+
+    assert decision(pledged, hidden().public) is Decision.UNDECIDED
+    assert decision(pledged, sale()) is Decision.FREES, "the same sale in the open is another"
+    assert decision(pledged.add(sealed(EntryKind.KEY, EXPIRATION + 2)), hidden().public) is Decision.PAYS
+    assert alone.outcome_key != hidden().outcome_key
+
+
 def random_entry(chance: random.Random, kept: Kept, sales: list[Transaction]) -> Entry:
     """Any entry, lawful or not, about some of few sales, with a time not far from the seconds that matter."""
     i = chance.randrange(len(sales))
     edges = [kept.last_time, sales[i].expiration, sales[i].expiration + RELEASE_SECONDS]
     time = max(NOON, chance.choice(edges) + chance.choice([-1, 0, 0, 1]))
-    kind = chance.choice([*OUTCOME_KINDS, EntryKind.TICK])
+    kind = chance.choice([*SEALED_AS, EntryKind.TICK])
     if kind == EntryKind.TICK:
         return entry(kind, time)
     return pledge(sales[i], time) if kind == EntryKind.PLEDGE else released(sales[i], i, time, kind)

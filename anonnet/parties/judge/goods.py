@@ -116,8 +116,8 @@ def _received(papers: Papers, offer: Paper[GoodsM], receipt: Paper[GoodsQ], comm
     parties = Party(Role.MERCHANT, offer.signer), Party(Role.CONSUMER, receipt.signer)
     if other is None:
         says = (
-            f"{{party}} has proved what {{towards}}, for whom the sale was made, received: all {contract.chunks} chunks"
-            f" of the encrypted goods under his contract ({contract.item}), before she paid."
+            f"{{party}} has delivered to {{towards}}, for whom the sale was made: she has signed, before she paid, for"
+            f" all of the encrypted goods under his contract ({contract.item}, {contract.size} bytes)."
         )
         changed = "authorization_b of this sale that names another key."
         return Finding(Claim.RECEIPT, Ruling.RIGHT, *parties, says, (commit, offer, receipt), changed, about)
