@@ -49,8 +49,8 @@ class Log(Party):
         self.known = known
         self.identity = known.identity
         self.certifying = None if known.decides_alone else Certifying(signer, known)
-        chaining = Chaining(known, banks, self._grown)
-        super().__init__(signer, chaining, *([self.certifying] if self.certifying else []))
+        self.chaining = Chaining(known, banks, self._grown)
+        super().__init__(signer, self.chaining, *([self.certifying] if self.certifying else []))
 
     def _grown(self, turn: LogTurn, shard: int) -> None:
         if self.certifying:
@@ -186,4 +186,5 @@ class Log(Party):
         for shard in closing:
             append(turn, self.known, shard, entry(EntryKind.CLOSE, time))
             self._grown(turn, shard)
+        self.chaining.anchor(turn)
         return Answer(more=bool(closing) or turn.store.forget() > 0)

@@ -79,6 +79,14 @@ class Mark:
         """The note with all its cosignatures."""
         return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
 
+    def fitting(self, most: int) -> bytes:
+        """The note with so many of its cosignatures as fit into `most` bytes: a quorum of any policy does."""
+        note = self.note
+        for _, line in sorted(self.cosignatures.items()):
+            if len(note) + len(line.encode()) <= most:
+                note += line.encode()
+        return note
+
 
 class Heads:
     """The heads of one log."""

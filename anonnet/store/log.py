@@ -166,9 +166,17 @@ class LogStore(Store):
 
     def brands(self) -> list[Signed]:
         """The brands that the chain records, as their banks signed them."""
+        return [decode_record(Signed, body) for body in self._chained(EntryKind.BRAND)]
+
+    def anchored(self) -> set[int]:
+        """The shards whose last checkpoint the chain records."""
+        return {_shard(SignedCheckpoint.parse(body).body.origin) for body in self._chained(EntryKind.ANCHOR)}
+
+    def _chained(self, kind: EntryKind) -> list[bytes]:
+        """What the chain's entries of this kind record: a few for each bank and month, and one for each week."""
         rows = self._db.all("select body from entry where shard = ? order by position", CHAIN)
-        entries = [decode_record(Entry, body) for (body,) in rows]
-        return [decode_record(Signed, entry.body) for entry in entries if entry.kind == EntryKind.BRAND]
+        entries = (decode_record(Entry, body) for (body,) in rows)
+        return [entry.body for entry in entries if entry.kind == kind]
 
     # Outcomes.
 

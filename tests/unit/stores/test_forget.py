@@ -469,9 +469,12 @@ def test_a_shard_goes_when_all_that_can_stand_in_it_are_past_the_delay(scene: Sc
 
     at(scene, scene.log, scene.now + 1)
 
-    assert kept == (FORGET_ROWS_MAX + 2 + 5, FORGET_ROWS_MAX + 2)  # and each shard's genesis and close, and the chain's
+    assert kept == (
+        FORGET_ROWS_MAX + 2 + 4 + 3,
+        FORGET_ROWS_MAX + 2,
+    )  # each shard's ends; the chain's genesis, two anchors
     assert isinstance(commit, Commit)
-    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (3 + 1, 1)
+    assert (rows(scene.log, "entry"), rows(scene.log, "outcome")) == (3 + 3, 1)
     dropped = Follow(log=scene.log_name, shard=shard_of(last), start=0)
     assert scene.refused(scene.log, dropped).why == Why.FORGOTTEN
     assert isinstance(scene.ask(scene.log, OutcomeOf(transaction=transaction_of(other))), Commit)
@@ -482,7 +485,7 @@ def test_what_the_log_has_dropped_is_neither_committed_again_nor_aborted(scene: 
     author, start = Author(scene), scene.now
     dropped = author.written(start + 60)
     at(scene, scene.log, expirations_of(shard_of(start + 60)).stop + RETENTION_SECONDS)
-    assert rows(scene.log, "entry") == 1  # the chain's genesis
+    assert rows(scene.log, "entry") == 2  # the chain's genesis, and an anchor
 
     for second in (scene.now, start):
         scene.now = second

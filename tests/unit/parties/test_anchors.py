@@ -1,0 +1,113 @@
+"""Anchors: a shard ends, its last checkpoint stands in the chain, and what was certified outlives the shard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from anonnet.errors import Malformed, Why
+from anonnet.limits import RETENTION_SECONDS
+from anonnet.protocol.anchors import anchored, check_anchored
+from anonnet.protocol.known_log import CHAIN, expirations_of
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow
+from anonnet.protocol.quorum import Certificate, CertificateOf
+from anonnet.protocol.rules import decided_by, follows, sound
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.proof import LogProof
+from anonnet.wire.codec import decode_record
+from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
+from tests.stage import NETWORK
+from tests.unit.parties.test_certifying import Circle, Prefix, pledge, why
+
+
+def chain(circle: Circle, name: str = "log") -> list[Entry]:
+    """What stands in the chain, every entry held to the rules."""
+    page = circle.ask(Follow(log=KNOWN.identity, shard=CHAIN, start=0), name)
+    assert isinstance(page, Entries)
+    found = list[Entry]()
+    for each in page.entries:
+        entry = sound(NETWORK, KNOWN, CHAIN, each.entry)
+        follows(Prefix(found), entry)
+        found.append(entry)
+    return found
+
+
+def over(circle: Circle) -> None:
+    """The shard's last second has passed, and log and mirrors have looked."""
+    circle.now = decided_by(SHARD) + 1
+    for _ in range(2):  # closed at once, anchored when its end is cosigned
+        circle.log.forget()
+        circle.settle()
+
+
+def certificate(circle: Circle) -> Certificate:
+    transaction = sale()
+    circle.ask(pledge(transaction))
+    circle.settle()
+    circle.ask(p4(transaction))
+    circle.settle()
+    found = circle.ask(CertificateOf(transaction=transaction, kind=int(EntryKind.KEY)))
+    assert isinstance(found, Certificate)
+    return found
+
+
+def test_a_closed_shard_is_anchored_once_and_outlived_by_its_anchor() -> None:
+    circle = Circle()
+    certified = LogProof.parse(certificate(circle).proof).checkpoint
+    over(circle)
+    trees, size = circle.log.store.heads.trees, circle.log.store.size(SHARD)
+    nodes = trees.consistency(SHARD, certified.body.size, size)
+    circle.log.forget()
+    before = chain(circle)
+    circle.now = expirations_of(SHARD).stop + RETENTION_SECONDS
+    for actor in circle.actors.values():
+        actor.forget()
+    circle.settle()
+
+    genesis, anchor = chain(circle)
+
+    assert [genesis, anchor] == before == chain(circle, MIRRORS[0])
+    assert why(circle.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))) == Why.FORGOTTEN
+    last = anchored(KNOWN, SHARD, anchor)
+    assert last.body.size == size
+    proof = nodes[1:] if certified.body.size & (certified.body.size - 1) == 0 else nodes
+    check_anchored(last, certified, proof)
+    check_anchored(last, last, ())
+    with pytest.raises(Malformed):
+        check_anchored(last, replace(certified, body=replace(certified.body, root=bytes(32))), proof)
+    with pytest.raises(Malformed):
+        anchored(KNOWN, SHARD, genesis)
+
+
+def test_without_a_quorum_a_shard_is_anchored_only_when_it_goes() -> None:
+    circle = Circle()
+    certificate(circle)
+    circle.down = set(MIRRORS[1:])
+    over(circle)
+    waiting = [entry.kind for entry in chain(circle)]
+    circle.now = expirations_of(SHARD).stop + RETENTION_SECONDS
+    circle.log.forget()
+
+    (anchor,) = [entry for entry in chain(circle) if entry.kind == EntryKind.ANCHOR]
+
+    assert waiting == [EntryKind.GENESIS]
+    with pytest.raises(Malformed, match="no quorum"):
+        anchored(KNOWN, SHARD, anchor)
+
+
+def test_an_anchor_fits_into_its_entry_with_the_quorum_of_the_largest_policy() -> None:
+    circle = Circle()
+    certificate(circle)
+    over(circle)
+    said = circle.ask(CheckpointOf(log=KNOWN.identity, shard=SHARD, size=0, cosigned=0))
+    assert isinstance(said, CheckpointIs)
+    line = max(map(len, SignedCheckpoint.parse(said.checkpoints[-1]).note.encoded().splitlines()))
+
+    assert len(decode_record(Entry, chain_bytes(circle)).body) + 17 * (line + 1) < 4096
+
+
+def chain_bytes(circle: Circle) -> bytes:
+    page = circle.ask(Follow(log=KNOWN.identity, shard=CHAIN, start=1))
+    assert isinstance(page, Entries)
+    return page.entries[0].entry
