@@ -10,6 +10,7 @@ import click
 
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, Time, TimeOf
 from anonnet.wire.codec import decode_record
+from anonnet_daemons.cli import checking
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
@@ -22,6 +23,10 @@ def log() -> None:
 
     The log decides each sale once, by its own clock, and publishes what it decided.
     """
+
+
+for each in checking.of_log.commands.values():
+    log.add_command(each)
 
 
 @verb(log, example="anonnet log run --data ~/try/log")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from anonnet_daemons.cli import checking
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import data_option, verb
 from anonnet_daemons.config import Kind
@@ -19,6 +20,10 @@ def mirror() -> None:
     It reads every entry of the logs whose policy names it, checks that they keep the rules, and cosigns. A sale commits
     or aborts when enough mirrors say so, not before. It does not decide anything by itself.
     """
+
+
+for each in checking.of_mirror.commands.values():
+    mirror.add_command(each)
 
 
 @verb(mirror, example="anonnet mirror run --data ~/try/mirror-1")

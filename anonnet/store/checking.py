@@ -1,0 +1,149 @@
+"""What a log's or a mirror's data folder holds, read from outside for somebody who believes nothing of it (fsck).
+
+Everything is read in pieces, so that a shard of any size can be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from anonnet.limits import ENTRIES_MAX
+from anonnet.store import lock, log, mirror
+from anonnet.store.database import Database
+
+NODES = 4096
+"""Hashes of a tree that are read at once."""
+
+
+@dataclass(frozen=True)
+class KeptEntry:
+    """One row of the table `entry`; `said` is what a column beside the body repeats of it: its time, or its kind."""
+
+    position: int
+    said: int
+    body: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class KeptShard:
+    """A shard as it is kept. `whose` names the column, and `tree` the value, by which its rows are known."""
+
+    db: Database
+    log: bytes
+    shard: int
+    whose: str
+    tree: int
+    size: int
+    note: bytes
+    """Its newest checkpoint; empty where there is none."""
+    last_time: int | None = None
+    """What the copy says of its newest entry; None where nothing does."""
+
+    @property
+    def repeats(self) -> str:
+        """Which column repeats what the entry says."""
+        return "time" if self.whose == "shard" else "kind"
+
+    def entries(self) -> Iterator[KeptEntry]:
+        """All of them, in order."""
+        after = -1
+        while rows := self.db.all(
+            f"select position, {self.repeats}, body, signature from entry where {self.whose} = ? and position > ?"
+            " order by position limit ?",
+            *(self.tree, after, ENTRIES_MAX),
+        ):
+            yield from (KeptEntry(*row) for row in rows)
+            after = rows[-1][0]
+
+    def body(self, position: int) -> bytes:
+        """The bytes of one entry that is there."""
+        (body,) = self.db.one(f"select body from entry where {self.whose} = ? and position = ?", self.tree, position)
+        return bytes(body)
+
+    def outcomes(self) -> Iterator[tuple[bytes, int, int]]:
+        """(outcome key, kind, position) of what is found by its outcome key."""
+        rows = self.db.all(f"select outcome_key, kind, position from outcome where {self.whose} = ?", self.tree)
+        yield from rows
+
+    def nodes(self) -> Iterator[tuple[int, int, bytes]]:
+        """(level, position, hash) of the tree, in order."""
+        after = -1, -1
+        while rows := self.db.all(
+            "select level, position, hash from node where tree = ? and (level, position) > (?, ?)"
+            " order by level, position limit ?",
+            *(self.tree, *after, NODES),
+        ):
+            yield from rows
+            after = rows[-1][0], rows[-1][1]
+
+    def checkpoints(self) -> list[tuple[int, bytes, bool]]:
+        """(size, note, whether a quorum has cosigned it)."""
+        rows = self.db.all(f"select size, note, met from checkpoint where {self.whose} = ? order by size", self.tree)
+        return [(size, note, bool(met)) for size, note, met in rows]
+
+    def cosignatures(self) -> list[tuple[int, bytes, str]]:
+        """(size, mirror, line) of all that are kept."""
+        return self.db.all(
+            f"select size, mirror, line from cosignature where {self.whose} = ? order by size, mirror", self.tree
+        )
+
+
+class Kept:
+    """A data folder: its shards, and for a log what its lock says and how late it is."""
+
+    def __init__(self, path: Path, *, mirrored: bool) -> None:
+        """Open log.db, with lock.db beside it, or mirror.db. Raises BadStart."""
+        version = mirror.VERSION if mirrored else log.VERSION
+        self._db = Database(path, version=version, read_only=True)
+        self._mirrored = mirrored
+        self._lock = None if mirrored else Database(lock.beside(str(path)), version=lock.VERSION, read_only=True)
+
+    def shards(self, own: bytes) -> list[KeptShard]:
+        """All of them; `own`: the log whose data this is."""
+        if self._mirrored:
+            rows = self._db.all(
+                "select tree, copy.log, copy.shard, copy.size, last_time, coalesce(note, x'') from copy"
+                " left join checkpoint using(tree, size) order by copy.log, copy.shard"
+            )
+            return [
+                KeptShard(self._db, log, shard, "tree", tree, size, note, time)
+                for tree, log, shard, size, time, note in rows
+            ]
+        rows = self._db.all("select shard, size, note from head order by shard")
+        return [KeptShard(self._db, own, shard, "shard", shard, size, note) for shard, size, note in rows]
+
+    def roots(self) -> dict[int, bytes]:
+        """The root that a log's table `head` has of each shard."""
+        return {} if self._mirrored else dict(self._db.all("select shard, root from head"))
+
+    def finals(self) -> list[tuple[int, bytes]]:
+        """(shard, last checkpoint) of what a log has dropped."""
+        return [] if self._mirrored else self._db.all("select shard, note from final order by shard")
+
+    def strays(self) -> list[int]:
+        """Shards of which a log has entries and no head."""
+        if self._mirrored:
+            return []
+        rows = self._db.all("select distinct shard from entry where shard not in (select shard from head)")
+        return [shard for (shard,) in rows]
+
+    def locked(self) -> dict[str, bytes]:
+        """What a log's lock says, by origin."""
+        return {} if self._lock is None else dict(self._lock.all("select origin, note from lock"))
+
+    def time(self) -> int | None:
+        """A log's latest time."""
+        return None if self._mirrored else int(self._db.one("select time from clock")[0])
+
+    def broken_pages(self) -> list[str]:
+        """What SQLite itself finds wrong."""
+        found = [each for db in (self._db, self._lock) if db for (each,) in db.all("pragma integrity_check(10)")]
+        return [each for each in found if each != "ok"]
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock:
+            self._lock.close()

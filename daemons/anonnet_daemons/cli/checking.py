@@ -1,0 +1,66 @@
+"""`anonnet log fsck` and `anonnet mirror fsck`: is all that is kept what the log has signed, and by the rules?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from anonnet.parties.fsck import Fsck
+from anonnet.protocol.network import Role
+from anonnet.store.checking import Kept
+from anonnet.store.folder import Folder
+from anonnet_daemons.cli.verbs import FAILED, Found, data_option, verb
+from anonnet_daemons.config import Kind, read_setup
+from anonnet_daemons.log import STORE as LOG_STORE
+from anonnet_daemons.mirror import STORE as MIRROR_STORE
+
+of_log, of_mirror = click.Group(), click.Group()
+
+LOG_ADVICE = (
+    "Do not start this log on this data. Put the newest log.db that is whole beside this lock.db, which must stay as it"
+    " is, and run this again; every entry is also kept by the log's mirrors."
+)
+MIRROR_ADVICE = (
+    "Set mirror.db aside, with the evidence in it, and start the mirror without one: it reads everything anew."
+)
+
+
+@verb(of_log, "fsck", example="anonnet log fsck --data ~/try/log")
+@data_option(Kind.LOG)
+def log_fsck(data: Path) -> Found:
+    """Check all that the log keeps: each entry by the rules, each hash, each checkpoint and cosignature, and the lock.
+
+    The log must not run meanwhile. Nothing is changed. Exit code 1 where something is wrong.
+    """
+    return _checked(data.absolute(), Kind.LOG, LOG_STORE, LOG_ADVICE)
+
+
+@verb(of_mirror, "fsck", example="anonnet mirror fsck --data ~/try/mirror-1")
+@data_option(Kind.MIRROR)
+def mirror_fsck(data: Path) -> Found:
+    """Check all copies that the mirror keeps: each entry by the rules, each hash, each checkpoint and cosignature.
+
+    The mirror must not run meanwhile. Nothing is changed. Exit code 1 where something is wrong.
+    """
+    return _checked(data.absolute(), Kind.MIRROR, MIRROR_STORE, MIRROR_ADVICE)
+
+
+def _checked(data: Path, kind: Kind, store: str, advice: str) -> Found:
+    setup = read_setup(data, kind)
+    network = setup.network()
+    peer = setup.peer(network)
+    with Folder(data):
+        kept = Kept(data / store, mirrored=kind is Kind.MIRROR)
+        try:
+            fsck = Fsck(network.name, network.logs, kept, peer.identity if peer.role is Role.LOG else b"")
+            faults = list(fsck.faults())
+        finally:
+            kept.close()
+    counts = fsck.counts
+    words = [
+        f"Checked {counts.entries} entries, {counts.checkpoints} checkpoints and {counts.cosignatures} cosignatures,"
+        " the hashes of their trees, and the tables by which they are found."
+    ]
+    words += [*(f"WRONG: {fault}." for fault in faults), advice] if faults else ["Nothing is wrong."]
+    return Found({**vars(counts), "faults": faults}, words, FAILED if faults else 0)
