@@ -99,7 +99,7 @@ class Kept:
         version = mirror.VERSION if mirrored else log.VERSION
         self._db = Database(path, version=version, read_only=True)
         self._mirrored = mirrored
-        self._lock = None if mirrored else Database(lock.beside(str(path)), version=lock.VERSION, read_only=True)
+        self._locked = {} if mirrored else lock.noted(Path(lock.beside(str(path))))
 
     def shards(self, own: bytes) -> list[KeptShard]:
         """All of them; `own`: the log whose data this is."""
@@ -132,7 +132,7 @@ class Kept:
 
     def locked(self) -> dict[str, bytes]:
         """What a log's lock says, by origin."""
-        return {} if self._lock is None else dict(self._lock.all("select origin, note from lock"))
+        return self._locked
 
     def time(self) -> int | None:
         """A log's latest time."""
@@ -140,10 +140,7 @@ class Kept:
 
     def broken_pages(self) -> list[str]:
         """What SQLite itself finds wrong."""
-        found = [each for db in (self._db, self._lock) if db for (each,) in db.all("pragma integrity_check(10)")]
-        return [each for each in found if each != "ok"]
+        return [each for (each,) in self._db.all("pragma integrity_check(10)") if each != "ok"]
 
     def close(self) -> None:
         self._db.close()
-        if self._lock:
-            self._lock.close()

@@ -182,8 +182,12 @@ class Heads:
         assert head is not None, "a shard without entries has no end"
         last = self.mark(shard, head.size)
         assert last is not None, "the newest checkpoint is never dropped"
-        self._db.run("insert into final values(?, ?)", shard, last.cosigned)
+        self.keep_final(shard, last.cosigned)
         self._db.run("delete from head where shard = ?", shard)
+
+    def keep_final(self, shard: int, note: bytes) -> None:
+        """This was the last checkpoint of a shard whose entries are gone."""
+        self._db.run("insert into final values(?, ?)", shard, note)
 
     def final(self, shard: int) -> bytes | None:
         """The last checkpoint of a shard whose entries are gone."""

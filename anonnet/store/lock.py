@@ -31,6 +31,15 @@ def beside(path: str) -> str:
     return MEMORY if path == MEMORY else str(Path(path).with_name(FILE))
 
 
+def noted(path: Path) -> dict[str, bytes]:
+    """The latest note of each origin in a lock that is only looked at. Raises BadStart."""
+    db = Database(path, version=VERSION, read_only=True)
+    try:
+        return dict(db.all("select origin, note from lock"))
+    finally:
+        db.close()
+
+
 class Lock:
     """The latest notes."""
 

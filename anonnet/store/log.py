@@ -170,7 +170,12 @@ class LogStore(Store):
 
     def anchored(self) -> set[int]:
         """The shards whose last checkpoint the chain records."""
-        return {_shard(SignedCheckpoint.parse(body).body.origin) for body in self._chained(EntryKind.ANCHOR)}
+        return set(self.ends())
+
+    def ends(self) -> dict[int, bytes]:
+        """The last checkpoint of each anchored shard."""
+        bodies = self._chained(EntryKind.ANCHOR)
+        return {_shard(SignedCheckpoint.parse(body).body.origin): body for body in bodies}
 
     def _chained(self, kind: EntryKind) -> list[bytes]:
         """What the chain's entries of this kind record: a few for each bank and month, and one for each week."""
@@ -259,7 +264,9 @@ def recover(heads: Heads, lock: Lock) -> None:
         if head.note != heads.sealed(head.shard, head.size, head.root):
             raise BadStart(f"log.db is that of another log: {head.origin} was not signed with this log's key")
         if heads.trees.root(head.shard, head.size) != head.root:
-            raise BadStart(f"the tree of {head.origin} is damaged: run `anonnet log fsck` to see where")
+            raise BadStart(
+                f"the tree of {head.origin} is damaged: run `anonnet log fsck` to see where, then `anonnet log repair`"
+            )
         _check(heads, head, notes.pop(head.origin, None), lock)
     for origin, note in notes.items():
         if heads.final(_shard(origin)) is None:
@@ -284,7 +291,8 @@ def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
 def _behind(origin: str, seen: int, here: int) -> BadStart:
     return BadStart(
         f"log.db is older than lock.db: {origin} had {seen} entries when the log last ran, and has {here} here. Was a"
-        " backup put back? Put the newest log.db there; from an older one this log would sign a second history"
+        " backup put back? Put the newest log.db there, or run `anonnet log repair`, which gets the entries from the"
+        " log's mirrors; from an older one this log would sign a second history"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import trio
 
 from anonnet.parties.fsck import Fsck
 from anonnet.protocol.network import Role
@@ -18,8 +19,8 @@ from anonnet_daemons.mirror import STORE as MIRROR_STORE
 of_log, of_mirror = click.Group(), click.Group()
 
 LOG_ADVICE = (
-    "Do not start this log on this data. Put the newest log.db that is whole beside this lock.db, which must stay as it"
-    " is, and run this again; every entry is also kept by the log's mirrors."
+    "Do not start this log on this data. Where it has mirrors, anonnet log repair puts it back; else put the newest"
+    " log.db that is whole beside this lock.db, which must stay as it is, and run this again."
 )
 MIRROR_ADVICE = (
     "Set mirror.db aside, with the evidence in it, and start the mirror without one: it reads everything anew."
@@ -34,6 +35,21 @@ def log_fsck(data: Path) -> Found:
     The log must not run meanwhile. Nothing is changed. Exit code 1 where something is wrong.
     """
     return _checked(data.absolute(), Kind.LOG, LOG_STORE, LOG_ADVICE)
+
+
+@verb(of_log, "repair", example="anonnet log repair --data ~/try/log")
+@data_option(Kind.LOG)
+def log_repair(data: Path) -> Found:
+    """Make log.db anew from what the log's mirrors hold, up to the very checkpoints that stand in lock.db.
+
+    For a log whose log.db is damaged, or an older one that was put back. The log must not run, its mirrors must. The
+    old file is kept beside the new one. Where a single entry is missing or another one, nothing is changed.
+    """
+    from anonnet_daemons.repairing import repair
+
+    put_back = trio.run(repair, data.absolute())
+    words = [f"{origin}: {size} entries" for origin, size in put_back]
+    return Found({"shards": dict(put_back)}, [*words, "All of it is back as lock.db has it: start the log."])
 
 
 @verb(of_mirror, "fsck", example="anonnet mirror fsck --data ~/try/mirror-1")

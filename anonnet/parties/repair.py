@@ -1,0 +1,112 @@
+"""Putting a log's data back from its mirrors (`anonnet log repair`): what the lock's signed checkpoints say.
+
+A log whose database is older than its lock, or damaged, must not go on from it: it would sign a second history. But its
+mirrors hold every entry that they have cosigned. A new database is made of these, by the code that made the old one,
+beside it; it takes its place only if each shard leads to the very checkpoint that stands in the lock, which no entry
+that is missing, added or changed can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from anonnet.errors import BadStart, Malformed
+from anonnet.limits import ENTRIES_MAX
+from anonnet.parties.certifying import Certifying
+from anonnet.parties.turn import Turn
+from anonnet.protocol.known_log import CHAIN, KnownLog
+from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
+from anonnet.protocol.purchase import Commit
+from anonnet.protocol.rules import PAYING
+from anonnet.store.log import LogStore
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.merkle import Frontier, leaf_hash
+from anonnet.wire.codec import decode_record
+from anonnet.wire.signed import Signed, Signer
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A shard that is to be put back, as the lock has it."""
+
+    shard: int
+    head: Checkpoint
+    note: bytes
+
+    def fits(self, entries: Sequence[bytes]) -> bool:
+        """True if the first of these entries are the shard."""
+        if len(entries) < self.head.size:
+            return False
+        frontier = Frontier()
+        for each in entries[: self.head.size]:
+            frontier.append(leaf_hash(each))
+        return frontier.root() == self.head.root
+
+
+def lost(known: KnownLog, locked: dict[str, bytes]) -> Iterator[Lost]:
+    """What has to be there, by the lock. Raises BadStart where the lock is another log's."""
+    for origin, note in sorted(locked.items()):
+        name = origin.rpartition("/")[2]
+        shard = CHAIN if name == "chain" else int(name)
+        try:
+            signed = SignedCheckpoint.parse(note)
+            signed.note.opened([known.verifier(shard)])
+        except Malformed as why:
+            raise BadStart(f"lock.db does not hold ({why}): restore it from nothing but its own disk") from why
+        yield Lost(shard, signed.body, note)
+
+
+class Repair:
+    """Fills the store of a new database."""
+
+    def __init__(self, known: KnownLog, signer: Signer, store: LogStore) -> None:
+        self._known = known
+        self._signer = signer
+        self._store = store
+
+    def put_back(self, wanted: Lost, found: Iterable[Sequence[bytes]]) -> bool:
+        """Put a shard back from the first of these lists of entries that is it; false where none is."""
+        entries = next((each[: wanted.head.size] for each in found if wanted.fits(each)), None)
+        if entries is None:
+            return False
+        for start in range(0, len(entries), ENTRIES_MAX):
+            self._store.begin()
+            for index, body in enumerate(entries[start : start + ENTRIES_MAX], start):
+                self._put(wanted.shard, index, decode_record(Entry, body))
+            self._store.commit()
+        head = self._store.heads.head(wanted.shard)
+        assert head is not None
+        assert head.note == wanted.note, "the same key signs the same tree alike"
+        return True
+
+    def _put(self, shard: int, index: int, entry: Entry) -> None:
+        kind, signature = EntryKind(entry.kind), b""
+        if kind in OUTCOME_KINDS and not self._store.record(shard, entry.outcome_key, kind, index):
+            raise BadStart(f"the log has recorded two entries of one kind for one sale: {entry.outcome_key.hex()}")
+        if kind in PAYING:  # P5a is the log's own word, and signed anew it is the same
+            commit = Commit(authorization_m=decode_record(Signed, entry.body), index=index)
+            signature = self._signer.sign(commit).signatures[0].signature
+        self._store.append(shard, index, entry, signature)
+        self._store.advance(entry.time)
+
+    def drop(self, wanted: Lost, last: bytes) -> bool:
+        """The shard had gone before, and this is its last checkpoint: keep it; false if that is not so."""
+        try:
+            same = SignedCheckpoint.parse(last).body == wanted.head
+        except Malformed:
+            return False
+        if same:
+            self._store.begin()
+            self._store.heads.keep_final(wanted.shard, last)
+            self._store.commit()
+        return same
+
+    def finish(self, now: int, time: int) -> None:
+        """The log is as late as it was, and collects its mirrors' cosignatures anew."""
+        self._store.begin()
+        self._store.advance(time)
+        turn, certifying = Turn(self._store, now), Certifying(self._signer, self._known)
+        for shard, _ in self._store.sizes():
+            certifying.collect(turn, shard)
+        self._store.commit()

@@ -1,0 +1,115 @@
+"""Repairing a log: entries are read from its mirrors, and put back by what its lock says (anonnet.parties.repair)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from anonnet.errors import BadStart, Fatal, Malformed
+from anonnet.net.dialing import Direct
+from anonnet.parties.repair import Lost, Repair, lost
+from anonnet.protocol.known_log import CHAIN, KnownLog
+from anonnet.protocol.logbook import Entries, Follow
+from anonnet.protocol.network import Network, Peer
+from anonnet.store import lock
+from anonnet.store.checking import Kept
+from anonnet.store.folder import Folder
+from anonnet.store.log import LogStore
+from anonnet.wire.codec import STEPS
+from anonnet.wire.signed import received
+from anonnet_daemons.config import Kind
+from anonnet_daemons.log import STORE
+from anonnet_daemons.serving import reachable
+
+ASIDE = "repair"
+BEFORE = "log.db.before-repair"
+
+
+async def repair(path: Path) -> list[tuple[str, int]]:
+    """Make log.db anew: (origin, entries) of what it holds. Raises BadStart, and then everything is as it was."""
+    found = reachable(path, Kind.LOG)
+    known = KnownLog(found.peer.key, found.peer.policy)
+    if known.decides_alone:
+        raise BadStart("this log decides alone, and no mirror has its entries: put the newest log.db back")
+    dialer, mirrors = Direct(found.network, found.setup.bind), [found.network.peer(key) for key in known.mirrors]
+    with Folder(path) as folder:
+        old = Old(folder / STORE, known)
+        shutil.rmtree(folder / ASIDE, ignore_errors=True)
+        (folder / ASIDE).mkdir(mode=0o700)
+        seal = partial(known.sealed, found.setup.identity(found.peer))
+        store = LogStore(str(folder / ASIDE / STORE), seal=seal)
+        work = Repair(known, found.signer, store)
+        all_lost = list(lost(known, lock.noted(folder / lock.FILE)))
+        try:
+            for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
+                lists = [await _entries(dialer, found.network, each, known, wanted) for each in mirrors if each]
+                last = {**store.ends(), **old.finals}.get(wanted.shard, b"")
+                if not work.put_back(wanted, old.completing(wanted.shard, lists)) and not work.drop(wanted, last):
+                    raise BadStart(
+                        f"no mirror has all {wanted.head.size} entries of {wanted.head.origin}: start the mirrors, all"
+                        " of them if you can, and run it again"
+                    )
+            work.finish(int(time.time()), old.time)
+        finally:
+            store.close()
+            await dialer.aclose()
+        _take_its_place(folder)
+    return [(each.head.origin, each.head.size) for each in all_lost]
+
+
+class Old:
+    """What can still be read of the database that is to be replaced; nothing of it is believed."""
+
+    def __init__(self, path: Path, known: KnownLog) -> None:
+        self.finals: dict[int, bytes] = {}
+        self.time = 0
+        self._entries: dict[int, list[bytes]] = {}
+        if not path.exists():
+            return
+        try:
+            kept = Kept(path, mirrored=False)
+            try:
+                self.time, self.finals = kept.time() or 0, dict(kept.finals())
+                for shard in kept.shards(known.identity):
+                    self._entries[shard.shard] = [each.body for each in shard.entries()]
+            finally:
+                kept.close()
+        except (BadStart, Fatal):
+            return
+
+    def completing(self, shard: int, lists: Sequence[list[bytes]]) -> Iterator[list[bytes]]:
+        """What mirrors have, with what was never read by them behind it."""
+        mine = self._entries.get(shard, [])
+        yield from (each + mine[len(each) :] for each in lists)
+        yield mine
+
+
+async def _entries(dialer: Direct, network: Network, mirror: Peer, known: KnownLog, wanted: Lost) -> list[bytes]:
+    """As many entries of this shard as one mirror gives out, from the first on."""
+    found = list[bytes]()
+    try:
+        while len(found) < wanted.head.size:
+            reply = await dialer.ask(mirror, Follow(log=known.identity, shard=wanted.shard, start=len(found)))
+            body = received(network.name, STEPS[reply.step], reply.payload).body
+            if not isinstance(body, Entries) or not body.entries or body.start != len(found):
+                break
+            found += [each.entry for each in body.entries]
+    except (OSError, Malformed):  # another one may be there, or honest
+        pass
+    return found
+
+
+def _take_its_place(folder: Folder) -> None:
+    """The old database is kept beside it."""
+    for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+        if (folder / name).exists():
+            os.replace(folder / name, folder / name.replace(STORE, BEFORE))
+    os.replace(folder / ASIDE / STORE, folder / STORE)
+    shutil.rmtree(folder / ASIDE)
+    handle = os.open(folder.path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)

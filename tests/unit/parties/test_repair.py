@@ -1,0 +1,145 @@
+"""Repair of a log from its mirrors: an older database that was put back, and one that is damaged."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from anonnet.errors import BadStart
+from anonnet.parties.log import Log
+from anonnet.parties.repair import Repair, lost
+from anonnet.protocol.logbook import Entries, EntryKind, Follow
+from anonnet.protocol.purchase import Commit
+from anonnet.protocol.quorum import Certificate, CertificateOf
+from anonnet.store import lock
+from anonnet.store.log import LogStore
+from anonnet.wire.signed import Signer
+from tests.mirrors import KNOWN, MIRRORS, p4, sale
+from tests.stage import NETWORK, NOON, key_of
+from tests.unit.parties.test_certifying import Circle, pledge
+from tests.unit.parties.test_fsck import faults
+
+SEAL = partial(KNOWN.sealed, key_of("log"))
+
+
+class Filed(Circle):
+    """The same with the log's data in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the log on what is there. Raises BadStart."""
+        store = LogStore(str(self.folder / "log.db"), seal=SEAL)
+        self.actors["log"] = self._actor("log", Log(Signer(NETWORK, key_of("log")), KNOWN), store)
+
+    def sells(self, *leads: int) -> list[Commit]:
+        said = []
+        for lead in leads:
+            self.ask(pledge(sale(NOON + lead)))
+            self.settle()
+            said.append(self.ask(p4(sale(NOON + lead))))
+            self.settle()
+        return said
+
+    def repaired(self) -> bool:
+        """Make a new database from what the mirrors say, and put it in place; false where they have not all of it."""
+        aside = self.folder / "repair"
+        aside.mkdir()
+        store = LogStore(str(aside / "log.db"), seal=SEAL)
+        work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store)
+        whole = [
+            work.put_back(each, self.copies(each.shard)) for each in lost(KNOWN, lock.noted(self.folder / lock.FILE))
+        ]
+        if all(whole):
+            work.finish(self.now, NOON)
+        store.close()
+        if all(whole):
+            shutil.move(aside / "log.db", self.folder / "log.db")
+        shutil.rmtree(aside)
+        return all(whole)
+
+    def copies(self, shard: int) -> Iterator[list[bytes]]:
+        for name in MIRRORS:
+            page = self.ask(Follow(log=KNOWN.identity, shard=shard, start=0), name)
+            yield [each.entry for each in page.entries] if isinstance(page, Entries) else []
+
+
+@pytest.fixture
+def filed(tmp_path: Path) -> Filed:
+    return Filed(tmp_path)
+
+
+def test_a_backup_that_was_put_back_is_completed_by_mirrors(filed: Filed, tmp_path: Path) -> None:
+    filed.sells(50)
+    filed.log.store.close()
+    shutil.copy(tmp_path / "log.db", tmp_path / "backup")
+    filed.begin()
+    said = filed.sells(60, 70)
+    filed.log.store.close()
+    shutil.move(tmp_path / "backup", tmp_path / "log.db")
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        filed.begin()
+
+    assert filed.repaired()
+
+    assert faults(tmp_path) == []
+    filed.begin()
+    filed.settle()
+    assert [filed.ask(p4(sale(NOON + lead))) for lead in (60, 70)] == said
+    for kind in (EntryKind.PLEDGE, EntryKind.KEY):
+        certificate = CertificateOf(transaction=sale(NOON + 70), kind=int(kind))
+        assert isinstance(filed.ask(certificate), Certificate)
+    (later,) = filed.sells(80)
+    assert isinstance(later, Commit | Certificate)
+
+
+def test_a_damaged_entry_is_put_back(filed: Filed, tmp_path: Path) -> None:
+    filed.sells(50, 60)
+    filed.log.store.close()
+    db = sqlite3.connect(tmp_path / "log.db")
+    db.execute("update entry set body = x'00' where position = 2")
+    db.execute("update node set hash = zeroblob(32) where level = 2")
+    db.commit()
+    db.close()
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        filed.begin()
+    (fault,) = faults(tmp_path)
+
+    assert "entry 2 does not hold" in fault
+    assert filed.repaired()
+    assert faults(tmp_path) == []
+    filed.begin()
+
+
+def test_nothing_is_put_back_where_no_mirror_has_all_of_it(filed: Filed, tmp_path: Path) -> None:
+    filed.sells(50)
+    filed.log.store.close()
+    shutil.copy(tmp_path / "log.db", tmp_path / "backup")
+    filed.begin()
+    filed.down = set(MIRRORS)
+    filed.ask(pledge(sale(NOON + 60)))
+    filed.log.store.close()
+    shutil.move(tmp_path / "backup", tmp_path / "log.db")
+    before = (tmp_path / "log.db").read_bytes()
+
+    assert not filed.repaired()
+
+    assert (tmp_path / "log.db").read_bytes() == before
+    with pytest.raises(BadStart):
+        filed.begin()
+
+
+def test_a_lock_of_another_log_repairs_nothing(filed: Filed) -> None:
+    filed.sells(50)
+    notes = {KNOWN.origin(1): b"no checkpoint"}
+
+    with pytest.raises(BadStart, match="does not hold"):
+        list(lost(KNOWN, notes))
