@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anonnet.protocol.seed import Lane
 from anonnet.store.database import Database
 
 SCHEMA = """
@@ -27,6 +28,20 @@ NOT_RESTED = "id in (select token from rest where until > ?)"
 class Rest:
     """When a token came, and the first second at which it may be spent."""
 
+    came: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Tokens of one brand, lane and state: how many, how many of them have not rested, when the last came (0: nobody
+    knows), and when all have rested."""
+
+    brand: bytes
+    lane: Lane
+    state: str
+    count: int
+    resting: int
     came: int
     until: int
 
@@ -52,6 +67,16 @@ class Resting:
         """None where nothing is known: it has rested."""
         row = self._db.one("select came, until from rest where token = ?", token)
         return Rest(*row) if row else None
+
+    def lots(self, now: int) -> list[Lot]:
+        """All tokens."""
+        rows = self._db.all(
+            "select brand, lane, state, count(*), sum(coalesce(until, 0) > ?), coalesce(max(came), 0),"
+            " coalesce(max(until), 0) from token left join rest on rest.token = token.id"
+            " group by brand, lane, state order by brand, lane, state",
+            now,
+        )
+        return [Lot(brand, Lane(lane), *rest) for brand, lane, *rest in rows]
 
     def hurry(self, purchase: bytes) -> None:
         """Its owner does not want to wait."""

@@ -103,12 +103,15 @@ async def test_a_wallet_waits_until_its_tokens_have_rested_unless_it_is_told_not
 
         early = await anonnet(local.home, "wallet", "buy", "goods")
         bought = await told(local.home, "wallet", "buy", "goods", "--now")
+        known = await told(local.home, "wallet", "privacy", "--ask")
 
         assert early.code == 1
         (sentence,) = early.err.splitlines()
         assert "rest after their withdrawal, for" in sentence
         assert "buy with --now, which shows the bank a withdrawal and a payment close together" in sentence
         assert bought["outcome"] == "done"
+        assert any("may guess by the time" in each for each in known["parties"]["bank"])
+        assert sum(known["used"].values()) == 2  # 4 and 1
 
 
 async def until_goods_are_there(local: LocalNetwork) -> None:

@@ -10,7 +10,7 @@ import click
 from anonnet.limits import DWELL_SECONDS, GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
-from anonnet_daemons.cli import brands
+from anonnet_daemons.cli import brands, privacy
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
 from anonnet_daemons.cli.evidence import of_wallet
@@ -38,8 +38,9 @@ def wallet() -> None:
     """
 
 
-for each in (*keeping.commands.values(), *of_wallet.commands.values(), *brands.of_wallet.commands.values()):
-    wallet.add_command(each)
+for group in (keeping, of_wallet, brands.of_wallet, privacy.of_wallet):
+    for each in group.commands.values():
+        wallet.add_command(each)
 
 
 @verb(wallet, example="anonnet wallet run --data ~/try/consumer")
