@@ -215,17 +215,26 @@ class Stage:
         self.by_name = {peer.name: peer.identity for peer in peers}
         signer = {name: Signer(NETWORK, key) for name, key in keys.items()}
         merchant_key, log_key, logs = keys["merchant"].public, keys["log"].public, self.network.logs
+        relying = [name for name, role in roles.items() if role is not Role.LOG]
+
+        def others(name: str) -> list[bytes]:
+            return [self.by_name[each] for each in relying if each != name]
+
         self.banks = {
-            name: self._actor(name, Bank(signer[name], keys[name].public, minted[name], logs), BankStore())
+            name: self._actor(
+                name, Bank(signer[name], keys[name].public, minted[name], logs, others(name)), BankStore()
+            )
             for name in self.currencies
         }
         bank_keys = [keys[name].public for name in self.currencies]
         self.merchant = self._actor(
-            "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs), MerchantStore()
+            "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs, others("merchant")), MerchantStore()
         )
         self.log = self._log(KnownLog(log_key, policies["log"]))
+        customers = [*bank_keys, merchant_key]
         self.mirrors = {
-            name: self._actor(name, Mirror(signer[name], keys[name], logs), MirrorStore()) for name in self.mirrored_by
+            name: self._actor(name, Mirror(signer[name], keys[name], logs, customers), MirrorStore())
+            for name in self.mirrored_by
         }
         self.consumers: list[Actor] = []
         self.consumer = self.add_consumer("consumer")

@@ -7,7 +7,7 @@ an entry that breaks a rule, is kept as evidence for ever and freezes the shard:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
@@ -18,7 +18,7 @@ from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Follow, Recorded
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import Alert, Certificate, cosignatures, places
-from anonnet.protocol.refusal import Noted
+from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.mirror import Copy, MirrorStore
@@ -35,7 +35,8 @@ AuditTurn = Turn[MirrorStore]
 class Auditing:
     """The desk of a mirror that reads."""
 
-    def __init__(self, network: str, key: SigningKey, logs: Logs) -> None:
+    def __init__(self, network: str, key: SigningKey, logs: Logs, told: Collection[bytes]) -> None:
+        self._told = tuple(told)
         self._network = network
         self._key = key
         self._logs = logs
@@ -200,16 +201,21 @@ class Auditing:
         self._convict(turn, copy.log, copy.shard, Fork(lower, SignedCheckpoint.parse(newest.note), nodes))
 
     def _convict(self, turn: AuditTurn, log: bytes, shard: int, fork: Fork) -> None:
-        """Keep it, freeze the shard, tell the other mirrors. Raises Malformed where it convicts nobody."""
+        """Keep it, freeze the shard, tell all who rely on the log. Raises Malformed where it convicts nobody."""
         known, evidence = self._logs[log], fork.encoded()
         if not fork.convicts(known.origin(shard), [known.verifier(shard)]):
             raise Malformed("a fork proof that proves nothing")
         if turn.store.freeze(log, shard, evidence, turn.now):
             alert = Alert(log=log, shard=shard, fork=evidence)
-            turn.store.errands.add_for_each(self._peers(known), alert, subject=log, due=turn.now)
+            turn.store.errands.add_for_each([*self._peers(known), *self._told], alert, subject=log, due=turn.now)
 
     @on(Alert)
     def alert(self, turn: AuditTurn, asked: Asked[Alert]) -> Answer:
         """Whoever brings it: a fork proof stands for itself."""
         self._convict(turn, asked.body.log, asked.body.shard, Fork.parse(asked.body.fork))
         return Answer(Noted(request=asked.signed.hash))
+
+    @on(Refusal, by=From.ERRAND, to=(Alert,))
+    def not_wanted(self, turn: AuditTurn, asked: Asked[Refusal]) -> Answer:
+        """It does not rely on this log."""
+        return done(turn, asked)

@@ -8,7 +8,7 @@ and cannot join the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
@@ -19,6 +19,7 @@ from anonnet.limits import (
     RETRY_SECONDS_MAX,
     TURNS_BATCH_MAX,
 )
+from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.mint import Mint, Minted
@@ -53,13 +54,17 @@ NO_CLAIMS = "the claim time has run out"
 class Bank(Party):
     """B. Holds its signing key, its mint and the logs it accepts; all money is in its store."""
 
-    def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Logs) -> None:
+    def __init__(
+        self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Logs, told: Collection[bytes] = ()
+    ) -> None:
+        """`told`: who else relies on logs, and hears of one that has forked."""
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
         self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
-        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing)
+        self.alerting = Alerting(self.logs, told)
+        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting)
 
     # Before the turn: what needs no memory.
 
@@ -114,6 +119,7 @@ class Bank(Party):
         transaction = asked.body.transaction
         if transaction.log not in self.logs:
             raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
+        self.alerting.refuse_forked(turn, transaction.log)
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")
         if expired(transaction.expiration, asked.arrival):

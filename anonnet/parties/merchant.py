@@ -19,6 +19,7 @@ from anonnet.limits import (
     RETRY_SECONDS_MAX,
     TURNS_BATCH_MAX,
 )
+from anonnet.parties.alerting import Alerting
 from anonnet.parties.delivering import Delivering, SealChunk, SealGoods, sale_of
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.settling import Settling
@@ -53,12 +54,17 @@ MerchantTurn = Turn[MerchantStore]
 class Merchant(Party):
     """M. Accepts promises of these banks and sends keys to these logs."""
 
-    def __init__(self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs) -> None:
+    def __init__(
+        self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs, told: Collection[bytes] = ()
+    ) -> None:
+        """`told`: who else relies on logs, and hears of one that has forked."""
         self.logs = dict(sorted(logs.items()))
         self.settling = Settling(
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )
-        super().__init__(signer, Shop(signer, banks), Delivering(signer, key, self.logs), self.settling)
+        self.alerting = Alerting(self.logs, told)
+        delivering = Delivering(signer, key, self.logs)
+        super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting)
         self.key = key
         self.banks = tuple(sorted(banks))
 
@@ -84,6 +90,7 @@ class Merchant(Party):
         promise, transaction = asked.body, asked.body.transaction
         sale = sale_of(turn, transaction.number)
         if sale.authorization_b is None:
+            self.alerting.refuse_forked(turn, transaction.log)
             self._check_acceptable(sale, asked)
             if promise.receiver_key and turn.store.receipt(sale.number, promise.receiver_key) is None:
                 raise Refused(Why.NO_RECEIPT, "nobody has signed for the goods with this key")

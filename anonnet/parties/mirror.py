@@ -7,6 +7,7 @@ log can suppress them unseen. It learns what the log publishes, and those keys; 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from anonnet.crypto.keys import SigningKey
@@ -36,9 +37,10 @@ MirrorTurn = Turn[MirrorStore]
 class Mirror(Party):
     """Cosigns for the logs whose policy names it, and keeps copies of all these logs."""
 
-    def __init__(self, signer: Signer, key: SigningKey, logs: Logs) -> None:
+    def __init__(self, signer: Signer, key: SigningKey, logs: Logs, told: Collection[bytes] = ()) -> None:
+        """`told`: who hears of a log that has forked, beside the other mirrors."""
         self.logs = dict(sorted(logs.items()))
-        self.auditing = Auditing(signer.network, key, self.logs)
+        self.auditing = Auditing(signer.network, key, self.logs, told)
         super().__init__(signer, self.auditing)
 
     def check(self, said: Checked[Any]) -> None:

@@ -20,7 +20,7 @@ from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.purchase import AuthorizationQ, order_in
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import announced, bookkeeping, errands, ledger, parts, uses
+from anonnet.store import alerts, announced, bookkeeping, errands, ledger, parts, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -32,6 +32,7 @@ VERSION = 3
 SCHEMA = (
     errands.SCHEMA
     + parts.SCHEMA
+    + alerts.SCHEMA
     + ledger.SCHEMA
     + bookkeeping.SCHEMA
     + announced.SCHEMA
@@ -116,6 +117,7 @@ class BankStore(Store):
         self.bookkeeping = bookkeeping.Bookkeeping(self._db)
         self.announced = announced.Announced(self._db)
         self.parts = parts.Parts(self._db)
+        self.alerts = alerts.Alerts(self._db)
         self.uses = uses.Uses(self._db)
 
     def end_turn(self) -> None:

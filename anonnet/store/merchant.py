@@ -16,7 +16,7 @@ from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import answered, errands, parts
+from anonnet.store import alerts, answered, errands, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
@@ -28,6 +28,7 @@ VERSION = 2
 SCHEMA = (
     errands.SCHEMA
     + parts.SCHEMA
+    + alerts.SCHEMA
     + answered.SCHEMA
     + """
 create table if not exists item(
@@ -151,6 +152,7 @@ class MerchantStore(Store):
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
+        self.alerts = alerts.Alerts(self._db)
 
     # Items.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
 from anonnet.parties.mirror import Mirror
+from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.published import MirrorShelf
@@ -22,7 +23,8 @@ async def run(path: Path, *, http: Address | None = None) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `http`: where to show the copies to browsers and other readers."""
     found = reachable(path, Kind.MIRROR)
     logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
-    party = Mirror(found.signer, found.setup.identity(found.peer), logs)
+    customers = [peer.identity for role in (Role.BANK, Role.MERCHANT) for peer in found.network.all(role)]
+    party = Mirror(found.signer, found.setup.identity(found.peer), logs, customers)
     with Folder(path) as folder:
         await run_party(
             *(party, MirrorStore(str(folder / STORE))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.wire.signed import Signer
 from anonnet_daemons.config import Kind, Setup, read_setup
 
@@ -27,3 +27,9 @@ def reachable(path: Path, kind: Kind) -> Reachable:
     network = setup.network()
     peer = setup.peer(network)
     return Reachable(setup, network, peer, Signer(network.name, setup.identity(peer)), setup.channel_secret())
+
+
+def others(of: Reachable) -> list[bytes]:
+    """Everyone else who relies on logs: each tells the others of one that has forked."""
+    roles = Role.BANK, Role.MERCHANT, Role.MIRROR
+    return [peer.identity for role in roles for peer in of.network.all(role) if peer != of.peer]

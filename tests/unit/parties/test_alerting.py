@@ -1,0 +1,88 @@
+"""Banks and merchants hear that a log has forked, tell each other, and begin no new sale by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anonnet.errors import Why
+from anonnet.protocol.known_log import shard_of
+from anonnet.protocol.quorum import Alert
+from anonnet.protocol.refusal import Noted
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.fork import Fork
+from tests.mirrors import MIRRORS, Pen, tick
+from tests.paper.scenes import PRICE, Deal, Scene
+from tests.quorum import QuorumScene
+from tests.stage import Actor
+
+from .refusing import closed, refused
+
+
+def alert(scene: Scene, *, forked: bool = True) -> Alert:
+    """Two checkpoints of one size, both signed by the log; or twice the same."""
+    known = scene.network.logs[scene.log_name]
+    pen = Pen(known, shard=shard_of(scene.now), begun=scene.now)
+    branch = pen.copy()
+    pen.write(tick(scene.now))
+    branch.write(tick(scene.now + forked))
+    one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
+    return Alert(log=known.identity, shard=pen.shard, fork=Fork(one, other).encoded())
+
+
+def forked_at(scene: Scene) -> list[str]:
+    return [actor.name for actor in (scene.bank, scene.merchant) if actor.store.alerts.against(scene.log_name)]
+
+
+@pytest.mark.parametrize("first", ["bank", "merchant"])
+def test_who_hears_of_a_fork_tells_the_other(scene: Scene, first: str) -> None:
+    receiver: Actor = getattr(scene, first)
+    said = alert(scene)
+
+    assert isinstance(scene.ask(receiver, said), Noted)
+    scene.settle()
+
+    assert forked_at(scene) == ["bank", "merchant"]
+    assert receiver.store.alerts.all() == [(said.log, said.shard, said.fork)]
+    assert len([line for line in scene.heard if line.kind is Alert]) == 3, "each tells the other once"
+
+
+def test_a_mirror_tells_its_log_s_other_mirrors_and_who_sells_by_it(tmp_path: Path) -> None:
+    scene = QuorumScene(tmp_path)
+    scene.prepare()
+    first = scene.mirrors[MIRRORS[0]]
+
+    scene.ask(first, alert(scene))
+    scene.settle()
+
+    assert forked_at(scene) == ["bank", "merchant"]
+    assert all(mirror.store.evidence() for mirror in scene.mirrors.values())
+
+
+def test_no_new_sale_is_begun_by_a_log_that_has_forked(scene: Scene) -> None:
+    begun, new = Deal.offered(scene), Deal.offered(scene)
+    authorized = Deal.authorized(scene)
+    scene.ask(scene.bank, alert(scene))
+    scene.settle()
+
+    refused(scene, scene.bank, new.authorization_q, Why.WRONG_LOG)
+    refused(scene, scene.bank, begun.authorization_q, Why.WRONG_LOG)
+
+    assert scene.books()["locked"] == PRICE, "what was begun before stands"
+    scene.ask(scene.bank, authorized.authorization_q)
+
+
+def test_a_sale_that_was_promised_before_is_credited(scene: Scene) -> None:
+    deal = Deal.committed(scene)
+    scene.ask(scene.bank, alert(scene))
+
+    scene.ask(scene.bank, deal.outcome)
+
+    assert scene.income == PRICE
+
+
+def test_an_alert_that_proves_nothing_is_not_kept(scene: Scene) -> None:
+    closed(scene, scene.bank, alert(scene, forked=False))
+
+    assert forked_at(scene) == []
