@@ -50,7 +50,7 @@ def paid_by_another(network: str, bank: bytes, papers: Iterable[Signed], transac
     paper does not hold.
     """
     promises = [checked(network, paper, AuthorizationB) for paper in papers if paper.step == AuthorizationB.step]
-    return any(each.signer == bank and each.body.transaction == transaction for each in promises)
+    return any(each.signer == bank and each.body.transaction.public == transaction.public for each in promises)
 
 
 def _recorded(network: str, logs: Logs, commit: Signed) -> Transaction:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from anonnet.limits import SETTLE_SECONDS
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.purchase import Abort
+from anonnet.wire.signed import Signed
 from tests.judge.court import Case, row
 from tests.judge.goods_rows import AS_NAMED, chunks
 from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED, SPENT
@@ -67,6 +68,20 @@ def sealed_sale_spends(scene: Scene) -> Case:
 def sealed_goods(scene: Scene) -> Case:
     deal = committed(scene)
     return Case([outcome(deal), deal.goods_m, authorization_b(deal)], chunks(deal))
+
+
+@row(
+    Claim.REFUSAL,
+    "authorization_q under another n of a sealed sale, its refusal (sale-authorized) with the promise for that place",
+    "the refusal is justified, and the tokens are free",
+    *((Claim.REFUSAL, Ruling.RIGHT), RELEASE_OWED),
+)
+def sealed_place_taken(scene: Scene) -> Case:
+    deal = promised(offered(scene))
+    other = deal.hand.pays(deal.coins, replace(deal.transaction, number=bytes(32)))
+    refusal = scene.expect(scene.say("hand", scene.bank, other))
+    assert isinstance(refusal, Signed)
+    return Case([other, refusal])
 
 
 @row(

@@ -64,7 +64,7 @@ def _requests(papers: Papers) -> dict[bytes, Request]:
 
 def _judged(papers: Papers, refusal: Paper[Refusal], request: Request) -> Finding:
     why = Why(refusal.body.why)
-    sales = papers.sales | ({request.sale} if request.sale else set())
+    sales = papers.sales | ({request.sale} if request.sale and request.sale.number else set())
     shown = Papers(papers.network, papers.logs, brands=dict(papers.brands), sales=sales)
     shown.add((f"in the {refusal}", paper) for paper in refusal.body.evidence)
     ruling = JUSTIFIED[why](papers, shown, request) if why in JUSTIFIED else Ruling.OPEN
@@ -111,10 +111,15 @@ def _uses(shown: Papers, token: bytes, request: Request) -> dict[Transaction | b
 
 
 def _sale_authorized(papers: Papers, shown: Papers, request: Request) -> Ruling:
-    """The bank's own promise for this sale, or the sale's commit: then another payment has its place."""
-    sale = request.sale
-    promised = sale and [each for each in shown.of(shown.promises, sale) if each.signer == request.bank]
-    return Ruling.RIGHT if promised or (sale and shown.of(shown.commits, sale)) else Ruling.WRONG
+    """The bank's own promise for this sale, or the sale's commit: then another payment has its place in the log. Of a
+    sealed sale that place is all that counts: it is one for whatever n and M are named."""
+    if request.sale is None:
+        return Ruling.WRONG
+    place = request.sale.public
+    others: list[Paper[Any]] = [each for each in shown.promises if each.signer == request.bank]
+    others += shown.commits
+    taken = any(each.body.transaction.public == place for each in others)
+    return Ruling.RIGHT if taken else Ruling.WRONG
 
 
 def _sale_aborted(papers: Papers, shown: Papers, request: Request) -> Ruling:
