@@ -79,15 +79,13 @@ CHECKPOINTS_MAX = 5
 """Checkpoints in one answer: the newest, and one for each CHECKPOINT_STEP entries of the ENTRIES_MAX before it."""
 
 CHECKPOINT_STEP = 64
-"""The first checkpoint that covers a multiple of so many entries is kept and handed out to everyone: mirrors that read
-a busy log at different speeds would else each cosign another."""
+"""The first checkpoint over a multiple of so many entries is everyone's: else each mirror would cosign another one."""
 
 CHECKPOINT_BYTES_MAX = 8 * KIB
 """A checkpoint with its cosignatures: 32 of some 200 bytes; CHECKPOINTS_MAX of them fit beside the entries."""
 
 SHARDS_MAX = 16
-"""Open shards of a log: expirations lead by LEAD_SECONDS_MAX at most, so that three are open and a few await their
-closing."""
+"""Open shards of a log: three, since expirations lead by LEAD_SECONDS_MAX, and a few that await their closing."""
 
 FORK_BYTES_MAX = 2 * CHECKPOINT_BYTES_MAX + 4 * KIB
 """A fork proof: two checkpoints and the nodes between them."""
@@ -183,8 +181,7 @@ BRAND_WINDOW_SECONDS_MIN = 24 * 3600
 """A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
 
 BRAND_NOTICE_SECONDS = 24 * 3600
-"""A brand stands in the chain of a log this long before it opens, at least: every wallet that looks once a day has seen
-it by then, so that no customer can be given one that others do not know."""
+"""A brand stands in the logs' chains so long before it opens: wallets look once a day, and have all seen it."""
 
 WITHDRAW_LIFE_SECONDS_MIN = LEAD_SECONDS_MAX + CLAIM_SECONDS + FREED_SECONDS
 """A wallet withdraws from no brand that ends sooner: its tokens could not be spent with every lead that banks allow."""
@@ -266,6 +263,9 @@ CHUNKS_IN_FLIGHT_MAX = 16
 
 CHUNKS_PER_SYNC = 256
 """Chunks between two syncs of a download: a crash costs at most 16 MiB of it."""
+
+MERCHANT_ENTRIES_MAX = 20_000
+"""Sales of one merchant that a log records in an hour: some five a second, so that none fills it for the others."""
 
 WAITING_FOLLOWERS_MAX = 256
 """Connections that wait at one log for its next entry."""

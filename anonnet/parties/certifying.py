@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.parties.admission import Admission, whose
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
 from anonnet.parties.errands import done, request
 from anonnet.parties.turn import Answer, Asked, From, on
@@ -34,13 +35,14 @@ def check_pledge(said: Checked[Pledge]) -> None:
 class Certifying:
     """The desk of a log whose mirrors decide with it."""
 
-    def __init__(self, signer: Signer, known: KnownLog) -> None:
+    def __init__(self, signer: Signer, known: KnownLog, admission: Admission) -> None:
+        self._admission = admission
         self._signer = signer
         self._known = known
 
     # Pledges and keys.
 
-    @on(Pledge, keys=lambda asked: [asked.body.transaction.outcome_key])
+    @on(Pledge, keys=lambda asked: whose(asked.body.transaction))
     def pledge(self, turn: LogTurn, asked: Asked[Pledge]) -> Answer:
         return self._pledge(turn, asked, asked.signed)
 
@@ -61,6 +63,7 @@ class Certifying:
                 raise Refused(Why.EXPIRED)
             if transaction.expiration > time + LEAD_SECONDS_MAX:
                 raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
+            self._admission.check(turn, transaction, asked.arrival)
             self._append(turn, shard, entry(kind, time, encode(said), key))
         else:
             found = turn.store.recorded(shard, key, kind)

@@ -12,6 +12,7 @@ from typing import Any
 
 from anonnet.errors import Refused, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.parties.admission import HOUR, Admission, whose
 from anonnet.parties.appending import LogTurn, append, begin, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
 from anonnet.parties.chaining import Chaining
@@ -43,14 +44,21 @@ from anonnet.wire.signed import Checked, Signed, Signer, checked
 class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
-    def __init__(self, signer: Signer, known: KnownLog, banks: Collection[bytes] = ()) -> None:
-        """`banks`: whose brands it publishes, and whose tickets admit sealed entries."""
+    def __init__(
+        self,
+        signer: Signer,
+        known: KnownLog,
+        banks: Collection[bytes] = (),
+        merchants: Collection[bytes] | None = None,
+    ) -> None:
+        """`banks`: whose brands it publishes, and whose tickets admit sealed entries; `merchants`: see `Admission`."""
         self._banks = frozenset(banks)
         self.known = known
         self.identity = known.identity
-        self.certifying = None if known.decides_alone else Certifying(signer, known)
+        self.admission = Admission(merchants)
+        self.certifying = None if known.decides_alone else Certifying(signer, known, self.admission)
         self.chaining = Chaining(known, banks, self._grown)
-        super().__init__(signer, self.chaining, *([self.certifying] if self.certifying else []))
+        super().__init__(signer, self.chaining, self.admission, *([self.certifying] if self.certifying else []))
 
     def _grown(self, turn: LogTurn, shard: int) -> None:
         if self.certifying:
@@ -84,7 +92,7 @@ class Log(Party):
         if (sealed_m.kind == EntryKind.SEALED) != self.known.decides_alone:
             raise Refused(Why.UNKNOWN, "a kind of entry that this log's policy does not know")
 
-    @on(AuthorizationM, keys=lambda asked: [asked.body.transaction.outcome_key])  # P4 -> P5a
+    @on(AuthorizationM, keys=lambda asked: whose(asked.body.transaction))  # P4 -> P5a
     def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:
         if self.certifying:
             return self.certifying.authorization_m(turn, asked, asked.signed)
@@ -113,6 +121,7 @@ class Log(Party):
             return self._late(turn, asked)
         if transaction.expiration > time + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
+        self.admission.check(turn, transaction, asked.arrival)
         commit = self.sign(Commit(authorization_m=said, index=index))
         new = entry(kind, time, encode(said), key)
         append(turn, self.known, shard, new, commit.signatures[0].signature)
@@ -178,6 +187,7 @@ class Log(Party):
     def forget(self, turn: LogTurn, asked: Asked[Forget]) -> Answer:
         """ "This information may be discarded after some delay following the transaction expiration" (paper)."""
         time = turn.store.advance(turn.now)  # durable with what is dropped by it: no abort is ever made of what is gone
+        turn.store.admissions.forget(time // HOUR)
         if turn.store.size(CHAIN) == 0:  # so that whoever reads it is answered, and not held
             begin(turn, self.known, CHAIN, time)
             self._grown(turn, CHAIN)

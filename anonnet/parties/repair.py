@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from anonnet.errors import BadStart, Malformed
 from anonnet.limits import ENTRIES_MAX
+from anonnet.parties.admission import Admission
 from anonnet.parties.certifying import Certifying
 from anonnet.parties.turn import Turn
 from anonnet.protocol.known_log import CHAIN, KnownLog
@@ -106,7 +107,7 @@ class Repair:
         """The log is as late as it was, and collects its mirrors' cosignatures anew."""
         self._store.begin()
         self._store.advance(time)
-        turn, certifying = Turn(self._store, now), Certifying(self._signer, self._known)
+        turn, certifying = Turn(self._store, now), Certifying(self._signer, self._known, Admission(None))
         for shard, _ in self._store.sizes():
             certifying.collect(turn, shard)
         self._store.commit()

@@ -34,6 +34,7 @@ class Local(enum.IntEnum):
     FUND = 201
     BOOKS_OF = 202
     BOOKS = 203
+    ADMIT = 204
     SELL = 210
     SALES_OF = 211
     SALES = 212
@@ -90,6 +91,13 @@ class Books(Message):
     """The sums over all postings; together they are zero in each currency."""
 
     totals: Annotated[tuple[BookTotal, ...], Between(0, ROWS_MAX)]
+
+
+@message(Local.ADMIT, signed=False, frame_max=KIB)
+class Admit(Message):
+    """Owner of a log: record the sales of this merchant, who does not stand in the network file."""
+
+    merchant: Key
 
 
 @message(Local.SELL, signed=False, frame_max=32 * KIB)

@@ -15,7 +15,7 @@ from anonnet.errors import BadStart
 from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS, SHARDS_MAX
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
-from anonnet.store import errands, heads, lock
+from anonnet.store import admission, errands, heads, lock
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
@@ -30,6 +30,7 @@ VERSION = 2
 SCHEMA = (
     errands.SCHEMA
     + heads.SCHEMA
+    + admission.SCHEMA
     + """
 create table if not exists entry(
     shard integer not null,
@@ -80,6 +81,7 @@ class LogStore(Store):
         """Open `path`, and the lock beside it. Raises BadStart where the log must not go on from what is there."""
         super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.heads = Heads(self._db, seal)
+        self.admissions = admission.Admissions(self._db)
         self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
         self._grown: set[int] = set()
         recover(self.heads, self._lock)

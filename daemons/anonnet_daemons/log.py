@@ -30,12 +30,13 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
     clock = BoundedClock()
     with Folder(path) as folder:
         banks = [peer.key for peer in found.network.all(Role.BANK)]
+        merchants = [peer.key for peer in found.network.all(Role.MERCHANT)]
         known = KnownLog(found.peer.key, found.peer.policy)
         store = LogStore(str(folder / STORE), seal=partial(known.sealed, found.setup.identity(found.peer)))
         shelf = partial(LogShelf, folder / STORE, known)
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
         await run_party(
-            *(Log(found.signer, known, banks), store),
+            *(Log(found.signer, known, banks, merchants), store),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

@@ -15,9 +15,10 @@ from typing import Any
 import trio
 
 from anonnet.crypto.keys import SEED_BYTES, SigningKey
-from anonnet.limits import TURNS_PER_CONNECTION_MAX
+from anonnet.limits import MERCHANT_ENTRIES_MAX, TURNS_PER_CONNECTION_MAX
 from anonnet.net.channel import Channel, dial_channel
 from anonnet.net.dialing import dial_tcp
+from anonnet.protocol.local import Admit, Started
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction, number_of
@@ -71,6 +72,8 @@ async def _measured(local: LocalNetwork, count: int, offered: int) -> Rate:
     requests = await trio.to_thread.run_sync(requests_for, local.network, count)
     pipelines = Pipelines(local.network, local.peer(Kind.LOG), split(requests, CONNECTIONS), offered / CONNECTIONS)
     async with local.owner(Kind.LOG) as owner:
+        for merchant in {each.signatures[0].signer for each in requests}:
+            await owner.ask(Admit(merchant=merchant), Started)
         loaded, before, used = load(), await owner.health(), cpu_seconds(local)
         piped = await apart(pipelines)
         after, used_after = await owner.health(), cpu_seconds(local)
@@ -91,11 +94,13 @@ async def _measured(local: LocalNetwork, count: int, offered: int) -> Rate:
 
 
 def requests_for(network: Network, count: int) -> list[Signed]:
-    """P4 of so many sales of one merchant, which expire late enough for all of them."""
-    signer = SigningKey(os.urandom(SEED_BYTES))
-    merchant, log = Signer(network.name, signer), network.all(Role.LOG)[0].identity
+    """P4 of so many sales, which expire late enough for all of them; of one merchant as many as a log takes of one."""
+    log = network.all(Role.LOG)[0].identity
     expiration, made = int(time.time()) + LEAD_SECONDS, []
-    for _ in range(count):
+    for place in range(count):
+        if place % MERCHANT_ENTRIES_MAX == 0:
+            signer = SigningKey(os.urandom(SEED_BYTES))
+            merchant = Signer(network.name, signer)
         key = os.urandom(32)
         number = number_of(signer.public, key)
         transaction = Transaction(number=number, expiration=expiration, merchant=signer.public, log=log)

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from anonnet.protocol.local import Admit, Started
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, Time, TimeOf
 from anonnet.wire.codec import decode_record
 from anonnet_daemons.cli import checking
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
-from anonnet_daemons.config import Kind
-from anonnet_daemons.owner import Owner
+from anonnet_daemons.config import KEY_BYTES, Kind
+from anonnet_daemons.owner import Failed, Owner
 
 
 @click.group()
@@ -38,6 +39,33 @@ def run(trust_clock: bool, http: tuple[str, int] | None, data: Path) -> None:
     from anonnet_daemons.log import run as run_log
 
     run_daemon(partial(run_log, data.absolute(), trust_clock=trust_clock, http=http))
+
+
+@verb(log, example="anonnet log admit 8f1c...e2")
+@click.argument("merchant")
+@data_option(Kind.LOG)
+def admit(merchant: str, data: Path) -> Found:
+    """Record the sales of MERCHANT, a signing key in hex, who does not stand in the network file.
+
+    Those of the network file are admitted without this.
+    """
+
+    async def work(owner: Owner) -> Found:
+        await owner.ask(Admit(merchant=key_in_hex(merchant)), Started)
+        return Found({"merchant": merchant}, [f"The sales of {merchant} are recorded."])
+
+    return with_owner(data, Kind.LOG, work)
+
+
+def key_in_hex(text: str) -> bytes:
+    """Raises Failed."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise Failed(f"{text} is not a key of {2 * KEY_BYTES} hex digits: check it")
+    return key
 
 
 @verb(log, example="anonnet log entries --from 100 --most 20")
