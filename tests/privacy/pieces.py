@@ -107,7 +107,7 @@ def values_in(value: Any) -> Iterator[bytes]:
             yield from values_in(each)
     elif isinstance(value, Record):
         yield from names_of(value)
-        for name, _ in type(value).layout:
+        for name in type(value).layout.names:
             yield from values_in(getattr(value, name))
 
 
