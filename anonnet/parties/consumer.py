@@ -18,7 +18,7 @@ from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
 from anonnet.parties.ordering import Ordering
-from anonnet.parties.purse import Purse
+from anonnet.parties.purse import AS_EVER, Habits, Purse
 from anonnet.parties.recovery import Recovery
 from anonnet.parties.resting import Resting
 from anonnet.parties.settling import Settling
@@ -37,7 +37,8 @@ from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
-from anonnet.store.wallet import Bought, Held, WalletStore
+from anonnet.store.tokens import LOCKED, RELEASING, SPENT, Held
+from anonnet.store.wallet import Bought, WalletStore
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 
@@ -71,11 +72,13 @@ class Opened:
 class Consumer(Party):
     """C. Holds the purse, which makes tokens from the wallet's seed, and the parties of her network."""
 
-    def __init__(self, network: Network, seed: bytes, brands: Iterable[Brand], dwell: int = 0) -> None:
+    def __init__(
+        self, network: Network, seed: bytes, brands: Iterable[Brand], dwell: int = 0, habits: Habits = AS_EVER
+    ) -> None:
         """`dwell`: how many seconds her tokens rest at least."""
         self.parties = network
         self.logs = network.logs
-        self.purse = Purse(network.name, seed, brands)
+        self.purse = Purse(network.name, seed, brands, habits)
         self.resting = Resting(self.purse, dwell)
         self.tokens = Tokens(network, self.purse, self.resting)
         recovery = Recovery(self.purse, self.tokens)
@@ -173,7 +176,7 @@ class Consumer(Party):
         else:
             signed = self.purse.authorization_q(wish.bank, transaction, chosen)
             turn.store.errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
-        turn.store.bind(chosen, wallet.LOCKED, bought.id)
+        turn.store.tokens.bind(chosen, LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
 
     @on(Noted, by=From.ERRAND, to=(GoodsQ,))  # CD2
@@ -194,8 +197,9 @@ class Consumer(Party):
         promise = AuthorizationB.answering(q, bought.terms.contract.currency, asked.body.ticket)
         if asked.signer != bought.buy.bank or asked.body != promise:
             raise Malformed("authorization_b does not answer this authorization_q")
+        self.tokens.renew_rests(turn, bought.id)
         if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):  # the commit was here first: she has paid
-            turn.store.settle(bought.id, wallet.SPENT)
+            turn.store.tokens.settle(bought.id, SPENT)
             return done(turn, asked)
         if bought.state == wallet.AUTHORIZING:
             turn.store.keep_authorization_b(bought.id, asked.signed)
@@ -246,7 +250,7 @@ class Consumer(Party):
         turn.store.move(bought.id, wallet.COMMITTED)
         turn.store.errands.end_all(bought.id)
         if bought.state == wallet.AUTHORIZED:
-            turn.store.settle(bought.id, wallet.SPENT)
+            turn.store.tokens.settle(bought.id, SPENT)
         else:  # whether it was her P2 that paid, the bank still has to say
             assert bought.authorization_q is not None
             turn.store.errands.add(bought.buy.bank, bought.authorization_q, subject=bought.id, due=turn.now)
@@ -269,7 +273,7 @@ class Consumer(Party):
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, abort)
             turn.store.move(bought.id, wallet.ABORTED)
-            turn.store.settle(bought.id, wallet.RELEASING)
+            turn.store.tokens.settle(bought.id, RELEASING)
             turn.store.errands.end_all(bought.id)
             turn.store.errands.add(bought.buy.bank, abort, subject=bought.id, due=turn.now)
 
@@ -290,9 +294,7 @@ class Consumer(Party):
         return self._released(turn, asked) if asked.body.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
 
     def _released(self, turn: WalletTurn, asked: Asked[Any]) -> Answer:
-        """The tokens are free. The bank has seen them with a sale, so they are exchanged for others."""
-        released = turn.store.release(answered(asked).subject)
-        self.tokens.renew(turn, released)
+        self.tokens.release(turn, answered(asked).subject)
         return done(turn, asked)
 
     @on(Refusal, by=From.ERRAND, to=(Order,))
@@ -320,9 +322,8 @@ class Consumer(Party):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
         else:
             return later(turn, asked, 1)  # money waits for this answer
-        for held in turn.store.bound_to(bought.id):
-            if held.state == wallet.LOCKED:
-                turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
+        turn.store.tokens.let_go(bought.id, spent)
+        self.tokens.renew_rests(turn, bought.id)
         if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):
             return done(turn, asked)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):

@@ -19,13 +19,14 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Discard, Started
 from anonnet.protocol.transaction import expired
 from anonnet.store import wallet
+from anonnet.store.tokens import EXCHANGED, SPENT, VOID
 from anonnet.store.wallet import WalletStore
 
 WalletTurn = Turn[WalletStore]
 
 OVER = wallet.DONE, wallet.ABORTED, wallet.REFUSED
 """Purchases that may be discarded. Of one that is disputed, the papers are her evidence."""
-USED_UP = wallet.SPENT, wallet.EXCHANGED, wallet.VOID
+USED_UP = SPENT, EXCHANGED, VOID
 """Tokens that go with their brand. Free ones stay, so that their owner sees what she has lost."""
 
 
@@ -84,5 +85,5 @@ class Discarding:
             return
         if self._purse.brands[newer].ends <= brand.ends:
             return
-        for held in turn.store.free_tokens([brand.id])[:RENEW_MAX]:
+        for held in turn.store.tokens.free([brand.id])[:RENEW_MAX]:
             self._tokens.renew(turn, [held], wait=moment(entropy + held.id, RESTORE_SPREAD_SECONDS))

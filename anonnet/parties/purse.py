@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.limits import PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.coins import exact_payment
+from anonnet.protocol.coins import exact_payment, to_break
 from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.goods import GoodsQ
 from anonnet.protocol.local import Holding
@@ -22,15 +23,28 @@ from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.recovery import Place
-from anonnet.store.wallet import Held
+from anonnet.store.tokens import Held
 from anonnet.wire.signed import Signed, Signer
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a wallet pays, where its owner may choose: fewer requests, or less that the bank can link."""
+
+    in_parts: bool = False
+    """Pay with a part of a token where no tokens are worth the price exactly, instead of exchanging it first. The bank
+    then sees the sale and the exchange of what remains as the doings of one token."""
+
+
+AS_EVER = Habits()
 
 
 class Purse:
     """A seed, and the brands whose tokens are accepted."""
 
-    def __init__(self, network: str, seed: bytes, brands: Iterable[Brand]) -> None:
+    def __init__(self, network: str, seed: bytes, brands: Iterable[Brand], habits: Habits = AS_EVER) -> None:
         self.network = network
+        self.habits = habits
         self.brands = {brand.id: brand for brand in brands}
         self._seed = seed
 
@@ -87,20 +101,28 @@ class Purse:
         order = ExchangeQ(bank=bank, payments=self._payments(given), wanted=tuple(wanted), until=until)
         return self._keys(given).sign(order)
 
-    def worth(self, held: Held) -> int:
-        """The denomination of a token."""
-        return self.brands[held.brand].denomination
+    def is_whole(self, held: Held) -> bool:
+        """True if this part is all of its token."""
+        return held.amount == self.brands[held.brand].denomination
 
     def choose(self, free: Sequence[Held], price: int) -> list[Held] | None:
-        """Tokens that pay this price exactly, or None."""
-        payment = exact_payment(price, Counter(self.worth(held) for held in free))
+        """Tokens that pay this price exactly, or None. If the owner pays in parts, the last one may be a part of what
+        is free: what the others lack."""
+        available, lacking = Counter(held.amount for held in free), 0
+        payment = exact_payment(price, available)
+        if payment is None and self.habits.in_parts and (broken := to_break(price, available)):
+            amount, lacking = broken
+            payment = Counter(exact_payment(price - lacking, available)) + Counter([amount])
         if payment is None or sum(payment.values()) > PAYMENTS_MAX:
             return None
         chosen = []
         for held in free:
-            if payment.get(self.worth(held), 0):
-                payment[self.worth(held)] -= 1
+            if payment.get(held.amount, 0):
+                payment[held.amount] -= 1
                 chosen.append(held)
+        if lacking:
+            last = max(at for at, held in enumerate(chosen) if held.amount == amount)
+            chosen[last] = replace(chosen[last], amount=lacking)
         return chosen
 
     def authorization_q(
@@ -120,19 +142,30 @@ class Purse:
         return self.secrets(held.brand, held.lane, held.position).key
 
     def _keys(self, tokens: Sequence[Held]) -> Signer:
-        return Signer(self.network, *map(self._key, tokens))
+        """Signs with every distinct q."""
+        distinct = {key.public: key for key in map(self._key, tokens)}
+        return Signer(self.network, *distinct.values())
 
     def _payments(self, tokens: Sequence[Held]) -> tuple[Payment, ...]:
-        return tuple(sorted((self._payment(held) for held in tokens), key=lambda payment: payment.token.id))
+        """One payment for each token, whatever parts of it go into it."""
+        amounts: Counter[bytes] = Counter()
+        for held in tokens:
+            amounts[held.id] += held.amount
+        by_id = {held.id: self._token(held) for held in tokens}
+        return tuple(Payment(token=by_id[id], amount=amounts[id]) for id in sorted(by_id))
 
-    def _payment(self, held: Held) -> Payment:
+    def _token(self, held: Held) -> Token:
         assert held.signature is not None, "a token is complete before it is spent"
-        token = Token(brand=held.brand, public_key=self._key(held).public, signature=held.signature)
-        return Payment(token=token, amount=self.worth(held))
+        return Token(brand=held.brand, public_key=self._key(held).public, signature=held.signature)
 
-    def holding(self, brand_id: bytes, state: str, count: int) -> Holding:
-        """One line of what the owner is shown."""
-        brand = self.brands[brand_id]
-        return Holding(
-            bank=brand.bank, currency=brand.currency, denomination=brand.denomination, state=state, count=count
+    def holdings(self, rows: Iterable[tuple[bytes, str, int, int]]) -> tuple[Holding, ...]:
+        """What the owner is shown: whole tokens by their denomination, parts of others by the unit."""
+        counts: Counter[tuple[Brand, int, str]] = Counter()
+        for brand_id, state, amount, count in rows:
+            if brand := self.brands.get(brand_id):
+                whole = amount == brand.denomination
+                counts[brand, amount if whole else 1, state] += count if whole else count * amount
+        return tuple(
+            Holding(bank=brand.bank, currency=brand.currency, denomination=each, state=state, count=count)
+            for (brand, each, state), count in counts.items()
         )

@@ -25,8 +25,8 @@ from anonnet.protocol.recovery import Restore, Used, UsedOf, used_name
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.seed import Lane
 from anonnet.protocol.withdrawal import WithdrawB
-from anonnet.store import wallet
 from anonnet.store.recovery import Place, Scan
+from anonnet.store.tokens import EXCHANGING, FREE, RESTORED, SPENT
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import Message
 
@@ -63,7 +63,7 @@ class Recovery:
         return Answer(Started(subject=bank))
 
     def _make_haste(self, turn: WalletTurn, brands: list[bytes]) -> None:
-        exchanges = {held.bound for held in turn.store.in_state(wallet.EXCHANGING, brands) if held.bound}
+        exchanges = {held.bound for held in turn.store.tokens.in_state(EXCHANGING, brands) if held.bound}
         for hash in (*turn.store.recovery.questions(brands), *sorted(exchanges)):
             turn.store.errands.postpone(hash, turn.now)
         for brand in brands:
@@ -93,7 +93,7 @@ class Recovery:
     def recovery_of(self, turn: WalletTurn, asked: Asked[RecoveryOf]) -> Answer:
         brands = self._purse.brands_at(asked.body.bank)
         far = turn.store.recovery.progress(brands)
-        exchanging = len(turn.store.in_state(wallet.EXCHANGING, brands))
+        exchanging = len(turn.store.tokens.in_state(EXCHANGING, brands))
         counts = {"places": far.places, "answered": far.answered, "found": far.found, "comparing": far.comparing}
         return Answer(local.Recovery(**counts, exchanging=exchanging))
 
@@ -122,7 +122,8 @@ class Recovery:
         place = turn.store.recovery.asked(hash)
         assert place is not None, "a place is asked for as long as its errand stands"
         secrets = self._purse.secrets(*place)
-        turn.store.restore(place, secrets.id, secrets.token(asked.body.signatures[0]).signature, hash)
+        signature, worth = secrets.token(asked.body.signatures[0]).signature, secrets.brand.denomination
+        turn.store.tokens.restore(place, secrets.id, worth, signature, hash)
         turn.store.recovery.found(place)
         return self._found_out(turn, asked, place)
 
@@ -138,7 +139,7 @@ class Recovery:
         """Go on with the scan; when all lanes at this bank have ended, ask it for what is used."""
         recovery, brands = turn.store.recovery, self._purse.brands_at(self._purse.brands[place[0]].bank)
         recovery.answered(answered(asked).hash)
-        for held in turn.store.at(place):
+        for held in turn.store.tokens.at(place):
             self._tokens.recalled(turn, held.source)
         scanning = self._scans(turn, brands)
         for scan in scanning:
@@ -160,10 +161,10 @@ class Recovery:
         assert isinstance(page, UsedOf)
         asked.body.check_after(page)
         names = set(asked.body.names)
-        for state in (wallet.RESTORED, wallet.FREE):
-            for held in turn.store.in_state(state, [page.brand]):
+        for state in (RESTORED, FREE):
+            for held in turn.store.tokens.in_state(state, [page.brand]):
                 if used_name(held.id) in names:
-                    turn.store.move_token(held.id, wallet.SPENT)
+                    turn.store.tokens.move(held, SPENT)
         if asked.body.more:
             self._ask_used(turn, page.brand, max(names))
         else:
@@ -173,8 +174,8 @@ class Recovery:
     def _exchange_rest(self, turn: WalletTurn, brand: bytes, entropy: bytes) -> None:
         """One by one: tokens exchanged together are known to belong together."""
         spreads = dict(turn.store.recovery.comparing())
-        for held in turn.store.in_state(wallet.RESTORED, [brand]):
-            turn.store.move_token(held.id, wallet.FREE)
+        for held in turn.store.tokens.in_state(RESTORED, [brand]):
+            turn.store.tokens.move(held, FREE)
             self._tokens.renew(turn, [held], wait=moment(entropy + held.id, spreads.get(brand, 0)))
         turn.store.recovery.compared(brand)
 

@@ -17,7 +17,8 @@ from anonnet.parties.purse import Purse
 from anonnet.parties.turn import Turn
 from anonnet.protocol.local import Buy
 from anonnet.store.resting import Rest
-from anonnet.store.wallet import Bought, Held, WalletStore
+from anonnet.store.tokens import Held
+from anonnet.store.wallet import Bought, WalletStore
 
 WalletTurn = Turn[WalletStore]
 
@@ -43,7 +44,7 @@ class Resting:
         too soon after the expiration."""
         rested = SECONDS_MAX if turn.store.resting.hurried(bought.id) else turn.now
         ids = self._purse.brands_of(bought.buy.bank, bought.buy.currency)
-        return turn.store.free_tokens(
+        return turn.store.tokens.free(
             [each for each in ids if self._purse.brands[each].pays_until >= expiration], rested=rested
         )
 
@@ -64,9 +65,9 @@ class Resting:
     def _waits_until(self, turn: WalletTurn, wish: Buy) -> int:
         """From when on the tokens that are free pay so much; 0 where they do now, and where they never will."""
         moments: list[tuple[int, int]] = []
-        for held in turn.store.free_tokens(self._purse.brands_of(wish.bank, wish.currency)):
+        for held in turn.store.tokens.free(self._purse.brands_of(wish.bank, wish.currency)):
             rest = turn.store.resting.of(held.id)
-            moments.append((rest.until if rest else 0, self._purse.worth(held)))
+            moments.append((rest.until if rest else 0, held.amount))
         moments.sort()
         sums = accumulate(worth for _, worth in moments)
         until = next((until for (until, _), paid in zip(moments, sums, strict=True) if paid >= wish.price_max), 0)

@@ -36,7 +36,8 @@ from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store import wallet
 from anonnet.store.recovery import Place
-from anonnet.store.wallet import Bought, Held, WalletStore
+from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, RESTORED, VOID, Held
+from anonnet.store.wallet import Bought, WalletStore
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 
@@ -93,7 +94,7 @@ class Tokens:
         return Answer(Started(subject=subject))
 
     def _withdraw(self, turn: WalletTurn, brand: bytes, count: int) -> bytes:
-        places = turn.store.advance(brand, Lane.WITHDRAWAL, count)
+        places = turn.store.tokens.advance(brand, Lane.WITHDRAWAL, count)
         until = turn.now + WITHDRAW_PATIENCE_SECONDS
         order = self._purse.withdraw_c(brand, places, until)
         self._expect(turn, order, Lane.WITHDRAWAL, {brand: places})
@@ -104,24 +105,24 @@ class Tokens:
     def _expect(self, turn: WalletTurn, order: Signed, lane: Lane, places: Mapping[bytes, Sequence[int]]) -> None:
         for brand, positions in places.items():
             for position in positions:
-                token = self._purse.secrets(brand, lane, position).id
-                turn.store.expect(brand, lane, position, token, order.hash)
+                token, worth = self._purse.secrets(brand, lane, position).id, self._purse.brands[brand].denomination
+                turn.store.tokens.expect((brand, lane, position), token, worth, order.hash)
 
     @on(WithdrawB, by=From.ERRAND, to=(WithdrawC,))  # W2
     def withdraw_b(self, turn: WalletTurn, asked: Asked[WithdrawB]) -> Answer:
         """Unblind: "C has Q*"."""
         hash = answered(asked).hash
-        self._resting.withdrawn(turn, turn.store.expected(hash), asked.entropy)
+        self._resting.withdrawn(turn, turn.store.tokens.expected(hash), asked.entropy)
         self._keep(turn, hash, asked.body.signatures)
         return done(turn, asked)
 
     def _keep(self, turn: WalletTurn, source: bytes, signatures: Sequence[bytes]) -> None:
-        expected = turn.store.expected(source)
+        expected = turn.store.tokens.expected(source)
         if len(expected) != len(signatures):
             raise Malformed("another number of signatures than was asked for")
         for held, signature in zip(expected, signatures, strict=True):
             token = self._purse.secrets(held.brand, held.lane, held.position).token(signature)
-            turn.store.keep(held.id, token.signature)
+            turn.store.tokens.keep(held, token.signature)
 
     @on(Refusal, by=From.ERRAND, to=(WithdrawC,))
     def withdrawal_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
@@ -130,7 +131,7 @@ class Tokens:
         assert isinstance(order, WithdrawC)
         if asked.body.why != Why.EXPIRED or not expired(order.until, turn.now):
             return later(turn, asked, RETRY_SECONDS_MAX)
-        turn.store.give_up(answered(asked).hash)
+        turn.store.tokens.give_up(answered(asked).hash)
         return done(turn, asked)
 
     # Exchange.
@@ -138,7 +139,7 @@ class Tokens:
     def change(self, turn: WalletTurn, bought: Bought, free: Sequence[Held]) -> bool:
         """Begin the exchange of one token so that the price can be paid exactly; False if nothing helps."""
         wish, price = bought.buy, bought.terms.contract.price
-        broken = to_break(price, Counter(self._purse.worth(held) for held in free))
+        broken = to_break(price, Counter(held.amount for held in free))
         if broken is None:
             return False
         denomination, missing = broken
@@ -148,19 +149,33 @@ class Tokens:
             counts.update(denominations_for(part, open_brands) or {})
         if sum(each * count for each, count in counts.items()) != denomination:
             return False
-        held = next(held for held in free if self._purse.worth(held) == denomination)
+        held = next(held for held in free if held.amount == denomination)
         wanted = {open_brands[each]: count for each, count in counts.items()}
         return self._exchange_for(turn, [held], wanted, subject=bought.id)
 
     def renew(self, turn: WalletTurn, seen: Sequence[Held], *, wait: int = 0) -> None:
-        """Exchange free tokens that belong together in the bank's eyes for others of the same denominations."""
+        """Exchange what is free and belongs together in the bank's eyes for tokens of the same amounts."""
         for start in range(0, len(seen), BLINDED_MAX):
             batch = seen[start : start + BLINDED_MAX]
-            brands = [self._purse.brands[held.brand] for held in batch]
-            open_brands = self._purse.open_brands(brands[0].bank, brands[0].currency, turn.now)
-            counts = Counter(open_brands.get(brand.denomination, b"") for brand in brands)
-            if b"" not in counts:
+            brand = self._purse.brands[batch[0].brand]
+            open_brands = self._purse.open_brands(brand.bank, brand.currency, turn.now)
+            counts: Counter[bytes] = Counter()
+            for made in (denominations_for(held.amount, open_brands) for held in batch):
+                counts.update({open_brands[each]: count for each, count in (made or {}).items()})
+            worth = sum(self._purse.brands[brand].denomination * count for brand, count in counts.items())
+            if worth == sum(held.amount for held in batch) and counts.total() <= BLINDED_MAX:
                 self._exchange_for(turn, batch, counts, wait=wait)
+
+    def renew_rests(self, turn: WalletTurn, bound: bytes) -> None:
+        """What is left of tokens that have paid in part: the bank has seen them."""
+        self.renew(turn, [held for held in turn.store.tokens.rests(bound) if not self._purse.is_whole(held)])
+
+    def release(self, turn: WalletTurn, purchase: bytes) -> None:
+        """The sale has failed, and the bank knows: what it held is free. The bank has seen it with a sale, so it is
+        exchanged for others."""
+        released = turn.store.tokens.release(purchase)
+        self.renew(turn, [held for held in released if self._purse.is_whole(held)])
+        self.renew_rests(turn, purchase)
 
     def _exchange_for(
         self,
@@ -174,7 +189,7 @@ class Tokens:
         """Begin an exchange for so many tokens of each brand; False if too many of one are awaited already."""
         if any(turn.store.lanes.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
             return False
-        places = {brand: turn.store.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
+        places = {brand: turn.store.tokens.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
         self._exchange(turn, given, places, subject=subject, wait=wait)
         return True
 
@@ -191,15 +206,15 @@ class Tokens:
         bank = self._purse.brands[given[0].brand].bank
         order = self._purse.exchange_q(bank, given, places, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
         self._expect(turn, order, Lane.EXCHANGE, places)
-        turn.store.bind(given, wallet.EXCHANGING, order.hash)
+        turn.store.tokens.bind(given, EXCHANGING, order.hash)
         turn.store.errands.add(bank, order, subject=subject or order.hash, due=turn.now + wait)
 
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
         hash = answered(asked).hash
-        self._resting.exchanged(turn, turn.store.bound_to(hash), turn.store.expected(hash))
+        self._resting.exchanged(turn, turn.store.tokens.bound_to(hash), turn.store.tokens.expected(hash))
         self._keep(turn, hash, asked.body.signatures)
-        turn.store.move_tokens(hash, wallet.EXCHANGED)
+        turn.store.tokens.move_all(hash, EXCHANGED)
         return self._resume(turn, asked)
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
@@ -213,19 +228,17 @@ class Tokens:
             return self._recall(turn, asked)
         if not spent and not over:
             return later(turn, asked, _seconds_locked(asked.body, turn.now))
-        given = turn.store.bound_to(hash)
-        for held in given:
-            turn.store.move_token(held.id, wallet.SPENT if held.id in spent else wallet.FREE)
-        turn.store.give_up(hash)
+        turn.store.tokens.let_go(hash, spent)
+        turn.store.tokens.give_up(hash)
         if spent:
-            self.renew(turn, [held for held in given if held.id not in spent])
+            self.renew(turn, [held for held in turn.store.tokens.bound_to(hash) if held.state == FREE])
         return self._resume(turn, asked)
 
     def _recall(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Another copy of this wallet has taken some of these places: ask which, while the tokens given stay bound."""
         hash = answered(asked).hash
-        turn.store.give_up(hash)
-        for held in turn.store.expected(hash):
+        turn.store.tokens.give_up(hash)
+        for held in turn.store.tokens.expected(hash):
             self.ask_for(turn, held.place, due=turn.now)
         return done(turn, asked)
 
@@ -237,23 +250,23 @@ class Tokens:
     def recalled(self, turn: WalletTurn, source: bytes) -> None:
         """When all places of a refused exchange have been asked for: what stands there is this wallet's too, and the
         exchange is done at the others, and at new ones in place of those taken."""
-        given = [held for held in turn.store.bound_to(source) if held.state == wallet.EXCHANGING]
-        expected = turn.store.expected(source)
+        given = [held for held in turn.store.tokens.bound_to(source) if held.state == EXCHANGING]
+        expected = turn.store.tokens.expected(source)
         if not given or turn.store.errands.get(source) or any(map(turn.store.recovery.waits_for, places_of(expected))):
             return
         for held in given:
-            turn.store.move_token(held.id, wallet.FREE)
-        taken = Counter(held.brand for held in expected if held.state != wallet.VOID)
+            turn.store.tokens.move(held, FREE)
+        taken = Counter(held.brand for held in expected if held.state != VOID)
         brands = self._purse.brands_at(self._purse.brands[given[0].brand].bank)
         if not turn.store.recovery.under_way(brands):  # else they are compared first, like all others
             for held in expected:
-                if held.state == wallet.RESTORED:
-                    turn.store.move_token(held.id, wallet.FREE)
+                if held.state == RESTORED:
+                    turn.store.tokens.move(held, FREE)
         places: dict[bytes, list[int]] = {brand: [] for brand in sorted({held.brand for held in expected})}
         for held in expected:
-            places[held.brand] += [held.position] if held.state == wallet.VOID else []
+            places[held.brand] += [held.position] if held.state == VOID else []
         if all(turn.store.lanes.room(brand, Lane.EXCHANGE) >= count for brand, count in taken.items()):
-            places = {b: sorted(at + turn.store.advance(b, Lane.EXCHANGE, taken[b])) for b, at in places.items()}
+            places = {b: sorted(at + turn.store.tokens.advance(b, Lane.EXCHANGE, taken[b])) for b, at in places.items()}
             self._exchange(turn, given, places, wait=0 if taken else RETRY_SECONDS_MAX)
 
     def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:
@@ -266,19 +279,20 @@ class Tokens:
 
     def proven_spent(
         self, refusal: Refusal, payments: tuple[Payment, ...], sale: Transaction | None = None
-    ) -> set[bytes]:
+    ) -> dict[bytes, int]:
         """The tokens among `payments` of which so much is used for good, by the evidence and otherwise than in `sale`,
-        that less remains than is asked for. Raises Malformed.
+        that less remains than is asked for; and how much. Raises Malformed.
 
         One that is locked elsewhere, and no more, may still come free: that is "not now".
         """
         used = used_by(self._network.name, self._network.logs, refusal.evidence)
-        spent = set()
+        left = {}
         for payment in payments:
             taken = sum(amount for user, amount in used.get(payment.token.id, {}).items() if user != sale)
-            if payment.amount > self._purse.brands[payment.token.brand].denomination - taken:
-                spent.add(payment.token.id)
-        return spent
+            remaining = self._purse.brands[payment.token.brand].denomination - taken
+            if payment.amount > remaining:
+                left[payment.token.id] = max(0, remaining)
+        return left
 
     # What the owner asks.
 
@@ -289,10 +303,8 @@ class Tokens:
         return Answer(
             Wallet(
                 accounts=tuple(Account(bank=bank, key=self._purse.account(bank).public) for bank in banks),
-                holdings=tuple(
-                    self._purse.holding(*row) for row in turn.store.holdings() if row[0] in self._purse.brands
-                ),
-                withdrawals=turn.store.withdrawals(),
+                holdings=self._purse.holdings(turn.store.tokens.holdings()),
+                withdrawals=turn.store.tokens.withdrawals(),
                 purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
             )
         )

@@ -69,11 +69,11 @@ class Resting:
         return Rest(*row) if row else None
 
     def lots(self, now: int) -> list[Lot]:
-        """All tokens."""
+        """All tokens, each by its first part."""
         rows = self._db.all(
             "select brand, lane, state, count(*), sum(coalesce(until, 0) > ?), coalesce(max(came), 0),"
             " coalesce(max(until), 0) from token left join rest on rest.token = token.id"
-            " group by brand, lane, state order by brand, lane, state",
+            " where part = 0 group by brand, lane, state order by brand, lane, state",
             now,
         )
         return [Lot(brand, Lane(lane), *rest) for brand, lane, *rest in rows]

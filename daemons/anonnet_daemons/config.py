@@ -17,6 +17,7 @@ from anonnet.crypto.blind import SecretKey
 from anonnet.crypto.keys import SEED_BYTES, SigningKey, is_sound
 from anonnet.errors import BadStart, Malformed
 from anonnet.limits import BRANDS_MAX, NAME_MAX, POLICY_BYTES_MAX
+from anonnet.parties.purse import AS_EVER, Habits
 from anonnet.protocol.brand import Brand, BrandOffer, accepted
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
@@ -42,6 +43,13 @@ class Kind(enum.StrEnum):
     MIRROR = "mirror"
     RELAY = "relay"
     CONSUMER = "consumer"
+
+
+class Pays(enum.StrEnum):
+    """How a wallet pays where no tokens are worth the price exactly."""
+
+    EXACTLY = "exactly"  # one is exchanged first
+    IN_PARTS = "in parts"  # with a part of one; the rest is exchanged afterwards
 
 
 class Table:
@@ -225,6 +233,8 @@ class Setup:
     bind: str
     relay: str
     """The relay that a consumer dials through; empty for everyone else."""
+    habits: Habits = AS_EVER
+    """How a consumer pays."""
 
     def network(self) -> Network:
         """The network that this party is of, with the brands that it knows beside those of the network file: a bank its
@@ -316,9 +326,16 @@ def read_setup(folder: Path, expected: Kind) -> Setup:
         network_path=folder / table.text("network", 1024),
         bind=table.text("bind"),
         relay=table.text("relay") if kind is Kind.CONSUMER else "",
+        habits=_habits(table) if kind is Kind.CONSUMER else AS_EVER,
     )
     table.done()
     return setup
+
+
+def _habits(table: Table) -> Habits:
+    """Optional: `"pays": "in parts"`. The bank then sees the sale and the exchange of what remains as the doings of one
+    token."""
+    return Habits(in_parts=table.has("pays") and table.word("pays", Pays) == Pays.IN_PARTS)
 
 
 def party_json(kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}") -> bytes:

@@ -45,7 +45,7 @@ async def run(path: Path, passphrase: Passphrase, *, direct: bool = False, dwell
     setup = read_setup(path, Kind.CONSUMER)
     network = setup.network()
     dialer: Dialer = Direct(network, setup.bind) if direct else through_relay(setup, network)
-    party = Consumer(network, read_seed(path, passphrase), accepted_brands(network), dwell)
+    party = Consumer(network, read_seed(path, passphrase), accepted_brands(network), dwell, setup.habits)
     with Folder(path) as folder:
         store = WalletStore(str(folder / STORE))
         wake(party, store, Incidents(folder.path, os.urandom))

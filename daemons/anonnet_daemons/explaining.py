@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.protocol.purchase import order_in
 from anonnet.protocol.seed import Lane
-from anonnet.store import wallet
 from anonnet.store.resting import Lot
+from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, LOCKED, RELEASING, SPENT
 from anonnet.store.wallet import Bought, WalletStore
 
 PURCHASES_MAX = 10_000
-CAME = wallet.FREE, wallet.LOCKED, wallet.RELEASING, wallet.EXCHANGING, wallet.EXCHANGED, wallet.SPENT
+CAME = FREE, LOCKED, RELEASING, EXCHANGING, EXCHANGED, SPENT
 """States of tokens that the bank has given."""
-SHOWN = wallet.EXCHANGED, wallet.SPENT
+SHOWN = EXCHANGED, SPENT
 """States of tokens that the bank has seen, each with what it was used for."""
 
 
@@ -73,8 +74,10 @@ class Explained:
         if paid:
             merchants = ", ".join(sorted({self._name(bought.buy.merchant) for bought in paid}))
             yield f"knows of {_so_many(len(paid), 'sale')} to nobody it could name: when, for how much, at {merchants}."
-        if exchanged := [lot for lot in lots if lot.state == wallet.EXCHANGED]:
+        if exchanged := [lot for lot in lots if lot.state == EXCHANGED]:
             yield f"has exchanged {self._counted(exchanged)} for somebody, for change or after a sale that failed."
+        if parts := sum(self._in_part(bought) for bought in paid):
+            yield f"knows of {_so_many(parts, 'sale')} which exchange followed, by the token that paid in part."
         if any(self.brands[brand].bank == bank.key for brand in self.fast):
             yield "has been shown by a recovery in haste that the tokens found then are of one wallet."
         if hurried := sum(bought.id in self.hurried for bought in paid):
@@ -82,10 +85,16 @@ class Explained:
                 f"may guess by the time that {_so_many(hurried, 'purchase')} followed withdrawals of this wallet: "
                 "the tokens need not have rested (wallet buy --now)."
             )
-        if resting := sum(lot.resting for lot in lots if lot.state == wallet.FREE):
+        if resting := sum(lot.resting for lot in lots if lot.state == FREE):
             until = max(lot.until for lot in lots)
             soon = _so_many(resting, "token")
             yield f"could guess by the time where {soon} came from, if spent now; all have rested at {_time(until)}."
+
+    def _in_part(self, bought: Bought) -> bool:
+        """True if a token pays for it that is worth more than what it pays."""
+        worth = {id: brand.denomination for id, brand in self.brands.items()}
+        payments = order_in(bought.authorization_q).payments
+        return any(each.amount < worth.get(each.token.brand, 0) for each in payments)
 
     def _merchant(self, merchant: Peer) -> Iterator[str]:
         orders = Counter(bought.buy.item for bought in self.purchases if bought.buy.merchant == merchant.key)
@@ -124,7 +133,7 @@ class Explained:
     def among(self, brand: Brand, used: int) -> str:
         """How many a token of this brand is hidden among."""
         mine = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state in SHOWN)
-        held = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state == wallet.FREE)
+        held = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state == FREE)
         return (
             f"{brand.denomination} {brand.currency}: {self._name(brand.bank)} lists {_so_many(used, 'token')} as used, "
             f"{mine} of them by this wallet, which holds {held} more. The fewer there are, the easier it is to guess."

@@ -104,7 +104,7 @@ def test_an_exchange_leads_to_no_token(scene: Scene, bank: Path) -> None:
 
 
 def test_what_is_in_no_record_is_not_found(scene: Scene, bank: Path) -> None:
-    held = scene.consumer.store.free_tokens([each.brand.id for each in scene.minted])
+    held = scene.consumer.store.tokens.free([each.brand.id for each in scene.minted])
 
     for digits in (held[0].id.hex(), "zz"):
         ran = CliRunner().invoke(main, ["bank", "warrant", "token", digits, "--data", str(bank)])

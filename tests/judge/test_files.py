@@ -57,7 +57,7 @@ def files(scene: Scene, home: Path, tmp_path: Path) -> dict[str, Path]:
     aborted, done = scene.consumer.store.purchases(most=2)
     number = scene.consumer.store.purchase(done).terms.number.hex()
     paths = {name: tmp_path / name for name in ("papers", "goods", "chunk", "sale", "bank", "token", "failed")}
-    wallet, token = home / "consumer", scene.consumer.store.bound_to(done)[0]
+    wallet, token = home / "consumer", scene.consumer.store.tokens.bound_to(done)[0]
     of_purchase(wallet, done.hex(), paths["papers"], goods=False, chunks=[])
     of_purchase(wallet, done.hex(), paths["goods"], goods=True, chunks=[])
     of_purchase(wallet, done.hex(), paths["chunk"], goods=False, chunks=[2])

@@ -38,6 +38,7 @@ class Planted:
 
 PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
 TWO_SIDED = f"{PAPER}/test_two_sided.py"
+PARTS = "tests/unit/parties/test_parts.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
@@ -183,6 +184,21 @@ TABLE = [
         "32-key-before-the-certificate",
         ("tests/unit/parties/test_quorum.py::test_the_key_is_shown_to_nobody_before_its_pledge_is_certified",),
         "assert not scene.said(AuthorizationM)",
+    ),
+    Planted(
+        "40-remainder-released-twice",
+        (f"{PARTS}::test_what_remains_is_exchanged_while_the_rest_is_locked",),
+        "assert remaining(scene, coin) == 2",
+    ),
+    Planted(
+        "41-amounts-outside-what-is-compared",
+        (f"{PARTS}::test_one_payment_takes_the_same_amounts_when_it_is_asked_again",),
+        "Refusal was expected, not AuthorizationB",
+    ),
+    Planted(
+        "42-token-outside-the-signature",
+        (f"{PARTS}::test_an_exchange_takes_no_token_whose_key_has_not_signed",),
+        "test_an_exchange_takes_no_token_whose_key_has_not_signed",
     ),
     Planted(
         "50-q-in-one-sided-delivery",

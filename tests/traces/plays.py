@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from anonnet.limits import CARRY_SECONDS, SETTLE_SECONDS
+from anonnet.parties.consumer import Consumer
+from anonnet.parties.purse import Habits
 from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import OpenAt, Recover
@@ -311,6 +313,30 @@ def change(folder: Path) -> str:
     stage.buy(item="jingle")
     stage.settle()
     stage.hold()
+    return stage.over()
+
+
+@play
+def paid_in_part(folder: Path) -> str:
+    stage = curtain(folder, "A token that pays in part")
+    stage.sell("jingle", GOODS, price=3)
+    assert isinstance(stage.consumer.party, Consumer)
+    stage.consumer.party.purse.habits = Habits(in_parts=True)
+
+    stage.act("She has 4 and 1, and buys a jingle for 3: the 4 pays it, and what is left of it is exchanged.")
+    stage.buy(item="jingle")
+    stage.settle()
+    stage.hold()
+
+    stage.act("Another one, for which M falls silent: what she has paid comes back, and is exchanged too.")
+    stage.fund(stage.account(stage.consumer), 4)
+    stage.withdraw(4)
+    stage.lost = lambda line: line.kind is AuthorizationM
+    stage.buy(item="jingle")
+    stage.settle()
+    stage.hold("bank", "consumer")
+    stage.wait(LEAD + SETTLE_SECONDS + 1)
+    stage.hold("bank", "consumer")
     return stage.over()
 
 

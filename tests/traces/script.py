@@ -140,8 +140,13 @@ def _exchange_q(cast: Cast, it: ExchangeQ) -> str:
     return f"B, {_tokens(cast, it.payments)} for {' and '.join(wanted)}, until {cast.time(it.until)}"
 
 
+def _amount(cast: Cast, payment: Payment) -> str:
+    worth = cast.worth(payment.token.brand)
+    return str(worth) if payment.amount == worth else f"{payment.amount} of {worth}"
+
+
 def _tokens(cast: Cast, payments: tuple[Payment, ...]) -> str:
-    tokens = [f"{cast.token(each.token.public_key)} ({cast.worth(each.token.brand)})" for each in payments]
+    tokens = [f"{cast.token(each.token.public_key)} ({_amount(cast, each)})" for each in payments]
     return f"tokens {' and '.join(tokens)}"
 
 

@@ -107,6 +107,14 @@ class Stranger:
         )
 
 
+MODES = (
+    "same tokens, other expiration",
+    "same tokens, other number",
+    "same tokens, other amounts",
+    "same transaction",
+)
+
+
 class Greedy:
     """A consumer whose wallet is honest while she herself signs a second P2 beside each that it sends."""
 
@@ -130,16 +138,19 @@ class Greedy:
     def _double(self, q: AuthorizationQ) -> None:
         store, transaction = self.world.nodes[self.name].store, q.transaction
         bought = store.by_outcome_key(transaction.outcome_key)
-        chosen = store.bound_to(bought.id)
+        chosen = store.tokens.bound_to(bought.id)
         receiver_key = q.receiver_key
-        mode = self.chance.choice(["same tokens, other expiration", "same tokens, other number", "same transaction"])
+        mode = self.chance.choice(MODES)
         if mode == "same tokens, other expiration":
             transaction = replace(transaction, expiration=transaction.expiration + self.chance.choice([-2, -1, 1, 5]))
         elif mode == "same tokens, other number":
             transaction = replace(transaction, number=self.chance.choice(self._terms).number)
+        elif mode == "same tokens, other amounts":
+            last = max(chosen, key=lambda held: held.amount)
+            chosen = [replace(held, amount=max(1, held.amount - (held is last))) for held in chosen]
         else:
             purse = self.world.nodes[self.name].party.purse
-            free = store.free_tokens(purse.brands_of(q.bank, bought.buy.currency))
+            free = store.tokens.free(purse.brands_of(q.bank, bought.buy.currency))
             other = purse.choose(free, bought.terms.contract.price)
             chosen, receiver_key = (other, b"") if other else (chosen, receiver_key)
         self._answered.add(transaction)

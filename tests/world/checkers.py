@@ -231,26 +231,21 @@ def exchanges(tape: Tape) -> dict[bytes, tuple[ExchangeQ, float]]:
     return found
 
 
-def tokens_are_promised_once(tape: Tape) -> Complaints:
-    """A token is promised again only after the log has aborted the transaction that it was promised to; never after it
-    was exchanged."""
+def no_token_is_used_beyond_its_worth(tape: Tape, denominations: dict[bytes, int]) -> Complaints:
+    """What sales that are open or have committed, and exchanges, take of a token is never more than it is worth. What a
+    sale has taken comes free when the log has aborted it."""
     aborts = {transaction: papers[0].time for transaction, papers in tape.aborts().items()}
-    commits = tape.commits()
-    held: dict[bytes, Transaction] = {}
-    for transaction, (order, time) in sorted(accepted_orders(tape).items(), key=lambda each: each[1][1]):
+    taken: dict[bytes, list[tuple[float, float, int]]] = defaultdict(list)
+    worth: dict[bytes, int] = {}
+    uses = [(order, time, aborts.get(each, float("inf"))) for each, (order, time) in accepted_orders(tape).items()]
+    for order, time, until in [*uses, *((each, time, float("inf")) for each, time in exchanges(tape).values())]:
         for payment in order.payments:
-            before = held.get(payment.token.id)
-            if before is not None and before in commits and transaction in commits:
-                yield "one token paid for two committed sales"
-            elif before is not None and aborts.get(before, float("inf")) > time:
-                yield "a token was promised again while its first sale was open"
-            held[payment.token.id] = transaction
-    given = Counter(payment.token.id for order, _ in exchanges(tape).values() for payment in order.payments)
-    for token, times in given.items():
-        if times > 1:
-            yield "a token was exchanged twice"
-        if token in held and held[token] not in aborts:
-            yield "a token was exchanged that was promised to a sale"
+            worth[payment.token.id] = denominations[payment.token.brand]
+            taken[payment.token.id].append((time, until, payment.amount))
+    for token, each in taken.items():
+        for now in (time for time, until, _ in each if time < until):
+            if sum(amount for time, until, amount in each if time <= now < until) > worth[token]:
+                yield "a token was promised or given for more than it is worth"
 
 
 def one_more(tape: Tape, denominations: dict[bytes, int]) -> Complaints:

@@ -19,7 +19,8 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.goods import SEALED_BYTES
 from anonnet.store.ledger import ACCOUNT, EXPIRED, LOCKED, TOKENS
-from anonnet.store.wallet import ABORTED, DONE, FREE, REFUSED, SPENT, VOID
+from anonnet.store.tokens import FREE, SPENT, VOID
+from anonnet.store.wallet import ABORTED, DONE, REFUSED
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.stage import CURRENCY, NETWORK, key_of
@@ -73,12 +74,19 @@ def check(world: World) -> Report:
     inspector.pass_retention()
     report.complaints += nothing_is_taken_back(outcomes, inspector.ask_outcomes(transactions))
     report.complaints += all_that_was_said(world, tape.read(world.network.tape))
+    report.faults["paid in part"] += payments_in_part(world, tape)
     report.complaints += forgetting_changes_no_money(world, inspector, tape)
     report.complaints += the_books_are_audited(world)
     states = [bought.state for bought in _sales(world)]
     report.commits, report.aborts = states.count(DONE), states.count(ABORTED)
     report.open_at_once = open_at_once(tape)
     return report
+
+
+def payments_in_part(world: World, tape: Tape) -> int:
+    """How many sales took less of a token than it is worth."""
+    orders = [order for order, _ in checkers.accepted_orders(tape).values()]
+    return sum(any(p.amount < world.denominations[p.token.brand] for p in order.payments) for order in orders)
 
 
 def _sales(world: World) -> Iterator[Any]:
@@ -102,7 +110,7 @@ def all_that_was_said(world: World, tape: Tape) -> Complaints:
     yield from checkers.one_authorization_m(tape)
     yield from checkers.keys_go_to_the_log(tape, logs)
     yield from checkers.no_promise_without_lock(tape)
-    yield from checkers.tokens_are_promised_once(tape)
+    yield from checkers.no_token_is_used_beyond_its_worth(tape, world.denominations)
     yield from checkers.one_more(tape, world.denominations)
     yield from checkers.paid_after_the_goods(tape, HONEST)
     yield from variations.q_is_named_where_it_is_asked_for(tape)
@@ -157,7 +165,7 @@ def nothing_is_stuck(world: World) -> Complaints:
             bought = node.store.purchase(id)
             if bought.state not in END_STATES:
                 yield f"{name} has a purchase that is {bought.state} {bought.detail}"
-        for _, state, count in node.store.holdings():
+        for _, state, _, count in node.store.tokens.holdings():
             if state not in (FREE, SPENT, VOID):  # void: another copy of the wallet took the place first
                 yield f"{name} has {count} tokens that are {state}"
     for name in ("merchant-1", "merchant-2"):
@@ -227,15 +235,15 @@ def wallets_agree(ended: Ended) -> Complaints:
         for transaction in ended.committed:
             bought = world.nodes[name].store.by_outcome_key(transaction.outcome_key)
             for payment in _order(bought).payments if bought else ():
-                spent[payment.token.brand] += 1
+                spent[payment.token.brand] += payment.amount
         shown: Counter[bytes] = Counter()
-        for brand, state, count in world.nodes[name].store.holdings():
-            shown[brand] += count if state in (SPENT, VOID) else 0
+        for brand, state, amount, count in world.nodes[name].store.tokens.holdings():
+            shown[brand] += amount * count if state in (SPENT, VOID) else 0
         if shown != spent:
-            yield f"{name} believes {shown.total()} tokens spent, and {spent.total()} are"
+            yield f"{name} believes {shown.total()} spent, and {spent.total()} are"
     for name in HONEST:
         node = world.nodes[name]
-        held = [each for id in node.store.purchases(most=100) for each in node.store.bound_to(id)]
+        held = [each for id in node.store.purchases(most=100) for each in node.store.tokens.bound_to(id)]
         if {each.id for each in held if each.state == SPENT} - ended.tokens_spent():
             yield f"{name} believes a token spent that is not"
 

@@ -14,6 +14,7 @@ from anonnet.protocol.logbook import Follow, TimeOf
 from anonnet.store import wallet
 from anonnet.store.errands import Errand
 from anonnet.store.ledger import LOCKED
+from anonnet.store.tokens import FREE
 from tests.stage import CURRENCY, NOON, Actor, Stage
 
 LEAD = 60
@@ -83,7 +84,7 @@ def test_tokens_come_back_when_the_log_is_gone(tmp_path: Path, lost: tuple[str, 
         stage.pass_time(LEAD + CLAIM_SECONDS // 2)
 
     assert stage.consumer.store.purchase(purchase).state == wallet.ABORTED
-    assert {state for _, state, _ in stage.consumer.store.holdings()} == {wallet.FREE}
+    assert {state for _, state, _, _ in stage.consumer.store.tokens.holdings()} == {FREE}
     left = stage.consumer.store.errands.due(10**12, most=9)
     assert {type(errand.message) for errand in left} <= {Follow}  # which ends with the first answer
     assert {book: amount for book, _, amount in stage.bank.store.ledger.totals()}.get(LOCKED, 0) == 0

@@ -62,6 +62,8 @@ FAULTS = (
     "greedy: same tokens, other expiration",
     "greedy: same tokens, other number",
     "greedy: same transaction",
+    "greedy: same tokens, other amounts",
+    "paid in part",
     "sold against a receipt",
     "sold sealed",
 )

@@ -27,6 +27,7 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
+from anonnet.parties.purse import Habits
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import Buy, Fund, OpenAt, Sell, Withdraw
 from anonnet.protocol.network import Network as Directory
@@ -121,13 +122,14 @@ class World:
             key = key_of(name).public
             self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key), [bank]), log_store(name))
         for name, owner in CONSUMERS.items():
-            self._add(name, lambda owner=owner: self._consumer(owner), WalletStore())
+            habits = Habits(in_parts=random.Random(f"{name} of {self.seed}").random() < 0.5)
+            self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore())
 
-    def _consumer(self, owner: str) -> Consumer:
+    def _consumer(self, owner: str, habits: Habits) -> Consumer:
         seed = hashlib.sha256(b"seed of " + owner.encode()).digest()
         brands = [each.brand for each in minted()]
-        consumer = Consumer(self.directory, seed, brands)
-        consumer.purse = RememberingPurse(NETWORK, seed, brands)
+        consumer = Consumer(self.directory, seed, brands, habits)
+        consumer.purse = RememberingPurse(NETWORK, seed, brands, habits)
         return consumer
 
     def _add(self, name: str, make: Any, store: Any) -> None:

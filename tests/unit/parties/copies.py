@@ -15,7 +15,7 @@ from anonnet.parties.consumer import Consumer
 from anonnet.protocol.local import Recover
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.database import MEMORY
-from anonnet.store.wallet import Held, WalletStore
+from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.paper.scenes import LEAD, PRICE, Scene
@@ -92,9 +92,6 @@ class Copies(Scene):
                 answered |= {(order.brand, blinded): worth for blinded in order.blinded}
         return sum(answered.values())
 
-    def worth(self, held: Held) -> int:
-        return next(each.brand.denomination for each in self.minted if each.brand.id == held.brand)
-
     def recovered(self, actor: Actor) -> bool:
         """True if this wallet alone holds all live tokens, free, and no other."""
         return self.tokens(actor).get("free", 0) == self.books()["tokens"] == self.live([actor])
@@ -105,6 +102,6 @@ class Copies(Scene):
         free = {
             held.id: worth[held.brand] - self.bank.store.uses.taken(held.id)
             for actor in wallets or self.consumers
-            for held in actor.store.free_tokens(list(worth))
+            for held in actor.store.tokens.free(list(worth))
         }
         return sum(free.values())

@@ -204,13 +204,13 @@ def test_change_that_comes_from_one_bank_does_not_end_what_waits_for_another(mar
 def test_tokens_of_a_failed_sale_are_renewed_at_their_bank(market: Market) -> None:
     market.offer("item", 6, "USD", "second")
     market.lost = lambda line: line.kind is AuthorizationM
-    before = {held.id for held in market.consumer.store.in_state("free", market.consumer.party.purse.brands)}  # type: ignore[attr-defined]
+    before = {held.id for held in market.consumer.store.tokens.in_state("free", market.consumer.party.purse.brands)}  # type: ignore[attr-defined]
 
     market.order("item", 6, "USD", "second")
     market.settle()
     market.to_expiration()
 
-    after = market.consumer.store.in_state("free", list(market.consumer.party.purse.brands))  # type: ignore[attr-defined]
+    after = market.consumer.store.tokens.in_state("free", list(market.consumer.party.purse.brands))  # type: ignore[attr-defined]
     assert market.free() == WITHDRAWN
     assert {line.receiver for line in market.said(ExchangeQ)} == {"second"}
     assert len(before - {held.id for held in after}) == 2, "the tokens that the bank has seen are other ones now"

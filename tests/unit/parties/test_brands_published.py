@@ -142,9 +142,9 @@ def opening(scene: Scene) -> int:
 def withdrawn(scene: Scene, brand: Brand) -> int:
     """How many of one unit's tokens come of this brand, where one is asked for."""
     scene.fund(scene.account(scene.consumer), brand.denomination)
-    before = dict(((id, state), count) for id, state, count in scene.consumer.store.holdings())
+    before = dict(((id, state), count) for id, state, _, count in scene.consumer.store.tokens.holdings())
     scene.withdraw(brand.denomination)
-    after = dict(((id, state), count) for id, state, count in scene.consumer.store.holdings())
+    after = dict(((id, state), count) for id, state, _, count in scene.consumer.store.tokens.holdings())
     return after.get((brand.id, "free"), 0) - before.get((brand.id, "free"), 0)
 
 
@@ -282,7 +282,7 @@ def test_a_wallet_made_from_its_words_also_looks_in_brands_that_it_learns_of_lat
     look(scene)
     scene.pass_time(1)
 
-    held = {id for id, state, _ in scene.consumer.store.holdings() if state == "free"}
+    held = {id for id, state, _, _ in scene.consumer.store.tokens.holdings() if state == "free"}
     assert made.brand.id in held
 
 

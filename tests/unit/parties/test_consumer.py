@@ -232,7 +232,7 @@ def twice(scene: Scene) -> tuple[Errand, Signed, Transaction]:
     stopped(scene, AuthorizationB)
     asked = errand(scene, AuthorizationQ)
     bought = scene.consumer.store.by_outcome_key(transaction_of(scene).outcome_key)
-    purse, held = scene.consumer.party.purse, scene.consumer.store.bound_to(bought.id)
+    purse, held = scene.consumer.party.purse, scene.consumer.store.tokens.bound_to(bought.id)
     order = Hand(scene, "copy").order()[0]
     terms = decode(order.body)
     assert isinstance(terms, GoodsM)

@@ -169,8 +169,8 @@ def test_an_exchange_at_places_that_are_taken_goes_on_at_others(tmp_path: Path) 
     assert scene.purchase(purchase, copy).state == "authorizing"
     orders = [line.body for line in scene.said(ExchangeQ) if line.sender == "copy"]
     assert [order.payments for order in orders[1:]] == [orders[0].payments]  # type: ignore[attr-defined]
-    taken = scene.consumer.store.expected(scene.said(ExchangeQ)[0].said.hash)  # type: ignore[union-attr]
-    both = [(held, shared) for held in taken for shared in copy.store.at(held.place)]
+    taken = scene.consumer.store.tokens.expected(scene.said(ExchangeQ)[0].said.hash)  # type: ignore[union-attr]
+    both = [(held, shared) for held in taken for shared in copy.store.tokens.at(held.place)]
     assert both
     assert all(shared.signature == held.signature for held, shared in both)
     scene.lost = lambda line: False
@@ -187,10 +187,11 @@ def test_tokens_of_an_aborted_sale_are_exchanged_in_spite_of_a_copy(tmp_path: Pa
     scene.lost = lambda line: line.kind is AuthorizationM or (line.kind is ExchangeQ and line.sender == "copy")
     scene.to_expiration()
     brands = [each.brand.id for each in scene.minted]
-    given = {held.id for held in copy.store.in_state("exchanging", brands)}
+    given = {held.id for held in copy.store.tokens.in_state("exchanging", brands)}
     scene.consumer.store.begin()
-    for id in given:  # the old one pays with others
-        scene.consumer.store.move_token(id, "spent")
+    for held in scene.consumer.store.tokens.in_state("free", brands):  # the old one pays with others
+        if held.id in given:
+            scene.consumer.store.tokens.move(held, "spent")
     scene.consumer.store.commit()
     pays(scene, scene.consumer)
     scene.settle()
@@ -200,7 +201,7 @@ def test_tokens_of_an_aborted_sale_are_exchanged_in_spite_of_a_copy(tmp_path: Pa
     scene.rest()
 
     assert len(refusals(scene, Why.BAD_BLINDED)) == 1
-    assert given <= {held.id for held in copy.store.in_state("exchanged", brands)}
+    assert given <= {held.id for held in copy.store.tokens.in_state("exchanged", brands)}
     scene.check()
 
 
@@ -265,10 +266,10 @@ def test_a_sale_that_runs_while_the_wallet_is_restored(tmp_path: Path) -> None:
     heir = scene.from_words()
     scene.settle(500)
     brands = [each.brand.id for each in scene.minted]
-    bound = heir.store.in_state("exchanging", brands)
+    bound = heir.store.tokens.in_state("exchanging", brands)
     scene.rest()
 
-    assert sorted(scene.worth(held) for held in bound) == [1, 4]
+    assert sorted(held.amount for held in bound) == [1, 4]
     scene.check()
     assert scene.tokens(heir) == {"free": 2 * PRICE}
 

@@ -14,10 +14,11 @@ from anonnet.protocol.papers import Papers
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
 from tests.paper.scenes import Coin, Deal, Hand, Scene, exchange_q
 from tests.stage import NETWORK
-from tests.unit.parties.refusing import refused
+from tests.unit.parties.refusing import closed, refused
 
 
 @pytest.fixture
@@ -150,3 +151,14 @@ def test_one_payment_takes_the_same_amounts_when_it_is_asked_again(scene: Scene,
 
     assert scene.books()["locked"] == 2
     assert scene.ask(scene.bank, deal.authorization_q).value == 2  # type: ignore[attr-defined]
+
+
+def test_an_exchange_takes_no_token_whose_key_has_not_signed(scene: Scene, hand: Hand) -> None:
+    """Everything is inside the signature, and every token's key makes one."""
+    mine, other = hand.withdraw(4, 4)
+    body = decode(exchange_q([mine.part(1), other.part(1)], hand.secrets(2)).body)
+    by_one = Signer(NETWORK, mine.secrets.key).sign(body)  # type: ignore[arg-type]
+
+    closed(scene, scene.bank, by_one)
+
+    assert remaining(scene, other) == remaining(scene, mine) == 4

@@ -46,7 +46,7 @@ def wish(scene: Scene, price: int = PRICE) -> Buy:
 def rest_of(scene: Scene) -> list[Rest]:
     """Of the free tokens."""
     store = scene.consumer.store
-    held = store.free_tokens([each.brand.id for each in scene.minted])
+    held = store.tokens.free([each.brand.id for each in scene.minted])
     return [rest for each in held if (rest := store.resting.of(each.id))]
 
 

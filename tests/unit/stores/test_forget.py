@@ -657,7 +657,7 @@ def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Sce
     assert all(len(each.message.payments) == 1 for each in errands)
     assert len({scene.consumer.store.errands.get(each.hash) for each in errands}) == 1  # all are answered
     assert scene.tokens() == {"free": 2 * PRICE}
-    brands = {brand for brand, state, _ in scene.consumer.store.holdings() if state == "free"}
+    brands = {brand for brand, state, _, _ in scene.consumer.store.tokens.holdings() if state == "free"}
     assert not brands & old
 
 
