@@ -53,14 +53,16 @@ class Auditing:
 
     def compare(self, turn: AuditTurn, copy: Copy, wait: int = 0) -> None:
         """Have one question at each other mirror: what is there beyond what I have?"""
-        known = self._logs[copy.log]
+        known, question = self._logs[copy.log], self._question(turn, copy)
         about = known.origin(copy.shard).encode()
-        newest = turn.store.mark(copy.tree, copy.size)
-        cosigned = places(known, newest.cosignatures) if newest else 0
-        question = CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
         for peer in self._peers(known):
             if not turn.store.errands.waits_for(peer, about):
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + wait)
+
+    def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf:
+        newest = turn.store.mark(copy.tree, copy.size)
+        cosigned = places(self._logs[copy.log], newest.cosignatures) if newest else 0
+        return CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
 
     def _peers(self, known: KnownLog) -> list[bytes]:
         return [key for key in known.mirrors if key != self._key.public]
@@ -168,24 +170,24 @@ class Auditing:
         assert isinstance(question, CheckpointOf)
         if (said.log, said.shard) != (question.log, question.shard):
             raise Malformed("checkpoints of another shard than was asked for")
-        copy, wait = turn.store.open_copy(said.log, said.shard), 0
+        copy, ahead = turn.store.open_copy(said.log, said.shard), False
         if not said.checkpoints and question.size == copy.size:
             return Answer()  # nothing new on either side: the question stands
         done(turn, asked)
         for note in said.checkpoints:
             signed = self._opened(copy, note)
             if signed.body.size > copy.size:
-                wait = BEHIND_SECONDS
+                ahead = True
             elif signed.body.root != turn.store.trees.root(copy.tree, signed.body.size):
                 self._forked(turn, copy, signed)
                 return Answer()
             elif signed.body.size:
                 self._keep(turn, copy, signed)
-        if wait:  # the log may be slower to tell us than to tell others; or it does not tell us
+        if ahead:  # the log may be slower to tell us than to tell others; or it does not tell us
             follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
             turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
-        if not copy.frozen:
-            self.compare(turn, copy, wait)
+        if not copy.frozen:  # who has told nothing new is not asked again at once: it might never end
+            self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
 
     # Evidence.

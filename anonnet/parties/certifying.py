@@ -7,15 +7,22 @@ from its mirrors, so that whoever asks gets the certificate of an entry as soon 
 from __future__ import annotations
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
-from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.limits import (
+    BEHIND_SECONDS,
+    LEAD_SECONDS_MAX,
+    RELEASE_SECONDS,
+    RETENTION_SECONDS,
+    SETTLE_SECONDS,
+)
 from anonnet.parties.admission import Admission, whose
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
-from anonnet.parties.errands import done, request
+from anonnet.parties.errands import done, later, request
 from anonnet.parties.turn import Answer, Asked, From, on
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, OutcomeOf, Undecided, form
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, cosignatures, places
+from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.heads import Mark
@@ -166,12 +173,23 @@ class Certifying:
         assert isinstance(question, CheckpointOf)
         if (said.log, said.shard) != (question.log, question.shard):
             raise Malformed("checkpoints of another shard than was asked for")
+        if turn.store.is_dropped(said.shard):  # there is nothing any more to compare it with
+            return done(turn, asked)
         for note in said.checkpoints:
             self._keep(turn, said.shard, SignedCheckpoint.parse(note))
-        if said.checkpoints or self._question(turn, said.shard) != question:
+        if self._question(turn, said.shard) != question:
             done(turn, asked)
             self.collect(turn, said.shard)
+        elif said.checkpoints:  # nothing new: whoever repeats himself is not asked again at once
+            return later(turn, asked, BEHIND_SECONDS)
         return Answer()
+
+    @on(Refusal, by=From.ERRAND)
+    def refused(self, turn: LogTurn, asked: Asked[Refusal]) -> Answer:
+        """A mirror that does not follow this shard yet, or not any more."""
+        question = request(asked)
+        assert isinstance(question, CheckpointOf)
+        return done(turn, asked) if turn.store.is_dropped(question.shard) else Answer()
 
     def _keep(self, turn: LogTurn, shard: int, signed: SignedCheckpoint) -> None:
         """Keep the cosignatures that hold. Raises Malformed, and Fatal for a checkpoint that is ours and not ours."""

@@ -11,6 +11,7 @@ from anonnet.errors import Fatal, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.log import Log
 from anonnet.parties.mirror import Mirror
+from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, Commit
@@ -256,6 +257,22 @@ def test_a_checkpoint_that_our_key_signed_elsewhere_ends_the_log(circle: Circle)
         circle.log.takes(
             frame(CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(other.notes[2],)), 1), answers=errand
         )
+
+
+def test_a_checkpoint_that_comes_when_its_shard_is_dropped_changes_nothing(circle: Circle) -> None:
+    circle.down = {MIRRORS[0]}
+    circle.ask(pledge(sale()))
+    circle.settle()
+    (errand,) = circle.log.store.errands.due(circle.now, most=9)
+    page = circle.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))
+    circle.now = expirations_of(SHARD).stop + RETENTION_SECONDS
+    circle.log.forget()
+
+    said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=page.checkpoints)
+    circle.log.takes(frame(said, 1), answers=errand)
+
+    assert circle.log.closed == []
+    assert not circle.log.store.errands.stands(errand.hash)
 
 
 def test_checkpoints_are_handed_on_with_their_cosignatures(circle: Circle) -> None:

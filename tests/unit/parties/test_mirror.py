@@ -17,6 +17,7 @@ from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Receipt, certified, cosignatures
 from anonnet.protocol.refusal import Refusal
+from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
@@ -58,12 +59,16 @@ def certificate(wall: Wall, name: str, kind: EntryKind) -> object:
     return decode(said.body) if isinstance(said, Signed) else said
 
 
+def asked_now(wall: Wall) -> list[Errand]:
+    """What the first mirror would ask others of their checkpoints."""
+    errands = wall.mirrors[ONE].store.errands.due(wall.now, most=100)
+    return [each for each in errands if isinstance(each.message, CheckpointOf)]
+
+
 def tell(wall: Wall, *notes: bytes) -> None:
     """Answer what the first mirror asks another one."""
-    actor = wall.mirrors[ONE]
-    asked = [each for each in actor.store.errands.due(wall.now, most=100) if isinstance(each.message, CheckpointOf)]
     said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=notes)
-    actor.takes(frame(said, 1), answers=asked[0])
+    wall.mirrors[ONE].takes(frame(said, 1), answers=asked_now(wall)[0])
 
 
 def outcome(wall: Wall, name: str) -> Said | None:
@@ -241,6 +246,18 @@ def test_a_cosignature_that_does_not_hold_is_not_taken() -> None:
 
     assert wall.mirrors[ONE].closed
     assert checkpoints(wall, ONE) == before
+
+
+def test_who_tells_nothing_new_is_not_asked_again_at_once() -> None:
+    """A mirror that always repeats itself would else have the others ask and compare without end."""
+    wall = read(Pen(), ONE, MIRRORS[1])
+    before = asked_now(wall)
+
+    tell(wall, checkpoints(wall, ONE)[-1].note.encoded())
+
+    assert len(asked_now(wall)) == len(before) - 1
+    wall.now += BEHIND_SECONDS
+    assert len(asked_now(wall)) == len(before)
 
 
 def test_an_abort_counts_when_enough_mirrors_sign_it() -> None:
