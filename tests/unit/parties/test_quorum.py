@@ -9,8 +9,9 @@ from typing import TypeVar
 import pytest
 
 from anonnet.limits import CLAIM_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.protocol.account import Claim
 from anonnet.protocol.outcome import aborted, committed
-from anonnet.protocol.purchase import Abort, AuthorizationM
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, Pledge
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
@@ -150,6 +151,25 @@ def test_a_mirror_that_signs_aborts_early_decides_nothing(scene: QuorumScene) ->
 
     assert scene.purchase(purchase).state == "done"
     assert scene.income == PRICE
+
+
+def test_what_the_log_says_alone_moves_no_money(written: WrittenScene) -> None:
+    """P5a under a quorum: the log may sign it and record nothing."""
+    scene = written
+    scene.log.deaf_to.add(AuthorizationM)
+    purchase = scene.buy()
+    scene.settle()
+    scene.wait(6)
+    number = scene.consumer.store.purchase(purchase).transaction.number
+    sale = scene.merchant.store.by_number(number)
+    commit = scene.log.signer.sign(Commit(authorization_m=sale.authorization_m, index=1))
+    claim = Claim(bank=scene.by_name["bank"], authorization_b=sale.authorization_b, commit=commit)
+
+    assert scene.say("merchant", scene.bank, claim) is None  # closes the connection
+    assert scene.say("merchant", scene.bank, commit) is None
+
+    assert scene.income == 0
+    assert scene.books()["locked"] == PRICE
 
 
 def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadline(written: WrittenScene) -> None:
