@@ -6,7 +6,7 @@ mirror never cosigns again, kept in the transaction that makes the cosignature. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS
@@ -137,8 +137,8 @@ class Mark:
 class MirrorStore(Store):
     """Copies of shards, checkpoints with their cosignatures, keys that merchants handed over, evidence."""
 
-    def __init__(self, path: str = MEMORY) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION))
+    def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
+        super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.trees = Trees(self._db)
 
     # Copies.

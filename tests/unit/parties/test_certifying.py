@@ -2,109 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import pytest
 
 from anonnet.errors import Fatal, Why
 from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
-from anonnet.parties.log import Log
-from anonnet.parties.mirror import Mirror
 from anonnet.protocol.known_log import expirations_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, certified
 from anonnet.protocol.refusal import Refusal
-from anonnet.protocol.rules import follows, sound
 from anonnet.protocol.transaction import Transaction
-from anonnet.store.log import LogStore
-from anonnet.store.mirror import MirrorStore
 from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.circle import Circle
 from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick
-from tests.stage import NETWORK, NOON, Actor, Said, key_of
-
-
-class Circle:
-    """A log and its four mirrors, three of them a quorum, and what happens between them."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.down: set[str] = set()
-        key = key_of("log")
-        log = Log(Signer(NETWORK, key), KNOWN), LogStore(seal=partial(KNOWN.sealed, key))
-        self.actors = {"log": self._actor("log", *log)}
-        for name in MIRRORS:
-            key = key_of(name)
-            mirror = Mirror(Signer(NETWORK, key), key, {KNOWN.identity: KNOWN})
-            self.actors[name] = self._actor(name, mirror, MirrorStore())
-        self.names = {key_of(name).public: name for name in MIRRORS} | {KNOWN.identity: "log"}
-
-    def _actor(self, name: str, party: Any, store: Any) -> Actor:
-        return Actor(name, party, store, lambda: self.now, lambda: bytes(32))
-
-    @property
-    def log(self) -> Actor:
-        return self.actors["log"]
-
-    def settle(self) -> None:
-        """Let errands run until nothing new comes of them."""
-        for _ in range(20):
-            before = [actor.store.changes for actor in self.actors.values()]
-            for name, actor in self.actors.items():
-                if name not in self.down:
-                    actor.remind()
-                    for errand in actor.store.errands.due(self.now, most=100):
-                        self._run(actor, errand)
-            if before == [actor.store.changes for actor in self.actors.values()]:
-                return
-
-    def _run(self, actor: Actor, errand: Any) -> None:
-        name = self.names[errand.receiver]
-        if name in self.down or not actor.store.errands.stands(errand.hash):
-            return
-        reply = self.actors[name].takes(frame(errand.said, 1))
-        if reply is not None:
-            actor.takes(frame(reply, 1), answers=errand)
-
-    def ask(self, said: Said, name: str = "log") -> Any:
-        """What is answered, without its signatures."""
-        reply = self.actors[name].takes(frame(said, 1))
-        return decode(reply.body) if isinstance(reply, Signed) else reply
-
-    def entries(self) -> list[Entry]:
-        """What stands in the shard, every entry held to the rules."""
-        page = self.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))
-        assert isinstance(page, Entries)
-        found = list[Entry]()
-        for each in page.entries:
-            entry = sound(NETWORK, KNOWN, SHARD, each.entry)
-            follows(Prefix(found), entry)
-            found.append(entry)
-        return found
-
-    def kinds(self) -> list[int]:
-        return [entry.kind for entry in self.entries()]
-
-
-class Prefix:
-    """The entries so far, as the rules look at them."""
-
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
-        self.size = len(entries)
-        self.last_time = entries[-1].time if entries else 0
-        self.closed = bool(entries) and entries[-1].kind == EntryKind.CLOSE
-
-    def standing(self, outcome_key: bytes) -> list[Entry]:
-        return [entry for entry in self.entries if entry.outcome_key == outcome_key]
-
-    def brands(self) -> list[Any]:
-        return []
+from tests.stage import NETWORK, NOON, key_of
 
 
 @pytest.fixture

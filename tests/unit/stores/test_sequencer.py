@@ -7,8 +7,6 @@ daemon would be, and looked at from outside: through its answers, and through th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from anonnet.protocol.rules import decided_by
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
 from anonnet.wire.codec import decode_record
+from tests.breaking import Breaking
 from tests.dump import dump
 from tests.machine import KNOWN, LAST, SHARDS, Machine, Observer, between, p4, size_of
 from tests.stage import key_of
@@ -76,43 +75,6 @@ def test_checkpoints_that_nobody_will_cosign_any_more_go(log: Machine) -> None:
 
 
 # Broken writes.
-
-
-WRITES = ("insert", "update", "delete", "commit")
-
-
-class Breaking:
-    """Makes databases; the write of one number fails, before or after it is done."""
-
-    def __init__(self, number: int, kept: bool) -> None:
-        self.number, self.kept, self.count = number, kept, 0
-        self.made: list[Database] = []
-
-    def __call__(self, *args: Any, **more: Any) -> Database:
-        written = self.written
-
-        class Broken(Database):
-            def run(self, sql: str, *values: Any) -> int:
-                with written() if sql.startswith(WRITES) else nullcontext():
-                    done = super().run(sql, *values)
-                return done
-
-            def run_many(self, sql: str, rows: Any) -> None:
-                with written():
-                    super().run_many(sql, rows)
-
-        self.made.append(Broken(*args, **more))
-        return self.made[-1]
-
-    @contextmanager
-    def written(self) -> Iterator[None]:
-        self.count += 1
-        strikes = self.count == self.number
-        if strikes and not self.kept:
-            raise Fatal("storage failed, and what was written is lost")
-        yield
-        if strikes:
-            raise Fatal("storage failed, and what was written is kept")
 
 
 STORY = [
