@@ -62,7 +62,7 @@ def mixture(world: World, papers: list[Signed]) -> Papers:
 def test_no_mixture_of_what_was_said_convicts_an_honest_party(seed: int) -> None:
     with world_of(seed) as world:
         world.run()
-        tape, chance = Tape(NETWORK).read(world.network.tape), Random(seed)
+        tape, chance = Tape(NETWORK, world.directory.logs).read(world.network.tape), Random(seed)
     said = everything_said(tape)
     assert len(tape.aborts()) > 2
     assert len(tape.commits()) > 2

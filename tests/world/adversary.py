@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from anonnet.limits import RELEASE_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from tests.world.world import World
 
 REPLAYED = {Step.W1, Step.E1, Step.CD2, Step.P2, Step.P3, Step.P4, Step.P5A, Step.P5B, Step.ORDER, Step.CLAIM}
-REPLAYED |= {Step.SUBMISSION}
+REPLAYED |= {Step.SUBMISSION, Step.PLEDGE}
+LATE_KEY = "key at its edge"
 
 
 class Stranger:
@@ -176,14 +179,21 @@ class Mood:
     def __init__(self, world: World) -> None:
         self.world, self.chance = world, world.chance
         self._weights = world.chance.choice([(1, 0, 0, 0), (14, 1, 1, 2), (6, 2, 2, 2)])
+        self._kinds_here = self.KINDS
+        if world.council:
+            self._kinds_here, self._weights = (*self.KINDS, LATE_KEY), (*self._weights, self._weights[1])
         self._kinds: dict[bytes, str] = {}
         self._edges: dict[bytes, float] = {}
+        self._key_edges: dict[bytes, float] = {}
 
     def of(self, sale: bytes) -> str:
         """How the merchant of this sale behaves, which is named by its outcome key."""
         if sale not in self._kinds:
-            (self._kinds[sale],) = self.chance.choices(self.KINDS, self._weights)
-            self.world.faults[self._kinds[sale]] += 1
+            (kind,) = self.chance.choices(self._kinds_here, self._weights)
+            if kind == LATE_KEY and self.world.faults[LATE_KEY]:
+                kind = self.KINDS[0]  # one is enough, for which the world has to wait
+            self._kinds[sale] = kind
+            self.world.faults[kind] += 1
         return self._kinds[sale]
 
     def deaf_to(self, request: Frame) -> bool:
@@ -194,12 +204,16 @@ class Mood:
         return self.of(promise.transaction.outcome_key) == "silent after P1"
 
     def withholds(self, errand: Errand) -> float:
-        """Silent after P3: P4 is sent when it is long too late. At the edge: within a second of the expiration."""
+        """Silent after P3: P4, or the pledge, is sent when it is long too late. At the edge: within a second of the
+        expiration. With a council the key, once pledged, is shown as late as it may be, or later."""
         message = errand.message
-        if not isinstance(message, AuthorizationM | Submission):
+        if not isinstance(message, AuthorizationM | Submission | Pledge):
             return 0.0
         sale, expiration = message.transaction.outcome_key, message.transaction.expiration
         kind = self.of(sale)
+        if isinstance(message, AuthorizationM) and self.world.decided_by_council(message.transaction):
+            edge = self._key_edges.setdefault(sale, self.chance.choice([-4.0, -1.0, 0.0, 1.0, 30.0]))
+            return expiration + RELEASE_SECONDS + edge if kind == LATE_KEY else 0.0
         if kind == "silent after P3":
             return expiration + 30.0
         if kind == "P4 at the edge":

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.errors import Malformed
-from anonnet.limits import SETTLE_SECONDS
+from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
 from anonnet.protocol.known_log import KnownLog, shard_of
@@ -24,9 +24,10 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed, checked
-from tests.world.tape import Said, Tape
+from tests.world.tape import Said, Tape, gist
 
 Complaints = Iterator[str]
+GROWS = ("Entries", "Time", "Statement", "Brands", "Catalogue", "CheckpointIs", "Certificate")
 CLOCKS_APART = 4
 """Clocks of the world are at most 3 seconds wrong, and whole seconds hide one more."""
 
@@ -35,12 +36,12 @@ def everything_said_holds(tape: Tape) -> Complaints:
     yield from tape.unsound
 
 
-def answers_stay(tape: Tape) -> Complaints:
+def answers_stay(tape: Tape, liars: Container[str]) -> Complaints:
     """Asked again, answered again, byte for byte; state moves one way."""
     last: dict[tuple[str, bytes], tuple[int, bytes]] = {}
     for request, answer in tape.pairs:
         rank = _rank(answer)
-        if rank is None:
+        if rank is None or answer.heard.sender in liars:
             continue
         key = answer.heard.sender, bytes([request.heard.step]) + request.signed.hash
         before = last.get(key, (0, b""))
@@ -56,11 +57,10 @@ def answers_stay(tape: Tape) -> Complaints:
 def _rank(answer: Said) -> int | None:
     """How far the state had moved: 0 not yet, 1 done, 2 proven over. None: the answer grows by its nature."""
     if isinstance(answer.body, Refusal):
-        return 2 if answer.body.why in ("sale-aborted", "forgotten") else 0
+        return 2 if answer.body.why in ("sale-aborted", "forgotten", "too-late") else 0
     if isinstance(answer.body, Undecided):
         return 0
-    grows = type(answer.body).__name__ in ("Entries", "Time", "Statement", "Brands", "Catalogue")
-    return None if grows else 1
+    return None if type(answer.body).__name__ in GROWS else 1
 
 
 def _shown(answer: Said) -> str:
@@ -71,20 +71,23 @@ def _shown(answer: Said) -> str:
 # The log.
 
 
-def log_time_never_falls(tape: Tape) -> Complaints:
-    """In what the log says of its time, and from entry to entry."""
+def log_time_never_falls(tape: Tape, liars: Container[str]) -> Complaints:
+    """In what a log, or a mirror of it, says of its time."""
     last: dict[str, int] = defaultdict(int)
     for said in tape.said:
-        if isinstance(said.body, Time | Undecided) and said.heard.is_reply:
+        if isinstance(said.body, Time | Undecided) and said.heard.is_reply and said.heard.sender not in liars:
             if said.body.time < last[said.heard.sender]:
                 yield f"{said.heard.sender} said {said.body.time} after {last[said.heard.sender]}"
             last[said.heard.sender] = max(last[said.heard.sender], said.body.time)
 
 
 def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:
-    """Each place has one entry, with times that do not fall, each a commit that was in time and of this log."""
+    """Of logs that decide alone: each place has one entry, with times that do not fall, each a commit that was in time
+    and of this log."""
     known: dict[tuple[str, int, int], tuple[bytes, Entry]] = {}
     for log, shard, index, entry, data in tape.entries():
+        if log not in logs:
+            continue
         if known.setdefault((log, shard, index), (data, entry))[0] != data:
             yield f"{log} has two entries {index} in shard {shard}"
     outcomes: Counter[tuple[str, bytes]] = Counter()
@@ -114,7 +117,7 @@ def one_outcome(tape: Tape, logs: dict[str, bytes], known: dict[bytes, KnownLog]
     for transaction, shown in commits.items():
         if transaction in aborts:
             yield "a transaction has both a commit and an abort"
-        if len({commit.body for commit, _ in shown}) > 1:
+        if len({gist(commit) for commit, _ in shown}) > 1:
             yield "a transaction has two commits"
         for commit in {commit.body: commit for commit, _ in shown}.values():
             try:
@@ -124,7 +127,8 @@ def one_outcome(tape: Tape, logs: dict[str, bytes], known: dict[bytes, KnownLog]
     for transaction, papers in aborts.items():
         if papers[0].time + CLOCKS_APART < transaction.expiration + SETTLE_SECONDS:
             yield "an abort was granted before the expiration had passed"
-        if papers[0].heard.is_reply and logs.get(papers[0].heard.sender) != transaction.log:
+        alone = transaction.log not in known or known[transaction.log].decides_alone
+        if alone and papers[0].heard.is_reply and logs.get(papers[0].heard.sender) != transaction.log:
             yield "an abort by another log"
 
 
@@ -168,8 +172,9 @@ def _entry(said: Said) -> Signed:
     return said.body.sealed_m if isinstance(said.body, Submission) else said.signed
 
 
-def keys_go_to_the_log(tape: Tape, logs: dict[str, bytes]) -> Complaints:
-    """Before P5a the merchandise key is said to the one log that P3 named, against a promise of the price."""
+def keys_go_to_the_log(tape: Tape, shown_to: dict[bytes, set[str]]) -> Complaints:
+    """Before P5a the merchandise key is said to the one log that P3 named, and to its mirrors, against a promise of the
+    price."""
     prices = {said.body.number: said.body.contract.price for said in tape.of(GoodsM)}  # type: ignore[attr-defined]
     values: dict[Transaction, int] = {}
     opener = tape.opener()
@@ -178,7 +183,7 @@ def keys_go_to_the_log(tape: Tape, logs: dict[str, bytes]) -> Complaints:
             values[said.body.transaction] = said.body.value
         if isinstance(said.body, AuthorizationM | Submission) and said.heard.sender.startswith("merchant"):
             transaction = opener.opened(_entry(said)).transaction
-            if logs.get(said.heard.receiver) != transaction.log:
+            if said.heard.receiver not in shown_to[transaction.log]:
                 yield f"{said.heard.sender} told a key to {said.heard.receiver}"
             if values.get(transaction) != prices.get(transaction.number):
                 yield f"{said.heard.sender} sent P4 without a promise of the price"
@@ -233,11 +238,13 @@ def exchanges(tape: Tape) -> dict[bytes, tuple[ExchangeQ, float]]:
 
 def no_token_is_used_beyond_its_worth(tape: Tape, denominations: dict[bytes, int]) -> Complaints:
     """What sales that are open or have committed, and exchanges, take of a token is never more than it is worth. What a
-    sale has taken comes free when the log has aborted it."""
+    sale has taken comes free when the log has aborted it, or its claim time is over."""
     aborts = {transaction: papers[0].time for transaction, papers in tape.aborts().items()}
     taken: dict[bytes, list[tuple[float, float, int]]] = defaultdict(list)
     worth: dict[bytes, int] = {}
-    uses = [(order, time, aborts.get(each, float("inf"))) for each, (order, time) in accepted_orders(tape).items()]
+    lapses = {each: each.expiration + CLAIM_SECONDS for each in tape.orders().keys() - tape.commits().keys()}
+    over = lapses | aborts
+    uses = [(order, time, over.get(each, float("inf"))) for each, (order, time) in accepted_orders(tape).items()]
     for order, time, until in [*uses, *((each, time, float("inf")) for each, time in exchanges(tape).values())]:
         for payment in order.payments:
             worth[payment.token.id] = denominations[payment.token.brand]
@@ -295,3 +302,24 @@ def paid_after_the_goods(tape: Tape, honest: Container[str]) -> Complaints:
             number = said.body.transaction.number
             if len(chunks[said.heard.sender, number]) != counts[number]:
                 yield f"{said.heard.sender} paid before the goods were there"
+
+
+def open_at_once(tape: Tape) -> int:
+    """How many sales were open at the same time, from P2 to the first word of their outcome."""
+    ends: dict[Transaction, float] = {each: papers[0].time for each, papers in tape.aborts().items()}
+    ends |= {each: shown[0][1].time for each, shown in tape.commits().items()}
+    moments = []
+    for transaction, papers in tape.orders().items():
+        if transaction in ends:
+            moments += [(papers[0].time, 1), (ends[transaction], -1)]
+    most = now = 0
+    for _, step in sorted(moments):
+        now += step
+        most = max(most, now)
+    return most
+
+
+def payments_in_part(tape: Tape, denominations: dict[bytes, int]) -> int:
+    """How many sales took less of a token than it is worth."""
+    orders = [order for order, _ in accepted_orders(tape).values()]
+    return sum(any(p.amount < denominations[p.token.brand] for p in order.payments) for order in orders)

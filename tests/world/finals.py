@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from anonnet.parties.books import Audit
 from anonnet.protocol.account import Credit
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.outcome import committed
-from anonnet.protocol.purchase import Abort, AuthorizationQ, Commit
+from anonnet.protocol.outcome import committed, is_commit
+from anonnet.protocol.purchase import Abort, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.goods import SEALED_BYTES
@@ -25,9 +25,10 @@ from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.stage import CURRENCY, NETWORK, key_of
 from tests.world import checkers, variations
+from tests.world.certified import all_that_was_certified
 from tests.world.inspector import Inspector
 from tests.world.judge_core import Judge, Verdict
-from tests.world.tape import Tape
+from tests.world.tape import Tape, gist
 
 if TYPE_CHECKING:
     from tests.world.world import World
@@ -51,42 +52,42 @@ class Report:
     commits: int = 0
     aborts: int = 0
     open_at_once: int = 0
+    council: bool = False
+    """Mirrors decide with one of the logs."""
     answers_not_taken: Counter[str] = field(default_factory=Counter)
 
 
 def check(world: World) -> Report:
     """Everything that must hold after a run."""
     report = Report(world.seed, faults=world.faults, answers_not_taken=world.unsettled)
-    tape = Tape(NETWORK).read(world.network.tape)
+    report.council = world.council is not None
+    tape = Tape(NETWORK, world.directory.logs).read(world.network.tape)
     inspector = Inspector(world)
     inspector.ask_all_again(tape)
     transactions = list(tape.promises() | tape.orders() | tape.aborts())
     inspector.read_logs({shard_of(each.expiration) for each in transactions})
     outcomes = inspector.ask_outcomes(transactions)
     report.complaints += nothing_is_stuck(world)
-    report.complaints += every_sale_is_decided(outcomes)
+    report.complaints += every_sale_is_decided(outcomes, world.lying_log)
     tape.read(world.network.tape)
-    ended = Ended(world, tape, {each: decode(paper.body) for each, paper in outcomes.items() if paper}, outcomes)
+    ended = Ended(world, tape, outcomes)
     for final in (money_is_there, wallets_agree, goods_are_there, the_judge_decides, receipts_prove_delivery):
         report.complaints += final(ended)
     report.complaints += the_books_are_audited(world)
     report.complaints += credits_are_obtainable(ended, inspector)
     inspector.pass_retention()
-    report.complaints += nothing_is_taken_back(outcomes, inspector.ask_outcomes(transactions))
+    report.complaints += nothing_is_taken_back(world, outcomes, inspector.ask_outcomes(transactions))
+    read = world.events.now
+    inspector.read_logs({shard_of(each.expiration) for each in transactions} if world.council else set())
     report.complaints += all_that_was_said(world, tape.read(world.network.tape))
-    report.faults["paid in part"] += payments_in_part(world, tape)
+    report.faults["paid in part"] += checkers.payments_in_part(tape, world.denominations)
+    report.complaints += all_that_was_certified(world, tape, read)
     report.complaints += forgetting_changes_no_money(world, inspector, tape)
     report.complaints += the_books_are_audited(world)
     states = [bought.state for bought in _sales(world)]
     report.commits, report.aborts = states.count(DONE), states.count(ABORTED)
-    report.open_at_once = open_at_once(tape)
+    report.open_at_once = checkers.open_at_once(tape)
     return report
-
-
-def payments_in_part(world: World, tape: Tape) -> int:
-    """How many sales took less of a token than it is worth."""
-    orders = [order for order, _ in checkers.accepted_orders(tape).values()]
-    return sum(any(p.amount < world.denominations[p.token.brand] for p in order.payments) for order in orders)
 
 
 def _sales(world: World) -> Iterator[Any]:
@@ -100,15 +101,17 @@ def _sales(world: World) -> Iterator[Any]:
 
 def all_that_was_said(world: World, tape: Tape) -> Complaints:
     """The checkers of the tape."""
-    logs = {peer.name: peer.identity for peer in world.directory.peers if peer.name.startswith("log")}
+    known = world.directory.logs
+    logs = {world.name_of(log): log for log in known if known[log].decides_alone}
+    shown_to = {log: {world.name_of(each) for each in (log, *known[log].mirrors)} for log in known}
     yield from checkers.everything_said_holds(tape)
-    yield from checkers.answers_stay(tape)
-    yield from checkers.log_time_never_falls(tape)
+    yield from checkers.answers_stay(tape, world.liars)
+    yield from checkers.log_time_never_falls(tape, world.liars)
     yield from checkers.entries_are_one_list(tape, logs)
-    yield from checkers.one_outcome(tape, logs, world.directory.logs)
+    yield from checkers.one_outcome(tape, logs, known)
     yield from checkers.late_stays_late(tape)
     yield from checkers.one_authorization_m(tape)
-    yield from checkers.keys_go_to_the_log(tape, logs)
+    yield from checkers.keys_go_to_the_log(tape, shown_to)
     yield from checkers.no_promise_without_lock(tape)
     yield from checkers.no_token_is_used_beyond_its_worth(tape, world.denominations)
     yield from checkers.one_more(tape, world.denominations)
@@ -124,12 +127,11 @@ class Ended:
 
     world: World
     tape: Tape
-    said: dict[Transaction, Any]
     papers: Outcomes
 
     def __post_init__(self) -> None:
         promised = self.tape.promises()
-        paid = [each for each, body in self.said.items() if isinstance(body, Commit) and each in promised]
+        paid = [each for each, paper in self.papers.items() if paper and is_commit(paper) and each in promised]
         paid = [each for each in paid if self._opens(each)]  # of one place, by another n, nothing comes
         self.committed = {each: promised[each][0] for each in paid}
         """Transactions with a commit and a promise: the bank owes their value."""
@@ -156,6 +158,10 @@ class Ended:
 def nothing_is_stuck(world: World) -> Complaints:
     """Every purchase in a final state, every errand ended, every lock over."""
     for name, node in world.nodes.items():
+        if world.council and name in world.council.parties:
+            continue  # they ask each other for ever
+        if world.lying_log and name.startswith("merchant"):
+            continue  # some of his sales may have no outcome, and he asks for it as long as he keeps them
         for errand in node.store.errands.due(10**12, most=5):
             yield f"{name} still asks {world.name_of(errand.receiver)}: {type(errand.message).__name__}"
         if node.store.jobs():
@@ -168,29 +174,32 @@ def nothing_is_stuck(world: World) -> Complaints:
         for _, state, _, count in node.store.tokens.holdings():
             if state not in (FREE, SPENT, VOID):  # void: another copy of the wallet took the place first
                 yield f"{name} has {count} tokens that are {state}"
-    for name in ("merchant-1", "merchant-2"):
+    for name in () if world.lying_log else ("merchant-1", "merchant-2"):
         for state, count in world.nodes[name].store.states():
-            if state in ("authorized", "late", "committed"):
+            if state in ("authorized", "released", "late", "committed"):
                 yield f"{name} has {count} sales that are {state}"
     if any(book == LOCKED and amount for book, _, amount in world.nodes["bank"].store.ledger.totals()):
         yield "the bank still has locked money"
 
 
-def every_sale_is_decided(outcomes: Outcomes) -> Complaints:
-    """One of commit and abort is obtainable."""
-    for paper in outcomes.values():
-        if paper is None or not isinstance(decode(paper.body), Commit | Abort):
+def every_sale_is_decided(outcomes: Outcomes, lying: bytes) -> Complaints:
+    """One of commit and abort is obtainable, unless the log is the one that lies."""
+    for transaction, paper in outcomes.items():
+        decided = paper is not None and (is_commit(paper) or isinstance(decode(paper.body), Abort))
+        if not decided and transaction.log != lying:
             yield "a log says neither commit nor abort"
 
 
-def nothing_is_taken_back(before: Outcomes, after: Outcomes) -> Complaints:
+def nothing_is_taken_back(world: World, before: Outcomes, after: Outcomes) -> Complaints:
     """After the retention delay a log says the same or nothing: "the log [does] not generate abort for any
     transaction with an expiration which has been exceeded by more than this delay period"."""
     for transaction, paper in after.items():
-        earlier = before[transaction]
-        same = paper is not None and earlier is not None and paper.body == earlier.body
+        earlier, alone = before[transaction], world.directory.logs[transaction.log].decides_alone
+        if earlier is None and transaction.log == world.lying_log:
+            continue
+        same = paper is not None and earlier is not None and gist(paper) == gist(earlier)
         forgotten = paper is not None and isinstance(decode(paper.body), Refusal)
-        if paper is None or isinstance(decode(paper.body), Abort):
+        if paper is None or (alone and isinstance(decode(paper.body), Abort)):
             yield "a log makes an abort, or says nothing, after the retention delay"
         elif not same and not forgotten:
             yield "a log says something else after the retention delay"
@@ -311,6 +320,8 @@ def the_judge_decides(ended: Ended) -> Complaints:
         if sale is None:
             yield "the bank has lost a sale that it promised"
             continue
+        if ended.papers[transaction] is None:  # the log fell silent, and the claim time has ended it
+            continue
         if sale.authorization_q is None and not pays:  # aborted: "the bank need keep only abort"
             continue
         tokens = [payment.token.id for payment in sale.order.payments]
@@ -384,18 +395,3 @@ def credits_are_obtainable(ended: Ended, inspector: Inspector) -> Complaints:
         answer = inspector.answer(number)
         if not isinstance(answer, Credit) or answer.transaction != transaction:
             yield f"the bank does not credit what its promise and the commit prove: {answer}"
-
-
-def open_at_once(tape: Tape) -> int:
-    """How many sales were open at the same time, from P2 to the first word of their outcome."""
-    ends: dict[Transaction, float] = {each: papers[0].time for each, papers in tape.aborts().items()}
-    ends |= {each: shown[0][1].time for each, shown in tape.commits().items()}
-    moments = []
-    for transaction, papers in tape.orders().items():
-        if transaction in ends:
-            moments += [(papers[0].time, 1), (ends[transaction], -1)]
-    most = now = 0
-    for _, step in sorted(moments):
-        now += step
-        most = max(most, now)
-    return most

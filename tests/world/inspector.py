@@ -9,22 +9,29 @@ from typing import TYPE_CHECKING
 
 from anonnet.limits import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.account import Claim
+from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.logbook import Follow, OutcomeOf
+from anonnet.protocol.outcome import committed
+from anonnet.protocol.purchase import Abort
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
-from anonnet.wire.codec import Message, decode, decode_record
+from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import Frame, Frames, frame
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, received
+from tests.stage import NETWORK
+from tests.world.council import MIRRORS
 from tests.world.node import Said
 from tests.world.tape import Tape
 
 if TYPE_CHECKING:
     from tests.world.world import World
 
-AGAIN = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.ORDER, Step.CLAIM, Step.P5A, Step.P5B, Step.OPEN_ACCOUNT}
-AGAIN |= {Step.SUBMISSION}
+AGAIN = {Step.W1, Step.E1, Step.P2, Step.P3, Step.P4, Step.ORDER, Step.CLAIM, Step.P5A, Step.P5B, Step.PLEDGE}
+AGAIN |= {Step.OPEN_ACCOUNT, Step.SUBMISSION}
 AGAIN_MAX = 40
+ROUNDS = 4
 DAY = 24 * 3600
 
 
@@ -34,7 +41,7 @@ class Inspector:
     def __init__(self, world: World) -> None:
         self.world = world
         self.world.network.listeners.clear()
-        self.answers: dict[int, bytes] = {}
+        self.answers: dict[int, Signed] = {}
         self._asked = 0
 
     def ask(self, receiver: str, said: Said) -> int:
@@ -47,7 +54,7 @@ class Inspector:
 
         def taken(reply: bytes) -> None:
             (answer,) = Frames().feed(reply)
-            self.answers[number] = answer.payload
+            self.answers[number] = received(NETWORK, STEPS[answer.step], answer.payload).signed
 
         self.world.network.ask("inspector", receiver, data, taken, lambda: None)
         return number
@@ -69,30 +76,59 @@ class Inspector:
         self.wait()
 
     def ask_outcomes(self, transactions: list[Transaction]) -> dict[Transaction, Signed | None]:
-        """What the log says of each: a commit, an abort, or a refusal that is signed too."""
-        asked = {
-            each: self.ask(self.world.name_of(each.log), OutcomeOf(transaction=each.public))
-            for each in transactions
-            if each.log in self.world.directory.logs
-        }
+        """What the log, or its mirrors together, say of each: a commit, an abort, or a refusal that is signed too."""
+        alone = [each for each in transactions if self._decides_alone(each)]
+        asked = {each: self.ask(self.world.name_of(each.log), OutcomeOf(transaction=each.public)) for each in alone}
         self.wait()
-        return {each: self._signed(number) for each, number in asked.items()}
+        outcomes = {each: self.answers.get(number) for each, number in asked.items()}
+        together = [each for each in transactions if self._decides_alone(each) is False]
+        return outcomes | self._ask_mirrors(together)
+
+    def _decides_alone(self, transaction: Transaction) -> bool | None:
+        known = self.world.directory.logs.get(transaction.log)
+        return known.decides_alone if known else None
+
+    def _ask_mirrors(self, transactions: list[Transaction]) -> dict[Transaction, Signed | None]:
+        """Ask all of them of each transaction, several times where the log's time has to pass first."""
+        found: dict[Transaction, Signed | None] = dict.fromkeys(transactions)
+        for _ in range(ROUNDS):
+            waiting = [each for each, paper in found.items() if paper is None]
+            asked = {each: [self.ask(name, OutcomeOf(transaction=each)) for name in MIRRORS] for each in waiting}
+            if waiting:
+                self.wait()
+            for each, numbers in asked.items():
+                found[each] = self._put_together(each, [self.answers[it] for it in numbers if it in self.answers])
+        return found
+
+    def _put_together(self, transaction: Transaction, papers: list[Signed]) -> Signed | None:
+        """A certificate, which may come from anyone; an abort if enough have signed it; a refusal of as many."""
+        known = self.world.directory.logs[transaction.log]
+        shares: dict[type, list[Signed]] = {Abort: [], Refusal: []}
+        for paper in papers:
+            body = decode(paper.body)
+            if isinstance(body, Certificate):
+                committed(NETWORK, known, paper, transaction)
+                return paper
+            if type(body) in shares:
+                shares[type(body)].append(paper)
+        if known.agreed([paper.signatures[0].signer for paper in shares[Refusal]]):
+            return shares[Refusal][0]
+        signatures = sorted((paper.signatures[0] for paper in shares[Abort]), key=lambda each: each.signer)
+        if known.agreed([each.signer for each in signatures]):
+            return Signed(body=shares[Abort][0].body, signatures=tuple(signatures))
+        return None
 
     def answer(self, number: int) -> Message | None:
         """What was answered, without its signatures."""
-        signed = self._signed(number)
+        signed = self.answers.get(number)
         return decode(signed.body) if signed else None
 
-    def _signed(self, number: int) -> Signed | None:
-        data = self.answers.get(number)
-        return decode_record(Signed, data) if data else None
-
     def read_logs(self, shards: set[int]) -> None:
-        """Follow every log from its first entry, in every shard of a transaction that somebody spoke of."""
-        for name in self.world.servers:
-            if name.startswith("log"):
-                log = next(peer.identity for peer in self.world.directory.peers if peer.name == name)
-                for shard in sorted(shards):
+        """Follow every log from its first entry, in every shard of a transaction that somebody spoke of; and the copies
+        of its mirrors."""
+        for log, known in self.world.directory.logs.items():
+            for name in (self.world.name_of(log), *map(self.world.name_of, known.mirrors)):
+                for shard in sorted(shards | ({CHAIN} if known.mirrors else set())):
                     self.ask(name, Follow(log=log, shard=shard, start=0))
         self.wait()
 

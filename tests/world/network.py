@@ -105,7 +105,9 @@ class Receiver(Protocol):
 
     name: str
 
-    def arrives(self, data: bytes, reply: Callable[[bytes], None], hang_up: Callable[[], None]) -> None: ...
+    def arrives(
+        self, sender: str, data: bytes, reply: Callable[[bytes], None], hang_up: Callable[[], None]
+    ) -> None: ...
 
 
 PATIENCE_SECONDS = 60.0
@@ -163,7 +165,10 @@ class Network:
 
     def _deliver(self, exchange: Exchange, data: bytes) -> None:
         self.receivers[exchange.receiver].arrives(
-            data, lambda reply: self._reply(exchange, reply), lambda: self._soon_failed(exchange)
+            exchange.sender,
+            data,
+            lambda reply: self._reply(exchange, reply),
+            lambda: self._soon_failed(exchange),
         )
 
     def _reply(self, exchange: Exchange, data: bytes) -> None:

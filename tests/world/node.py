@@ -34,6 +34,8 @@ class Waiting:
     asked: Asked[Any]
     done: Callable[[Outcome], None]
     held_since: float | None = None
+    holds: bytes = b""
+    """What it is held for, as the store's news call it."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ class Node:
 
     # Requests in.
 
-    def arrives(self, data: bytes, reply: Callable[[bytes], None], hang_up: Callable[[], None]) -> None:
-        """A frame from somebody."""
+    def arrives(self, sender: str, data: bytes, reply: Callable[[bytes], None], hang_up: Callable[[], None]) -> None:
+        """A frame from somebody: from whom, only a liar looks at."""
         if not self.up:
             hang_up()
             return
@@ -222,12 +224,12 @@ class Node:
         if crash:
             self.crash(crash)
             return False
-        if self.store.changes != before:
-            self._wake_followers()
+        self._wake_followers(changed=self.store.changes != before)
         return True
 
     def _said(self, waiting: Waiting, outcome: Outcome) -> None:
         if isinstance(outcome, Answer) and outcome.hold and self._may_hold(waiting):
+            waiting.holds = outcome.hold
             self._followers.append(waiting)
         elif isinstance(outcome, Answer) and outcome.finish is not None:
             self.after(self.chance.uniform(0.001, 0.02), lambda: self._finish(waiting, outcome.finish))
@@ -245,9 +247,14 @@ class Node:
             self._followers.remove(waiting)
             self.enqueue(waiting)
 
-    def _wake_followers(self) -> None:
-        followers, self._followers = self._followers, []
-        for waiting in followers:
+    def _wake_followers(self, *, changed: bool) -> None:
+        """As the daemon wakes them. Where a log decides alone, all of them: the numbers of seeds that have found a bug
+        stand for that."""
+        news = set(self.store.news)
+        self.store.news.clear()
+        woken = [each for each in self._followers if changed and (not self.world.council or each.holds in news)]
+        for waiting in woken:
+            self._followers.remove(waiting)
             self.enqueue(waiting)
 
     def _finish(self, waiting: Waiting, job: object) -> None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anonnet.errors import Malformed
-from anonnet.protocol.logbook import Entries, Entry
+from anonnet.protocol.logbook import Entries, Entry, EntryKind
+from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import STEPS, Message, decode, decode_record
@@ -38,6 +40,7 @@ class Tape:
     """What was said in one run."""
 
     network: str
+    logs: Logs
     said: list[Said] = field(default_factory=list)
     pairs: list[tuple[Said, Said]] = field(default_factory=list)
     """(request, answer) in the order in which the answers were said."""
@@ -83,13 +86,25 @@ class Tape:
         return self._by_transaction(AuthorizationQ)
 
     def aborts(self) -> dict[Transaction, list[Said]]:
-        """P5b by transaction; of a sealed one, which it names as the log knows it, by each that it may mean."""
+        """P5b by transaction; of a sealed one, which it names as the log knows it, by each that it may mean. Under a
+        quorum from the moment on in which enough mirrors have signed it, whoever put their signatures together."""
         sealed = self._sealed()
         found: dict[Transaction, list[Said]] = defaultdict(list)
         for public, papers in self._by_transaction(Abort).items():
             for transaction in sealed.get(public, (public,)):
-                found[transaction] += papers
-        return found
+                found[transaction] += self._whole(public, papers)
+        return {transaction: papers for transaction, papers in found.items() if papers}
+
+    def _whole(self, transaction: Transaction, papers: list[Said]) -> list[Said]:
+        known = self.logs.get(transaction.log)
+        if known is None or known.decides_alone:
+            return papers
+        signers: set[bytes] = set()
+        for place, said in enumerate(papers):
+            signers |= {each.signer for each in said.signed.signatures}
+            if known.agreed(signers):
+                return papers[place:]
+        return []
 
     def _sealed(self) -> dict[Transaction, set[Transaction]]:
         """The whole transactions that were named, by what a log knows of them, where that is less."""
@@ -97,6 +112,7 @@ class Tape:
         for transaction in (*self.orders(), *self.promises()):
             if transaction.entry_key:
                 found[transaction.public].add(transaction)
+        return found
         return found
 
     def _by_transaction(self, kind: type[Message]) -> dict[Transaction, list[Said]]:
@@ -107,15 +123,22 @@ class Tape:
         return found
 
     def commits(self) -> dict[Transaction, list[tuple[Signed, Said]]]:
-        """P5a by transaction, wherever one was shown."""
+        """What commits by transaction, wherever it was shown: P5a of a log that decides alone, and certificates."""
         opener = self.opener()
         found: dict[Transaction, list[tuple[Signed, Said]]] = defaultdict(list)
         for said in self.said:
             body: Any = said.body
-            commit = said.signed if isinstance(body, Commit) else getattr(body, "commit", None)
-            if commit is not None:
+            shown = isinstance(body, Commit) or (isinstance(body, Certificate) and _is_of_key(body))
+            commit = said.signed if shown else getattr(body, "commit", None)
+            if commit is not None and not self.is_hint(commit):
                 found[opener.recorded(commit).transaction].append((commit, said))
         return found
+
+    def is_hint(self, commit: Signed) -> bool:
+        """True for the P5a of a log under a quorum: it moves nothing."""
+        body = _decoded(commit)
+        known = self.logs.get(_decoded(body.authorization_m).transaction.log) if isinstance(body, Commit) else None
+        return known is not None and not known.decides_alone
 
     def opener(self) -> Opener:
         """Opens what is sealed, by the transactions that were named so far."""
@@ -139,8 +162,11 @@ class Opener:
     _opened: dict[bytes, AuthorizationM] = field(default_factory=dict)
 
     def recorded(self, commit: Signed) -> AuthorizationM:
-        """The P4 in a commit."""
-        return self.opened(_decoded(commit).authorization_m)
+        """The P4 in a commit, or in the certificate of its entry."""
+        said = _decoded(commit)
+        if isinstance(said, Certificate):
+            return self.opened(decode_record(Signed, said.recorded.body))
+        return self.opened(said.authorization_m)
 
     def opened(self, entry: Signed) -> AuthorizationM:
         """The P4 in an entry: no merchant of the world seals anything else."""
@@ -152,6 +178,16 @@ class Opener:
             assert isinstance(body, AuthorizationM)
             self._opened[entry.body] = body
         return self._opened[entry.body]
+
+
+def gist(paper: Signed) -> bytes:
+    """What a paper says; of a certificate its entry, since other cosignatures may stand under it each time."""
+    body = decode(paper.body)
+    return body.entry if isinstance(body, Certificate) else paper.body
+
+
+def _is_of_key(certificate: Certificate) -> bool:
+    return certificate.recorded.kind == EntryKind.KEY
 
 
 def _decoded(signed: Signed) -> Any:

@@ -15,16 +15,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.world.adversary import LATE_KEY
 from tests.world.finals import Report, check
+from tests.world.liars import FORK_SEEN, LOG_LIES, MIRROR_LIES
 from tests.world.world import world_of
 
 FIXED_SEEDS = range(1)
-REGRESSION_SEEDS = (102, 113, 20053)
+REGRESSION_SEEDS = (102, 113, 20053, 25)
 """Seeds that show a bug that was found here, and what it was:
 
 102, 113: a wallet called a token spent, and its purchase refused, when the bank showed that the token was locked
 elsewhere; that lock ended by an abort.
 20053: a log whose clock was set back recorded a P4 that it had refused as late, and the merchant had given the sale up.
+25: a log ended for good when a mirror told it of a shard that it had dropped since it had asked.
 """
 Reached = Callable[[str], None]
 
@@ -68,6 +71,8 @@ FAULTS = (
     "sold sealed",
 )
 """Every kind of fault, and of variation; each must have struck in at least one seed of twenty."""
+COUNCIL_FAULTS = (*LOG_LIES, *MIRROR_LIES, LATE_KEY, "cut around an expiration", "crash around an expiration")
+"""The same for the seeds that have a council."""
 
 
 def run(seed: int) -> Report:
@@ -98,7 +103,7 @@ def test_fixed_seeds() -> None:
 def test_the_same_seed_is_the_same_run() -> None:
     tapes = []
     for _ in range(2):
-        with world_of(7) as world:
+        with world_of(21) as world:
             world.run()
             tapes.append(world.network.tape)
 
@@ -157,11 +162,20 @@ def judge_runs(reports: list[Report], reached: Reached, *, thorough: bool) -> No
     commits, aborts = sum(r.commits for r in reports), sum(r.aborts for r in reports)
     reached(f"{len(reports)} seeds, {commits} sales committed, {aborts} aborted")
     reached(", ".join(f"{kind} {100 * struck[kind] // len(reports)}%" for kind in FAULTS))
+    with_council = [report for report in reports if report.council]
+    told = Counter(kind for report in with_council for kind in (*COUNCIL_FAULTS, FORK_SEEN) if report.faults[kind])
+    decided = sum(r.commits for r in with_council), sum(r.aborts for r in with_council)
+    reached("{} of them with a council, {} sales committed, {} aborted".format(len(with_council), *decided))
+    reached(", ".join(f"{kind} {told[kind]}" for kind in (*COUNCIL_FAULTS, FORK_SEEN)))
     failed = [report for report in reports if report.complaints]
     assert not failed, "\n".join(map(rerun_line, failed))
-    assert all(report.open_at_once >= OPEN_AT_ONCE_MIN for report in reports), "sales do not overlap"
+    alone = [report for report in reports if not report.council]
+    assert all(report.open_at_once >= OPEN_AT_ONCE_MIN for report in alone), "sales do not overlap"
     if thorough:
+        overlaps = sum(report.open_at_once for report in with_council)
+        assert overlaps >= OPEN_AT_ONCE_MIN * len(with_council), "sales with a council do not overlap"
         assert (commits + aborts) / len(reports) >= SALES_MIN
         assert min(commits, aborts) >= 0.2 * (commits + aborts), "one outcome is rare"
         rare = [kind for kind in FAULTS if struck[kind] < 0.05 * len(reports)]
+        rare += [kind for kind in COUNCIL_FAULTS if told[kind] < 0.05 * len(with_council)]
         assert not rare, f"faults that hardly strike: {rare}"

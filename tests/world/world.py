@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,10 +28,10 @@ from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.mint import Minted
 from anonnet.parties.purse import Habits
-from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import Buy, Fund, OpenAt, Sell, Withdraw
 from anonnet.protocol.network import Network as Directory
 from anonnet.protocol.network import Peer, Role
+from anonnet.protocol.transaction import NO_POLICY, Transaction
 from anonnet.store.bank import BankStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
@@ -40,6 +40,7 @@ from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import Signer
 from tests.stage import CURRENCY, NETWORK, NOON, key_of, log_store, mint
 from tests.world.adversary import Greedy, Mood, Stranger
+from tests.world.council import LOG, MIRRORS, POLICY, Council, has_council
 from tests.world.network import Events, Heard, Network, Weather
 from tests.world.node import Node
 from tests.world.shopper import RememberingKey, RememberingPurse, Shopper
@@ -48,6 +49,10 @@ from tests.world.variations import Variations
 CONSUMERS = {"alice": "alice", "alice-copy": "alice", "bob": "bob", "carol": "carol", "greedy": "greedy"}
 """Consumers, and whose seed each has: one wallet is a copy of another."""
 BUYS = {"alice": 6, "alice-copy": 4, "bob": 7, "carol": 7, "greedy": 4}
+COUNCIL_BUYS = {"alice": 3, "alice-copy": 2, "bob": 4, "carol": 4, "greedy": 2}
+"""The same where mirrors decide with the log: each of their sales costs more."""
+COUNCIL_BUYING_SECONDS = 20.0
+"""So that these fewer sales overlap."""
 AGAIN_BUYS = 1
 """Purchases of each later on, with what has come back."""
 WITHDRAWN = (7, 7, 7, 7)
@@ -95,18 +100,26 @@ class World:
         self.paid_in: dict[str, int] = {}
         self.weather = Weather.drawn(self.chance)
         self.nodes: dict[str, Node] = {}
+        self.council = Council(self) if has_council(seed) else None
         self.directory = self._directory()
         self._names = {peer.identity: peer.name for peer in self.directory.peers}
         self.servers = [peer.name for peer in self.directory.peers]
         self._people()
         self.network.listeners += [Stranger(self).hears, Greedy(self, "greedy").hears]
+        if self.council:
+            self.network.listeners.append(self.council.hears)
         if trace:
             self.network.listeners.append(self._trace)
 
     def _directory(self) -> Directory:
         roles = {"bank": Role.BANK, "merchant-1": Role.MERCHANT, "merchant-2": Role.MERCHANT}
         roles |= {"log-1": Role.LOG, "log-2": Role.LOG}
-        peers = [Peer(role, name, key_of(name).public, bytes(32), "127.0.0.1", 1) for name, role in roles.items()]
+        roles |= self.council.names if self.council else {}
+        policies = {LOG: POLICY} if self.council else {}
+        peers = [
+            Peer(role, name, key_of(name).public, bytes(32), "127.0.0.1", 1, policies.get(name, NO_POLICY))
+            for name, role in roles.items()
+        ]
         return Directory(NETWORK, tuple(peers), tuple(each.offer for each in minted()))
 
     def _people(self) -> None:
@@ -119,8 +132,12 @@ class World:
             mood = Mood(self)
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
-            key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Log(signer[name], KnownLog(key), [bank]), log_store(name))
+            known = next(logs[peer.identity] for peer in self.directory.peers if peer.name == name)
+            if not self.council or known.decides_alone:
+                make = partial(Log, signer[name], known, [bank])
+                self._add(name, make, log_store(name, known=known))
+        for name in (LOG, *MIRRORS) if self.council else ():
+            self._enter(self.council.node(name))
         for name, owner in CONSUMERS.items():
             habits = Habits(in_parts=random.Random(f"{name} of {self.seed}").random() < 0.5)
             self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore())
@@ -128,14 +145,16 @@ class World:
     def _consumer(self, owner: str, habits: Habits) -> Consumer:
         seed = hashlib.sha256(b"seed of " + owner.encode()).digest()
         brands = [each.brand for each in minted()]
-        consumer = Consumer(self.directory, seed, brands, habits)
+        consumer = Consumer(self.directory, seed, brands, habits=habits)
         consumer.purse = RememberingPurse(NETWORK, seed, brands, habits)
         return consumer
 
     def _add(self, name: str, make: Any, store: Any) -> None:
-        kind = Shopper if name in CONSUMERS else Node
-        self.nodes[name] = node = kind(self, name, make, store)
-        self.network.receivers[name] = node
+        self._enter((Shopper if name in CONSUMERS else Node)(self, name, make, store))
+
+    def _enter(self, node: Node) -> None:
+        self.nodes[node.name] = node
+        self.network.receivers[node.name] = node
         node.rerun = node.turns.rerun = self.chance.random() < 0.2
         self.faults["turns run twice"] += node.rerun
         if self.chance.random() < 0.3:
@@ -145,6 +164,22 @@ class World:
     def name_of(self, identity: bytes) -> str:
         """Who has this identity."""
         return self._names[identity]
+
+    @property
+    def liars(self) -> set[str]:
+        """Names of parties that lie in this run."""
+        return self.council.liars if self.council else set()
+
+    def decided_by_council(self, transaction: Transaction) -> bool:
+        """True if mirrors decide this sale with its log."""
+        known = self.directory.logs.get(transaction.log)
+        return known is not None and not known.decides_alone
+
+    @property
+    def lying_log(self) -> bytes:
+        """L of the log that lies; empty where none does."""
+        named = {peer.name: peer.identity for peer in self.directory.peers}
+        return named[LOG] if LOG in self.liars else b""
 
     @property
     def consumers(self) -> dict[str, Node]:
@@ -168,7 +203,10 @@ class World:
         self.events.run(NOON + STORM_SECONDS)
         self.stormy, self.network.weather = False, Weather()
         self.network.cut_off.clear()
-        self.events.run(NOON + STORM_SECONDS + REST_SECONDS)
+        if self.council:
+            self.council.rest()
+        else:
+            self.events.run(NOON + STORM_SECONDS + REST_SECONDS)
 
     def close(self) -> None:
         """Let go of files and databases."""
@@ -193,8 +231,8 @@ class World:
                 self.events.after(1.5, lambda node=node, amount=amount: self._withdraw(node, amount))
 
     def _sell(self, item: str, price: int) -> Sell:
-        receipt = self.variations.receipt()
-        sealed = self.variations.sealed()
+        receipt = 0 if self.council else self.variations.receipt()
+        sealed = 0 if self.council else self.variations.sealed()
         self.faults["sold against a receipt"] += receipt
         self.faults["sold sealed"] += sealed
         return Sell(
@@ -219,12 +257,13 @@ class World:
         node.command(Withdraw(bank=key_of("bank").public, currency=CURRENCY, amount=amount))
 
     def _plan_purchases(self) -> None:
-        within = self.chance.choice([2.0, BUYING_SECONDS, BUYING_SECONDS])
-        for name, count in BUYS.items():
+        most = COUNCIL_BUYING_SECONDS if self.council else BUYING_SECONDS
+        within = self.chance.choice([2.0, most, most])
+        for name, count in (COUNCIL_BUYS if self.council else BUYS).items():
             for _ in range(count):
                 self.events.after(self.chance.uniform(0.0, within), lambda name=name: self._buy(name))
             for _ in range(AGAIN_BUYS):
-                self.events.after(self.chance.uniform(within, 2 * BUYING_SECONDS), lambda name=name: self._buy(name))
+                self.events.after(self.chance.uniform(within, 2 * most), lambda name=name: self._buy(name))
         for name in ("bob", "carol"):
             node = self.nodes[name]
             self.events.after(self.chance.uniform(0.0, 30.0), lambda node=node: self._withdraw(node, 3))

@@ -1,0 +1,347 @@
+"""What must hold of a log that decides with its mirrors, judged from outside, whoever of them lies.
+
+Cosignatures and shares of aborts are taken together wherever they were said: whatever anybody could put together of
+them counts. Copies are what the mirrors that never lie hand out; the evidence that they have kept is looked into, as
+the bank's books are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from anonnet.errors import Malformed
+from anonnet.limits import RELEASE_SECONDS
+from anonnet.protocol.account import Claim
+from anonnet.protocol.known_log import KnownLog, shard_of
+from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind
+from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.purchase import Abort, AuthorizationM
+from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, transaction_of
+from anonnet.protocol.transaction import Transaction
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.fork import Fork
+from anonnet.tlog.merkle import Tree, leaf_hash, verify_inclusion
+from anonnet.tlog.note import Kind, Verifier
+from anonnet.tlog.proof import LogProof
+from anonnet.wire.codec import decode, encode
+from anonnet.wire.signed import unsigned
+from tests.stage import NETWORK, key_of
+from tests.world.checkers import CLOCKS_APART, Complaints
+from tests.world.council import LOG, Council
+from tests.world.liars import FORK_SEEN, FORKS, RULES_BROKEN
+from tests.world.tape import Tape
+
+if TYPE_CHECKING:
+    from tests.world.world import World
+
+CLOCK_SET_SECONDS = 8
+"""By how much two readings of one party's clock may differ whose clock was set between."""
+LONG_BEFORE_SECONDS = 3600
+"""A key that the merchant shows so long before it comes too late is recorded by an honest log, whatever is cut."""
+
+
+@dataclass
+class Copy:
+    """The entries of one shard, and the tree over them."""
+
+    entries: list[Entry]
+
+    @cached_property
+    def tree(self) -> Tree:
+        return Tree.from_leaves(b"".join(leaf_hash(encode(entry)) for entry in self.entries))
+
+    def leads_to(self, checkpoint: Checkpoint) -> bool:
+        return checkpoint.size <= self.tree.size and self.tree.root(checkpoint.size) == checkpoint.root
+
+    def of(self, transaction: Transaction, kind: EntryKind, size: int | None = None) -> list[Entry]:
+        """Its entries of a kind among the first `size`."""
+        return [
+            each for each in self.entries[:size] if (each.outcome_key, each.kind) == (transaction.outcome_key, kind)
+        ]
+
+
+@dataclass
+class Certified:
+    """A run at its end, as far as it is about the log that has a council."""
+
+    world: World
+    tape: Tape
+    council: Council
+    read: float
+    """When the copies were last read: what is cosigned later may not stand in them."""
+    cosigned: dict[Checkpoint, dict[bytes, int]] = field(default_factory=lambda: defaultdict(dict))
+    """The log's checkpoints, and which mirror has cosigned them at what time of its own."""
+
+    def __post_init__(self) -> None:
+        self.honest = {name: key_of(name).public for name in self.council.honest}
+        notes: set[bytes] = set()
+        for said in self.tape.said:
+            if said.time > self.read:
+                break
+            if isinstance(said.body, Entries | CheckpointIs):
+                notes.update(said.body.checkpoints)
+            elif isinstance(said.body, Certificate):
+                notes.add(LogProof.parse(said.body.proof).checkpoint.note.encoded())
+        seen: set[tuple[str, bytes]] = set()
+        for note in sorted(notes):
+            self._take(SignedCheckpoint.parse(note), seen)
+
+    @cached_property
+    def known(self) -> KnownLog:
+        return next(each for each in self.world.directory.logs.values() if not each.decides_alone)
+
+    def _take(self, signed: SignedCheckpoint, seen: set[tuple[str, bytes]]) -> None:
+        """Keep what holds of a note, each line checked once."""
+        shard = signed.body.origin.rpartition("/")[2]
+        if signed.body.origin != self.known.origin(int(shard) if shard.isdecimal() else 0):
+            return
+        log = Verifier.of(signed.body.origin, Kind.ED25519, self.known.key)
+        mirrors = {
+            name.decode(): Verifier.of(name.decode(), Kind.COSIGNATURE, k) for k, name in self.known.mirrors.items()
+        }
+        for line in signed.note.signatures:
+            key = mirrors.get(line.name, log)
+            if (line.name, line.id) != (key.name, key.id) or (signed.note.text, line.value) in seen:
+                continue
+            seen.add((signed.note.text, line.value))
+            try:
+                time = key.time_of(signed.note.text, line.value)
+            except Malformed:
+                continue
+            if key is not log:
+                self.cosigned[signed.body].setdefault(key.public, time)
+
+    @cached_property
+    def copies(self) -> dict[tuple[str, int], Copy]:
+        """What each honest mirror, and the log if it is honest, handed out of each shard."""
+        found: dict[tuple[str, int], dict[int, Entry]] = defaultdict(dict)
+        names = {*self.honest, LOG} - self.world.liars
+        for sender, shard, index, entry, _ in self.tape.entries():
+            if sender in names:
+                before = found[sender, shard].setdefault(index, entry)
+                assert before == entry, f"{sender} has two entries {index} in shard {shard}"
+        return {key: Copy([entries[index] for index in range(len(entries))]) for key, entries in found.items()}
+
+    def copy(self, name: str, shard: int) -> Copy:
+        return self.copies.get((name, shard), Copy([]))
+
+    @cached_property
+    def certified(self) -> list[Checkpoint]:
+        """Checkpoints that a quorum has cosigned, the largest last."""
+        met = [checkpoint for checkpoint, signers in self.cosigned.items() if self.known.agreed(signers)]
+        return sorted(met, key=lambda each: (each.size, each.root))
+
+    def pays(self, transaction: Transaction) -> bool:
+        """True if a certified prefix holds its key."""
+        shard = shard_of(transaction.expiration)
+        ends = [each for each in self.certified if each.origin == self.known.origin(shard)]
+        copies = [self.copy(name, shard) for name in self.honest]
+        return any(
+            copy.of(transaction, EntryKind.KEY, end.size) for end in ends for copy in copies if copy.leads_to(end)
+        )
+
+
+def all_that_was_certified(world: World, tape: Tape, read: float) -> Complaints:
+    """Everything here, for a run with a council."""
+    if not world.council:
+        return
+    seen = Certified(world, tape, world.council, read)
+    for checker in (
+        one_branch_is_certified,
+        mirrors_cosign_what_they_hold,
+        copies_keep_the_rules,
+        never_both_outcomes,
+        shares_of_aborts_are_true,
+        outcomes_that_are_relied_on_are_whole,
+        no_key_before_its_certificate,
+        who_is_unpaid_has_receipts,
+        an_honest_log_is_not_framed,
+        a_lying_log_is_convicted,
+    ):
+        yield from checker(seen)
+
+
+# Checkpoints and copies.
+
+
+def one_branch_is_certified(seen: Certified) -> Complaints:
+    """What a quorum has cosigned is held by an honest mirror, and all of it is one history."""
+    for each in seen.certified:
+        shard = int(each.origin.rpartition("/")[2].replace("chain", "0"))
+        holders = [seen.copy(name, shard) for name in seen.honest if seen.copy(name, shard).leads_to(each)]
+        if not holders:
+            yield "a checkpoint is certified that no honest mirror holds"
+        smaller = [other for other in seen.certified if other.origin == each.origin and other.size <= each.size]
+        if holders and not all(holders[0].leads_to(other) for other in smaller):
+            yield "two histories of the log are certified"
+
+
+def mirrors_cosign_what_they_hold(seen: Certified) -> Complaints:
+    """An honest mirror cosigns along its own copy, and never below what it has cosigned."""
+    for name, key in seen.honest.items():
+        mine: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for checkpoint, times in seen.cosigned.items():
+            if key not in times:
+                continue
+            shard = int(checkpoint.origin.rpartition("/")[2].replace("chain", "0"))
+            if not seen.copy(name, shard).leads_to(checkpoint):
+                yield f"{name} cosigned what it does not hold"
+            mine[checkpoint.origin].append((checkpoint.size, times[key]))
+        for marks in mine.values():
+            latest = 0
+            for _, time in sorted(marks):
+                if time + CLOCK_SET_SECONDS < latest:
+                    yield f"{name} cosigned a tree after a larger one"
+                latest = max(latest, time)
+
+
+def copies_keep_the_rules(seen: Certified) -> Complaints:
+    """In what honest mirrors hold: times never fall; one pledge in time, one key after it and in time."""
+    for (name, shard), copy in seen.copies.items():
+        entries = copy.entries
+        if any(one.time > other.time for one, other in pairwise(entries)):
+            yield f"{name} holds a time that falls"
+        taken: dict[tuple[bytes, int], Entry] = {}
+        for entry in entries:
+            if entry.kind not in (EntryKind.PLEDGE, EntryKind.KEY):
+                continue
+            transaction = transaction_of(entry)
+            last = transaction.expiration + (RELEASE_SECONDS if entry.kind == EntryKind.KEY else 0)
+            if taken.setdefault((entry.outcome_key, entry.kind), entry) is not entry:
+                yield f"{name} holds two entries of a kind for one transaction"
+            if entry.kind == EntryKind.KEY and (entry.outcome_key, EntryKind.PLEDGE) not in taken:
+                yield f"{name} holds a key without its pledge"
+            if entry.time > last or shard_of(transaction.expiration) != shard:
+                yield f"{name} holds a pledge or key that comes late, or stands in another shard than its own"
+
+
+# Outcomes.
+
+
+def never_both_outcomes(seen: Certified) -> Complaints:
+    """No transaction has both, whoever puts signatures together."""
+    for transaction in seen.tape.aborts():
+        if transaction.log == seen.known.identity and seen.pays(transaction):
+            yield "a transaction is certified both as committed and as aborted"
+
+
+def shares_of_aborts_are_true(seen: Certified) -> Complaints:
+    """An honest mirror signs no abort while the sale may commit by what it holds."""
+    names = {key: name for name, key in seen.honest.items()}
+    for said in seen.tape.of(Abort):
+        transaction: Transaction = said.body.transaction  # type: ignore[attr-defined]
+        for each in said.signed.signatures:
+            if each.signer not in names or transaction.log != seen.known.identity:
+                continue
+            copy = seen.copy(names[each.signer], shard_of(transaction.expiration))
+            pledged = copy.of(transaction, EntryKind.PLEDGE)
+            first = transaction.expiration + (RELEASE_SECONDS if pledged else 0)
+            if said.time + CLOCKS_APART < first:
+                yield f"{names[each.signer]} signed an abort while the sale could commit"
+            if copy.of(transaction, EntryKind.KEY):
+                yield f"{names[each.signer]} signed an abort of a sale that it holds the key of"
+
+
+def outcomes_that_are_relied_on_are_whole(seen: Certified) -> Complaints:
+    """Bank, merchants and consumers take nothing for an outcome that a quorum has not signed."""
+    servers = (*seen.council.parties, "stranger", "inspector")
+    for said in seen.tape.said:
+        if said.heard.sender in servers or said.heard.is_reply:
+            continue
+        try:
+            if isinstance(said.body, Abort) and said.body.transaction.log == seen.known.identity:
+                aborted(NETWORK, seen.known, said.signed)
+            elif isinstance(said.body, Claim) and isinstance(decode(said.body.commit.body), Certificate):
+                named = seen.tape.opener().recorded(said.body.commit).transaction
+                committed(NETWORK, seen.known, said.body.commit, named)
+            elif isinstance(said.body, Claim) and seen.tape.is_hint(said.body.commit):
+                yield f"{said.heard.sender} claims by a hint"
+        except Malformed:
+            yield f"{said.heard.sender} relies on an outcome that is none"
+
+
+def no_key_before_its_certificate(seen: Certified) -> Complaints:
+    """The merchant shows k to nobody before somebody has shown him that his pledge is certified."""
+    certified: set[Transaction] = set()
+    for said in seen.tape.said:
+        body: Any = said.body
+        if isinstance(body, Certificate) and body.recorded.kind == EntryKind.PLEDGE:
+            transaction = transaction_of(body.recorded)
+            if transaction not in certified and said.heard.receiver.startswith("merchant"):
+                pledge_certified(seen.known, unsigned(body), transaction)
+                certified.add(transaction)
+        elif isinstance(body, AuthorizationM) and said.heard.sender.startswith("merchant"):
+            if body.transaction.log == seen.known.identity and body.transaction not in certified:
+                yield f"{said.heard.sender} showed a key before its pledge was certified"
+
+
+def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
+    """A key that the merchant showed in good time is recorded, or more mirrors than may lie say when they had it."""
+    shown: dict[Transaction, float] = {}
+    receipts: dict[bytes, set[bytes]] = defaultdict(set)
+    for said in seen.tape.said:
+        body: Any = said.body
+        if isinstance(body, AuthorizationM) and said.heard.sender.startswith("merchant"):
+            shown.setdefault(body.transaction, said.time)
+        elif isinstance(body, Receipt):
+            receipts[body.outcome_key].add(said.signed.signatures[0].signer)
+    for transaction in seen.tape.aborts():
+        last = transaction.expiration + RELEASE_SECONDS
+        if transaction.log != seen.known.identity or shown.get(transaction, last) > last - LONG_BEFORE_SECONDS:
+            continue
+        if not seen.council.log_lie:
+            yield "an honest log did not record a key"
+        elif len(receipts[transaction.outcome_key]) < 2:
+            yield "a merchant is unpaid, and cannot show that the log suppressed his key"
+
+
+# Evidence.
+
+
+def _evidence(seen: Certified) -> Iterator[tuple[str, bytes]]:
+    for name in seen.honest:
+        for _, _, evidence in seen.world.nodes[name].store.evidence():
+            yield name, evidence
+
+
+def an_honest_log_is_not_framed(seen: Certified) -> Complaints:
+    """Nothing that convicts it is kept anywhere, nor could be."""
+    if not seen.council.log_lie:
+        yield from (f"{name} has evidence against an honest log" for name, _ in _evidence(seen))
+
+
+def a_lying_log_is_convicted(seen: Certified) -> Complaints:
+    """By every honest mirror: where two of them hold two histories, or the log has broken a rule before them all."""
+    lie, struck = seen.council.log_lie, seen.world.faults
+    held = dict.fromkeys(seen.honest, False)
+    for name, evidence in _evidence(seen):
+        held[name] |= _convicts(seen, evidence)
+    forked = lie == FORKS and any(
+        not seen.copy(one, shard).leads_to(Checkpoint(LOG, size, seen.copy(other, shard).tree.root(size)))
+        for one in seen.honest
+        for other, shard in seen.copies
+        if (size := min(seen.copy(one, shard).tree.size, seen.copy(other, shard).tree.size))
+    )
+    if forked:
+        struck[FORK_SEEN] += 1
+    broken = lie in RULES_BROKEN and struck[lie]
+    if forked or broken:
+        yield from (f"{name} has no evidence though the log {lie}" for name, convicted in held.items() if not convicted)
+
+
+def _convicts(seen: Certified, evidence: bytes) -> bool:
+    """A fork proof that holds, or an entry under a checkpoint that the log signed."""
+    if not evidence.startswith(b"anonnet fork-proof"):
+        certificate = decode(evidence)
+        assert isinstance(certificate, Certificate)
+        proof = LogProof.parse(certificate.proof)
+        body = proof.checkpoint.body
+        return verify_inclusion(proof.index, body.size, leaf_hash(certificate.entry), proof.path, body.root)
+    fork = Fork.parse(evidence)
+    shard = int(fork.upper.body.origin.rpartition("/")[2])
+    return fork.convicts(fork.upper.body.origin, [seen.known.verifier(shard)])

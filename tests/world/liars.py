@@ -1,0 +1,336 @@
+"""Who lies about a log under a quorum: a mirror that says what suits it, and a log that breaks what it promised.
+
+Liars keep their own store in order, so that they can tell of it what helps the lie; they hear the whole network, and
+the merchants hand them every paper. What they cannot do is sign with another's key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from anonnet.limits import CHECKPOINTS_MAX, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.protocol.known_log import KnownLog, shard_of
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
+from anonnet.protocol.quorum import Alert, Pledge
+from anonnet.protocol.steps import Step
+from anonnet.protocol.transaction import Transaction
+from anonnet.store.errands import Errand
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.fork import Fork
+from anonnet.tlog.note import Note
+from anonnet.tlog.note import Signer as NoteSigner
+from anonnet.wire.codec import decode, decode_record, encode
+from anonnet.wire.frames import Frame, Frames, frame
+from anonnet.wire.signed import Signed
+from tests.mirrors import entry, tick
+from tests.stage import NOON, key_of, log_store
+from tests.world.network import Heard
+from tests.world.node import Node
+
+if TYPE_CHECKING:
+    from tests.world.world import World
+
+Reply, HangUp = Callable[[bytes], None], Callable[[], None]
+SILENT = object()
+"""In place of an answer: none."""
+ANYTHING, ABORTS, WITHHOLDS, FRAMES = "cosigns anything", "aborts at will", "withholds", "frames the log"
+MIRROR_LIES = (ANYTHING, ABORTS, WITHHOLDS, FRAMES)
+FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES = "forks", "records a pledge late", "lets time fall", "records two pledges"
+LATE_KEY, SUPPRESSES, HINTS = "records a key late", "suppresses keys", "says P5a and records nothing"
+LOG_LIES = (FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES, LATE_KEY, SUPPRESSES, HINTS)
+FROZEN_BEFORE = (FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES)
+"""Lies after which honest mirrors take nothing more from the log, long before a key's time is over."""
+FORK_SEEN = "two honest mirrors saw the fork"
+RULES_BROKEN = (LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES, LATE_KEY)
+SUPPRESSED_MAX = 2
+"""Sales whose keys are not recorded: each that waits for the end of its time costs many questions."""
+
+
+class LyingMirror(Node):
+    """Lies from some moment on."""
+
+    def __init__(self, lie: str, begins: float, world: World, *more: Any) -> None:
+        super().__init__(world, *more)
+        self._lie, self._from = lie, NOON + begins
+        self._told: dict[tuple[str, int], dict[str, SignedCheckpoint]] = defaultdict(dict)
+        """The log's checkpoints that somebody has been told of a shard, by their text."""
+        if lie in (ANYTHING, FRAMES):
+            world.network.listeners.append(self.hears)
+
+    def hears(self, heard: Heard) -> None:
+        """Note the checkpoints in a log's answer."""
+        if heard.step != Step.ENTRIES or not heard.sender.startswith("log"):
+            return
+        entries = decode(heard.payload)
+        assert isinstance(entries, Entries)
+        for note in entries.checkpoints:
+            signed = SignedCheckpoint.parse(note)
+            self._told[heard.receiver, entries.shard][signed.note.text] = signed
+            self._told["", entries.shard][signed.note.text] = signed
+
+    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
+        (request,) = Frames().feed(data)
+        said = self._lie_about(sender, request) if self.up and self.events.now >= self._from else None
+        if said is None:
+            super().arrives(sender, data, reply, hang_up)
+            return
+        self.faults[self._lie] += 1
+        if said is not SILENT:
+            reply(bytes(frame(said, request.request_id)))
+
+    def _lie_about(self, sender: str, request: Frame) -> Any:
+        """The lie in answer to this; None where it has none."""
+        if self._lie == ABORTS and request.step == Step.OUTCOME_OF:
+            return self.party.sign(Abort(transaction=decode(request.payload).transaction))  # type: ignore[attr-defined]
+        if self._lie == WITHHOLDS and request.step in WITHHELD:
+            return self._nothing(request)
+        if self._lie in (ANYTHING, FRAMES) and request.step == Step.CHECKPOINT_OF and self.chance.random() < 0.3:
+            question = decode(request.payload)
+            assert isinstance(question, CheckpointOf)
+            return self._cosigned(sender, question) if self._lie == ANYTHING else self._framing(sender, question)
+        return None
+
+    def _nothing(self, request: Frame) -> Any:
+        body: Any = decode(request.payload) if request.step != Step.P4 else None
+        if body is None or self.chance.random() < 0.3:
+            return SILENT
+        if isinstance(body, CheckpointOf):
+            return CheckpointIs(log=body.log, shard=body.shard, checkpoints=())
+        return self.party.sign(Undecided(transaction=body.transaction, time=self.clock()))
+
+    def _known(self, sender: str, question: CheckpointOf) -> list[SignedCheckpoint]:
+        """Checkpoints of the branch that the asker sees, whichever that is."""
+        told = self._told.get((sender, question.shard)) or self._told["", question.shard]
+        fits = [each for each in told.values() if each.body.size >= question.size]
+        return sorted(fits, key=lambda each: each.body.size)[:CHECKPOINTS_MAX]
+
+    def _cosigned(self, sender: str, question: CheckpointOf) -> CheckpointIs | None:
+        """All of them with our cosignature, though we have read nothing of some, and larger ones were cosigned."""
+        signer = NoteSigner(self.name, key_of(self.name))
+        notes = []
+        for each in self._known(sender, question):
+            log_line = each.note.signatures[0]
+            notes.append(Note(each.note.text, (log_line, signer.cosign(each.note.text, self.clock()))).encoded())
+        return CheckpointIs(log=question.log, shard=question.shard, checkpoints=tuple(notes)) if notes else None
+
+    def _framing(self, sender: str, question: CheckpointOf) -> CheckpointIs | None:
+        """A checkpoint that the log never signed; and alerts that prove nothing go to everybody."""
+        known = self._known(sender, question)
+        if not known:
+            return None
+        one, other = known[0], known[-1]
+        alert = Alert(log=question.log, shard=question.shard, fork=Fork(one, other, (one.body.root,)).encoded())
+        for name in self.world.servers:
+            if name.startswith("mirror") and name != self.name:
+                self.world.network.ask(self.name, name, bytes(frame(alert, 1)), lambda reply: None, lambda: None)
+        forged = Checkpoint(one.body.origin, other.body.size + 1, one.body.root).text
+        note = Note(forged, (one.note.signatures[0],)).encoded()
+        return CheckpointIs(log=question.log, shard=question.shard, checkpoints=(note,))
+
+
+WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.CHECKPOINT_OF, Step.P4)
+
+
+# Logs.
+
+
+def lying_log(lie: str, begins: float) -> Callable[..., Node]:
+    """What makes the node of a log with this lie."""
+    kind = {FORKS: ForkingLog, SUPPRESSES: DeafLog, HINTS: DeafLog, LATE_KEY: DeafLog}.get(lie, BreakingLog)
+    return partial(kind, lie, begins)
+
+
+class LyingLog(Node):
+    """A log that lies from some moment on."""
+
+    def __init__(self, lie: str, begins: float, world: World, *more: Any) -> None:
+        super().__init__(world, *more)
+        self._lie, self._from = lie, NOON + begins
+
+    @property
+    def known(self) -> KnownLog:
+        """The log as others know it."""
+        party: Any = self.party
+        known: KnownLog = party.known
+        return known
+
+    def write(self, *entries: Entry) -> None:
+        """Put these behind the entries of a sale's shard, lawful or not."""
+        self.faults[self._lie] += 1
+        self.world.note(f"{self.name} {self._lie}")
+        shard = shard_of(int(self.events.now))
+        self.store.begin()
+        for each in entries:
+            self.store.append(shard, self.store.size(shard), each)
+        self.store.commit()
+        self._wake_followers(changed=True)
+
+    def last_time(self) -> int:
+        """Of the newest entry there."""
+        time: int = self.store.last_time(shard_of(int(self.events.now)))
+        return time
+
+
+class BreakingLog(LyingLog):
+    """Breaks a rule with the first pledge that comes once it lies, such that the sale could end in both ways."""
+
+    def __init__(self, *more: Any) -> None:
+        super().__init__(*more)
+        self._victim: Signed | None = None
+
+    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
+        (request,) = Frames().feed(data)
+        if self.up and request.step == Step.PLEDGE and self.events.now >= self._from:
+            pledge = decode_record(Signed, request.payload)
+            if self._victim is None:
+                self._victim = pledge
+                self._plan(pledge)
+            if pledge == self._victim and self._lie != TWO_PLEDGES:
+                return  # nobody may see it before its time is over
+        super().arrives(sender, data, reply, hang_up)
+
+    def _plan(self, pledge: Signed) -> None:
+        seconds = 3.0
+        if self._lie != TWO_PLEDGES:
+            seconds += max(0.0, _transaction(pledge).expiration + SETTLE_SECONDS - self.clock())
+        self.events.after(seconds, lambda: self._break(pledge))
+
+    def _break(self, pledge: Signed) -> None:
+        if not self.up:
+            self.events.after(1.0, lambda: self._break(pledge))
+            return
+        transaction, now = _transaction(pledge), max(self.clock(), self.last_time())
+        time = transaction.expiration if self._lie == TIME_FALLS else now
+        bad = [entry(EntryKind.PLEDGE, time, encode(pledge), transaction.outcome_key)]
+        if self._lie != TWO_PLEDGES:
+            key = encode(self._authorization_m(transaction))
+            bad.append(entry(EntryKind.KEY, time, key, transaction.outcome_key))
+        self.write(tick(now), *bad)
+
+    def _authorization_m(self, transaction: Transaction) -> Signed:
+        """P4, which its merchant has shown to this log alone."""
+        sale = self.world.nodes[self.world.name_of(transaction.merchant)].store.by_number(transaction.number)
+        signed: Signed = sale.authorization_m
+        return signed
+
+
+class DeafLog(LyingLog):
+    """Does not record the keys of some sales, and says nothing, or that it has; or records them late."""
+
+    def __init__(self, *more: Any) -> None:
+        super().__init__(*more)
+        self._victims: set[bytes] = set()
+
+    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
+        (request,) = Frames().feed(data)
+        if self.up and request.step == Step.P4 and self.events.now >= self._from:
+            signed = decode_record(Signed, request.payload)
+            if self._is_victim(signed):
+                self._suppress(signed, request, reply)
+                return
+        super().arrives(sender, data, reply, hang_up)
+
+    def _is_victim(self, signed: Signed) -> bool:
+        """The first ones to come."""
+        transaction = _transaction(signed)
+        if not self.world.decided_by_council(transaction):
+            return False  # a stranger has brought another log's
+        known = self.store.recorded(shard_of(transaction.expiration), transaction.outcome_key, EntryKind.KEY)
+        if known is None and len(self._victims) < SUPPRESSED_MAX and transaction.number not in self._victims:
+            self._victims.add(transaction.number)
+            if self._lie == LATE_KEY:
+                self._when_late(signed)
+        return transaction.number in self._victims
+
+    def _suppress(self, signed: Signed, request: Frame, reply: Reply) -> None:
+        self.faults[SUPPRESSES] += 1
+        if self._lie == HINTS:
+            self.faults[HINTS] += 1
+            reply(bytes(frame(self.party.sign(Commit(authorization_m=signed, index=1)), request.request_id)))
+
+    def _when_late(self, signed: Signed) -> None:
+        """Look now and then whether the world has slept until then."""
+        transaction = _transaction(signed)
+        if self.clock() > transaction.expiration + RELEASE_SECONDS and self.up:
+            now = max(self.clock(), self.last_time())
+            self.write(entry(EntryKind.KEY, now, encode(signed), transaction.outcome_key))
+        else:
+            self.events.after(5.0, lambda: self._when_late(signed))
+
+
+class Branch(Node):
+    """A log, or its other half, that takes no word of the other branch for its own."""
+
+    def _answered(self, errand: Errand, data: bytes) -> None:
+        (reply,) = Frames().feed(data)
+        said = decode(reply.payload) if reply.step == Step.CHECKPOINT_IS else None
+        if isinstance(said, CheckpointIs) and not all(self._led_to(said.shard, note) for note in said.checkpoints):
+            self._tried(errand, settled=False)
+        else:
+            super()._answered(errand, data)
+
+    def _led_to(self, shard: int, note: bytes) -> bool:
+        body, heads = SignedCheckpoint.parse(note).body, self.store.heads
+        return bool(body.size <= heads.size(shard) and heads.trees.root(shard, body.size) == body.root)
+
+
+ROLES_APART = ("mirror", "log", "merchant")
+
+
+class ForkingLog(Branch, LyingLog):
+    """From some moment on it keeps two histories, and each of the others sees one of them."""
+
+    def __init__(self, *more: Any) -> None:
+        super().__init__(*more)
+        self._other: Branch | None = None
+        self._deceived: set[str] = set()
+        self.events.after(self._from - NOON, self._fork)
+
+    def _fork(self) -> None:
+        self.faults[self._lie] += 1
+        self.world.note(f"{self.name} {self._lie}")
+        mirrors = [name for name in self.world.servers if name.startswith("mirror")]
+        others = [name for name in (*self.world.nodes, "stranger") if name.split("-")[0] not in ROLES_APART]
+        self._deceived = {*self.chance.sample(mirrors, self.chance.choice([1, 2, 2])), "merchant-2"}
+        self._deceived |= {name for name in others if self.chance.random() < 0.5}
+        self._other = Branch(self.world, self.name, self._make, self._copied())
+        self._other.look()
+        if self.chance.random() < 0.5:
+            self._part([name for name in mirrors if name in self._deceived], mirrors)
+
+    def _part(self, some: list[str], mirrors: list[str]) -> None:
+        """Let mirrors of two branches not speak with each other for a while."""
+        cut = {frozenset((one, other)) for one in some for other in mirrors if other not in some}
+        self.world.network.cut_off |= cut
+        self.events.after(self.chance.choice([5.0, 20.0]), lambda: self.world.network.cut_off.difference_update(cut))
+
+    def _copied(self) -> Any:
+        """What has been written so far, in a store of its own."""
+        store = log_store(self.name, known=self.known)
+        store.begin()
+        for shard, size in self.store.sizes():
+            for index in range(size):
+                (recorded, *_) = self.store.entries(shard, index)
+                each = decode_record(Entry, recorded.entry)
+                if each.outcome_key:
+                    store.record(shard, each.outcome_key, EntryKind(each.kind), index)
+                store.append(shard, index, each, recorded.signature)
+        store.advance(self.store.time())
+        store.commit()
+        return store
+
+    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
+        if self._other and sender in self._deceived:
+            self._other.arrives(sender, data, reply, hang_up)
+        else:
+            super().arrives(sender, data, reply, hang_up)
+
+
+def _transaction(signed: Signed) -> Transaction:
+    body = decode(signed.body)
+    assert isinstance(body, Pledge | AuthorizationM)
+    return body.transaction
