@@ -37,11 +37,13 @@ MirrorTurn = Turn[MirrorStore]
 class Mirror(Party):
     """Cosigns for the logs whose policy names it, and keeps copies of all these logs."""
 
-    def __init__(self, signer: Signer, key: SigningKey, logs: Logs, told: Collection[bytes] = ()) -> None:
-        """`told`: who hears of a log that has forked, beside the other mirrors."""
+    def __init__(
+        self, signer: Signer, key: SigningKey, logs: Logs, told: Collection[bytes] = (), *desks: object
+    ) -> None:
+        """`told`: who hears of a log that has forked, beside the other mirrors. `desks`: what else this one does."""
         self.logs = dict(sorted(logs.items()))
         self.auditing = Auditing(signer.network, key, self.logs, told)
-        super().__init__(signer, self.auditing)
+        super().__init__(signer, self.auditing, *desks)
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body

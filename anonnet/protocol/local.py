@@ -35,6 +35,8 @@ class Local(enum.IntEnum):
     BOOKS_OF = 202
     BOOKS = 203
     ADMIT = 204
+    ADD_CHECKPOINT = 205
+    CHECKPOINT_ADDED = 206
     SELL = 210
     SALES_OF = 211
     SALES = 212

@@ -14,10 +14,11 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
 from anonnet.protocol.rules import recorded
-from anonnet.store import errands, trees
+from anonnet.store import errands, trees, witnessed
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import Trees
+from anonnet.store.witnessed import Witnessed
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
@@ -27,6 +28,7 @@ VERSION = 1
 SCHEMA = (
     errands.SCHEMA
     + trees.SCHEMA
+    + witnessed.SCHEMA
     + """
 create table if not exists copy(
     tree integer primary key,       -- what names this shard's rows in the other tables
@@ -140,6 +142,7 @@ class MirrorStore(Store):
     def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
         super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.trees = Trees(self._db)
+        self.witnessed = Witnessed(self._db)
 
     # Copies.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anonnet.errors import Malformed
-from anonnet.limits import KIB, PATH_HASHES_MAX
+from anonnet.limits import KIB, NOTE_BYTES_MAX, PATH_HASHES_MAX
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import EMPTY_ROOT, verify_consistency
 from anonnet.tlog.note import Signer, Verifier
@@ -19,6 +19,7 @@ from anonnet.tlog.text import hash_lines, hashes_of, head_and_rest, number
 OK, BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, UNPROCESSABLE = 200, 400, 403, 404, 409, 422
 PLAIN, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
 _HEAD_BYTES_MAX = 4 * KIB  # the old size and 63 hashes
+REQUEST_BYTES_MAX = _HEAD_BYTES_MAX + NOTE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)

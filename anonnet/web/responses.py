@@ -25,7 +25,7 @@ OCTETS, TEXT = "application/octet-stream", "text/plain; charset=utf-8"
 
 def response(content: bytes | str, media_type: str, *, caching: str = FRESH, status: int = 200) -> Response:
     """An answer of this type, which caches may keep as `caching` says."""
-    return Response(content, status, {**SAFE, "Cache-Control": caching}, media_type)
+    return Response(content, status, {**SAFE, "Cache-Control": caching, "Content-Type": media_type})
 
 
 async def refused(request: Request, why: Exception) -> Response:

@@ -26,6 +26,7 @@ from anonnet.limits import (
 )
 from anonnet.net.incidents import Incidents
 from anonnet.net.serving import Door, accept_all
+from anonnet.net.witnessing import Witness
 from anonnet.protocol.known_log import KnownLog
 from anonnet.store.published import Shelf
 from anonnet.web.site import site
@@ -73,10 +74,14 @@ def _config() -> Config:
 
 
 async def serve_http(
-    listeners: list[trio.SocketListener], shelf: Shelf, known: Mapping[bytes, KnownLog], incidents: Incidents
+    listeners: list[trio.SocketListener],
+    shelf: Shelf,
+    known: Mapping[bytes, KnownLog],
+    incidents: Incidents,
+    witness: Witness | None = None,
 ) -> None:
-    """Answer until cancelled. `known`: the logs that the shelf shows, by identity."""
-    inner = site(shelf, known)
+    """Answer until cancelled. `known`: the logs that the shelf shows, by identity. `witness`: of foreign logs."""
+    inner = site(shelf, known, witness)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await incidents.confine(lambda: inner(scope, receive, send))

@@ -13,15 +13,20 @@ from starlette.routing import Route
 
 from anonnet.errors import Fatal
 from anonnet.net.threads import Threads
+from anonnet.net.witnessing import Witness
 from anonnet.protocol.known_log import KnownLog
 from anonnet.store.published import Shelf
 from anonnet.web.explorer import STATIC, Explorer, static
 from anonnet.web.files import PREFIX, Files
 from anonnet.web.responses import refused, unreadable
+from anonnet.web.witness import add_checkpoint
 
 
-def site(shelf: Shelf, known: Mapping[bytes, KnownLog]) -> Starlette:
-    """The application that shows these logs. It reads in one thread, which holds neither the loop nor itself up."""
+def site(shelf: Shelf, known: Mapping[bytes, KnownLog], witness: Witness | None = None) -> Starlette:
+    """The application that shows these logs, and, with a witness, takes foreign checkpoints.
+
+    It reads in one thread, which holds neither the loop nor itself up.
+    """
     threads, files = Threads(1), Files(shelf, known)
     explorer = Explorer(shelf, known, files)
 
@@ -39,6 +44,7 @@ def site(shelf: Shelf, known: Mapping[bytes, KnownLog]) -> Starlette:
             route(f"{PREFIX}/entry/{{index}}", explorer.entry),
             route(f"{PREFIX}/checkpoint", files.checkpoint),
             route(f"{PREFIX}/tile/{{rest:path}}", files.tile),
+            *([add_checkpoint(witness)] if witness else ()),
         ],
         exception_handlers={HTTPException: refused, Fatal: unreadable},
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
+from anonnet.net.witnessing import witness_of
 from anonnet.parties.mirror import Mirror
+from anonnet.parties.witnessing import Witnessing
 from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
@@ -15,6 +17,7 @@ from anonnet.store.published import MirrorShelf
 from anonnet_daemons.config import Kind
 from anonnet_daemons.serving import reachable
 from anonnet_daemons.showing import Address, showing
+from anonnet_daemons.witnessing import cosigner, foreign_logs
 
 STORE = "mirror.db"
 
@@ -24,8 +27,11 @@ async def run(path: Path, *, http: Address | None = None) -> None:
     found = reachable(path, Kind.MIRROR)
     logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
     customers = [peer.identity for role in (Role.BANK, Role.MERCHANT) for peer in found.network.all(role)]
-    party = Mirror(found.signer, found.setup.identity(found.peer), logs, customers)
+    foreign = foreign_logs(found.setup)
+    desks = [Witnessing(cosigner(found.setup, found.peer), foreign)] if foreign else []
+    party = Mirror(found.signer, found.setup.identity(found.peer), logs, customers, *desks)
     with Folder(path) as folder:
+        shelf = partial(MirrorShelf, folder / STORE)
         await run_party(
             *(party, MirrorStore(str(folder / STORE))),
             name=found.peer.name,
@@ -34,5 +40,5 @@ async def run(path: Path, *, http: Address | None = None) -> None:
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
-            beside=showing(http, partial(MirrorShelf, folder / STORE), party.logs),
+            beside=showing(http, shelf, party.logs, witness=witness_of if foreign else None),
         )

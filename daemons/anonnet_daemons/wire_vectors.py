@@ -12,14 +12,14 @@ from typing import Any
 from anonnet.crypto.hashing import H, Label, hkdf, xof
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
-from anonnet.protocol import answers, local, watching  # all messages: whoever decodes must know them
+from anonnet.protocol import answers, local, watching, witnessing  # all messages: whoever decodes must know them
 from anonnet.wire.codec import STEPS, Message, Record, decode, encode
 from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import Signed, Signer, received, unsigned
 from anonnet_daemons.reading import Case, Differs, Fields, bound, equal, items, unhex
 
 VERSION = 1
-KNOWN = (answers, local, watching)
+KNOWN = (answers, local, watching, witnessing)
 
 
 def cases(document: Any) -> Iterator[Case]:

@@ -13,6 +13,7 @@ import trio
 
 from anonnet.net.incidents import Incidents
 from anonnet.net.serving import listen
+from anonnet.net.witnessing import Witness
 from anonnet.protocol.known_log import KnownLog
 from anonnet.store.published import Shelf
 from anonnet.web.serving import serve_http
@@ -31,11 +32,11 @@ class Got:
     body: bytes
 
 
-def get_now(host: str, port: int, path: str, method: str = "GET") -> Got:
+def get_now(host: str, port: int, path: str, method: str = "GET", body: bytes | None = None) -> Got:
     """Ask, on a connection of its own."""
     connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body)
         answer = connection.getresponse()
         return Got(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
@@ -57,14 +58,19 @@ class Site:
     async def get(self, path: str, method: str = "GET") -> Got:
         return await trio.to_thread.run_sync(get_now, self.host, self.port, path, method)
 
+    async def post(self, path: str, body: bytes) -> Got:
+        return await trio.to_thread.run_sync(get_now, self.host, self.port, path, "POST", body)
+
 
 @asynccontextmanager
-async def served(shelf: Shelf, known: Mapping[bytes, KnownLog], folder: Path) -> AsyncIterator[Site]:
+async def served(
+    shelf: Shelf, known: Mapping[bytes, KnownLog], folder: Path, witness: Witness | None = None
+) -> AsyncIterator[Site]:
     """Serve for the time of the block, which has a deadline."""
     with closing(shelf), trio.fail_after(SECONDS):
         async with trio.open_nursery() as nursery:
             listeners = await listen(HOST, 0)
             incidents = Incidents(folder, os.urandom)
-            nursery.start_soon(serve_http, listeners, shelf, known, incidents)
+            nursery.start_soon(serve_http, listeners, shelf, known, incidents, witness)
             yield Site(HOST, listeners[0].socket.getsockname()[1], incidents)
             nursery.cancel_scope.cancel()

@@ -9,8 +9,8 @@ import click
 
 from anonnet_daemons.cli import checking
 from anonnet_daemons.cli.running import http_option, run_daemon
-from anonnet_daemons.cli.verbs import data_option, verb
-from anonnet_daemons.config import Kind
+from anonnet_daemons.cli.verbs import Found, data_option, verb
+from anonnet_daemons.config import Kind, read_setup
 
 
 @click.group()
@@ -34,3 +34,19 @@ def run(http: tuple[str, int] | None, data: Path) -> None:
     from anonnet_daemons.mirror import run as run_mirror
 
     run_daemon(partial(run_mirror, data.absolute(), http=http))
+
+
+@verb(mirror, example="anonnet mirror witness --data ~/try/mirror-1")
+@data_option(Kind.MIRROR)
+def witness(data: Path) -> Found:
+    """Show the key under which this mirror cosigns checkpoints of foreign logs.
+
+    It takes them by POST /add-checkpoint where it runs with --http. Which logs: the file witness.policy in its data
+    folder, with a line `log VKEY` for each, and a last line `quorum none`.
+    """
+    from anonnet.tlog.note import Kind as NoteKind
+    from anonnet_daemons.witnessing import cosigner
+
+    setup = read_setup(data.absolute(), Kind.MIRROR)
+    vkey = cosigner(setup, setup.peer(setup.network())).verifier(NoteKind.COSIGNATURE).vkey
+    return Found({"vkey": vkey}, [vkey])

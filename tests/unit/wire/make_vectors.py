@@ -46,6 +46,7 @@ FIELDS: dict[Label, tuple[bytes | int, ...]] = {
 }
 DERIVED: dict[Label, bytes] = {
     **dict.fromkeys((Label.MERCHANDISE_KEY, Label.ENTRY_KEY, Label.ENTRY, Label.GOODS), b""),
+    Label.WITNESS: b"",
     Label.ACCOUNT_KEY: KEY,
     Label.TOKEN_KEY: PLACE,
 }
