@@ -45,6 +45,10 @@ class Circle:
         else:
             party = Mirror(signer, key, {KNOWN.identity: KNOWN})
             store = MirrorStore(path, database=database)
+        self.act(name, party, store)
+
+    def act(self, name: str, party: Party, store: Store) -> None:
+        """Have this party be the one of that name from now on."""
         self.actors[name] = Actor(name, party, store, lambda: self.now, lambda: bytes(32))
 
     @property

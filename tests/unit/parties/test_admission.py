@@ -12,11 +12,12 @@ from anonnet.protocol.quorum import Pledged
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
+from tests.circle import Circle
 from tests.mirrors import KNOWN, sale
 from tests.paper.scenes import Deal, Scene
 from tests.stage import NETWORK, key_of
 from tests.unit.parties.refusing import refused
-from tests.unit.parties.test_certifying import Circle, pledge, why
+from tests.unit.parties.test_certifying import pledge, why
 
 MERCHANT = key_of("merchant").public
 OTHER = key_of("other").public

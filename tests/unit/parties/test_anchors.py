@@ -16,9 +16,10 @@ from anonnet.protocol.rules import decided_by, follows, sound
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode_record
+from tests.circle import Circle, Prefix
 from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
 from tests.stage import NETWORK
-from tests.unit.parties.test_certifying import Circle, Prefix, pledge, why
+from tests.unit.parties.test_certifying import pledge, why
 
 
 def chain(circle: Circle, name: str = "log") -> list[Entry]:

@@ -17,18 +17,17 @@ from anonnet.limits import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.parties.appending import begin
 from anonnet.parties.fsck import Fsck
 from anonnet.parties.log import Log
-from anonnet.parties.mirror import Mirror
 from anonnet.parties.turn import Turn
 from anonnet.protocol.known_log import CHAIN, KnownLog, expirations_of
 from anonnet.protocol.network import Role
 from anonnet.protocol.rules import decided_by
 from anonnet.store.checking import Kept
 from anonnet.store.log import LogStore
-from anonnet.store.mirror import MirrorStore
 from anonnet.wire.signed import Signer
+from tests.circle import Circle
 from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
 from tests.stage import NETWORK, NOON, key_of, mint
-from tests.unit.parties.test_certifying import Circle, pledge
+from tests.unit.parties.test_certifying import pledge
 
 ONE = MIRRORS[0]
 
@@ -37,12 +36,11 @@ ONE = MIRRORS[0]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data of a log and a mirror: a shard that is gone, one with sales, and the chain with a brand."""
     folder = tmp_path_factory.mktemp("data")
-    circle, key, mirror = Circle(), key_of("log"), key_of(ONE)
+    circle, key = Circle(), key_of("log")
     log = Log(Signer(NETWORK, key), KNOWN, [key_of("bank").public])
     store = LogStore(str(folder / "log.db"), seal=partial(KNOWN.sealed, key))
-    circle.actors["log"] = circle._actor("log", log, store)
-    party = Mirror(Signer(NETWORK, mirror), mirror, {KNOWN.identity: KNOWN})
-    circle.actors[ONE] = circle._actor(ONE, party, MirrorStore(str(folder / "mirror.db")))
+    circle.act("log", log, store)
+    circle.enter(ONE, str(folder / "mirror.db"))
     circle.ask(pledge(sale()))
     circle.settle()
     circle.now = decided_by(SHARD) + 1
@@ -158,7 +156,7 @@ def test_a_backup_that_was_put_back_is_called_one(data: Path, tmp_path: Path) ->
     log = Log(Signer(NETWORK, key), KNOWN)
     store = LogStore(str(tmp_path / "data" / "log.db"), seal=partial(KNOWN.sealed, key))
     circle.now = expirations_of(SHARD).stop + RETENTION_SECONDS
-    circle.actors["log"] = circle._actor("log", log, store)
+    circle.act("log", log, store)
     circle.ask(pledge(sale(circle.now + 70)))
     store.close()
     shutil.copy(data / "log.db", tmp_path / "data" / "log.db")

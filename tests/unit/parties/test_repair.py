@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import BadStart
-from anonnet.parties.log import Log
 from anonnet.parties.repair import Repair, lost
 from anonnet.protocol.logbook import Entries, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
@@ -19,9 +18,10 @@ from anonnet.protocol.quorum import Certificate, CertificateOf
 from anonnet.store import lock
 from anonnet.store.log import LogStore
 from anonnet.wire.signed import Signer
+from tests.circle import Circle
 from tests.mirrors import KNOWN, MIRRORS, p4, sale
 from tests.stage import NETWORK, NOON, key_of
-from tests.unit.parties.test_certifying import Circle, pledge
+from tests.unit.parties.test_certifying import pledge
 from tests.unit.parties.test_fsck import faults
 
 SEAL = partial(KNOWN.sealed, key_of("log"))
@@ -37,8 +37,7 @@ class Filed(Circle):
 
     def begin(self) -> None:
         """Start the log on what is there. Raises BadStart."""
-        store = LogStore(str(self.folder / "log.db"), seal=SEAL)
-        self.actors["log"] = self._actor("log", Log(Signer(NETWORK, key_of("log")), KNOWN), store)
+        self.enter("log", str(self.folder / "log.db"))
 
     def sells(self, *leads: int) -> list[Commit]:
         said = []
