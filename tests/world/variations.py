@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.protocol.goods import GoodsM, GoodsQ
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationM
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.sealed import Submission
 from tests.world.tape import Tape
@@ -36,9 +36,13 @@ class Variations:
 
 
 def q_is_named_where_it_is_asked_for(tape: Tape) -> Complaints:
-    """In one-sided delivery the bank alone learns Q: neither P3 nor P4 names a key."""
+    """In one-sided delivery the bank alone learns Q: neither P3 nor P4 names a key, unless she has named it herself to
+    whoever reads P3."""
     wanted = {said.body.number: said.body.contract.receipt for said in _of(tape, GoodsM)}
-    for body in (*(said.body for said in _of(tape, AuthorizationB)), *(body for body, _ in _p4(tape))):
+    orders = [said for said in _of(tape, AuthorizationQ) if said.heard.sender == "greedy"]
+    hers = {said.body.transaction for said in orders if said.body.receiver_key}
+    promises = [said.body for said in _of(tape, AuthorizationB) if said.body.transaction not in hers]
+    for body in (*promises, *(body for body, _ in _p4(tape))):
         number, named = body.transaction.number, bool(body.receiver_key)
         if named and not wanted.get(number):
             yield "Q was named in one-sided delivery"
