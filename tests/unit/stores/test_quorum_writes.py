@@ -80,7 +80,7 @@ def check(circle: Circle) -> None:
                 lines[mirror, signed.body.size].add(line.value)
     assert all(len(each) == 1 for each in lines.values()), "a mirror has cosigned one tree twice"
     for said in outcomes(circle, PAID):
-        assert committed(NETWORK, KNOWN, unsigned(said).signed).transaction == PAID
+        assert committed(NETWORK, KNOWN, unsigned(said).signed, PAID) is not None
     assert outcomes(circle, FREED) == [Abort(transaction=FREED)] * len(MIRRORS)
     aborted = [decode(said.body) for _, said in circle.heard if isinstance(said, Signed)]
     assert Abort(transaction=PAID) not in aborted
