@@ -207,14 +207,16 @@ class BreakingLog(LyingLog):
         time = transaction.expiration if self._lie == TIME_FALLS else now
         bad = [entry(EntryKind.PLEDGE, time, encode(pledge), transaction.outcome_key)]
         if self._lie != TWO_PLEDGES:
-            key = encode(self._authorization_m(transaction))
-            bad.append(entry(EntryKind.KEY, time, key, transaction.outcome_key))
+            authorization_m = self._authorization_m(transaction)
+            if authorization_m is None:
+                return
+            bad.append(entry(EntryKind.KEY, time, encode(authorization_m), transaction.outcome_key))
         self.write(tick(now), *bad)
 
-    def _authorization_m(self, transaction: Transaction) -> Signed:
-        """P4, which its merchant has shown to this log alone."""
+    def _authorization_m(self, transaction: Transaction) -> Signed | None:
+        """P4, which its merchant has shown to this log alone, unless he has forgotten the sale by now."""
         sale = self.world.nodes[self.world.name_of(transaction.merchant)].store.by_number(transaction.number)
-        signed: Signed = sale.authorization_m
+        signed: Signed | None = sale.authorization_m if sale else None
         return signed
 
 
