@@ -81,11 +81,7 @@ async def serve_http(
     witness: Witness | None = None,
 ) -> None:
     """Answer until cancelled. `known`: the logs that the shelf shows, by identity. `witness`: of foreign logs."""
-    inner = site(shelf, known, witness)
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await incidents.confine(lambda: inner(scope, receive, send))
-
+    app: Any = site(shelf, known, incidents.report, witness)
     config, context = _config(), WorkerContext(None)
 
     async def handle(stream: trio.SocketStream) -> None:

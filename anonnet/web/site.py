@@ -22,10 +22,16 @@ from anonnet.web.responses import refused, unreadable
 from anonnet.web.witness import add_checkpoint
 
 
-def site(shelf: Shelf, known: Mapping[bytes, KnownLog], witness: Witness | None = None) -> Starlette:
+def site(
+    shelf: Shelf,
+    known: Mapping[bytes, KnownLog],
+    report: Callable[[Exception], object],
+    witness: Witness | None = None,
+) -> Starlette:
     """The application that shows these logs, and, with a witness, takes foreign checkpoints.
 
-    It reads in one thread, which holds neither the loop nor itself up.
+    It reads in one thread, which holds neither the loop nor itself up. A bug is reported before it is answered: once
+    the answer is out the peer may go, and the connection ends with all that is left to do on it.
     """
     threads, files = Threads(1), Files(shelf, known)
     explorer = Explorer(shelf, known, files)
@@ -35,6 +41,10 @@ def site(shelf: Shelf, known: Mapping[bytes, KnownLog], witness: Witness | None 
             return await threads.run(partial(answer, request))
 
         return Route(path, endpoint, methods=["GET"])
+
+    async def failed(request: Request, bug: Exception) -> Response:
+        report(bug)
+        return await refused(request, HTTPException(500, "This request has met a bug, which was written down."))
 
     return Starlette(
         routes=[
@@ -46,5 +56,5 @@ def site(shelf: Shelf, known: Mapping[bytes, KnownLog], witness: Witness | None 
             route(f"{PREFIX}/tile/{{rest:path}}", files.tile),
             *([add_checkpoint(witness)] if witness else ()),
         ],
-        exception_handlers={HTTPException: refused, Fatal: unreadable},
+        exception_handlers={HTTPException: refused, Fatal: unreadable, Exception: failed},
     )
