@@ -13,9 +13,13 @@ import pytest
 from tests.traces.plays import PLAYS
 
 HERE = Path(__file__).parent
+LONG = {"recovery"}
+"""What takes seconds to act: a wallet that asks for hundreds of places."""
 
 
-@pytest.mark.parametrize("name", PLAYS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in PLAYS]
+)
 def test_the_play_is_acted_as_it_is_written(name: str, tmp_path: Path) -> None:
     written = HERE / f"{name}.txt"
     acted = PLAYS[name](tmp_path)

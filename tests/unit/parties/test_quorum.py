@@ -192,6 +192,7 @@ def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadlin
     assert len(receipts) == len(MIRRORS)
 
 
+@pytest.mark.slow
 def test_a_log_that_takes_the_key_late_still_pays(written: WrittenScene) -> None:
     scene = written
     scene.log.deaf_to.add(AuthorizationM)

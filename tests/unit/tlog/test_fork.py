@@ -35,6 +35,7 @@ def fork_at(shared: int, lower: int, upper: int) -> Fork:
     return Fork(signed(lower, one.root()), signed(upper, other.root()), nodes(other, lower, upper))
 
 
+@pytest.mark.slow
 def test_an_honest_log_is_never_convicted() -> None:
     for lower, upper in combinations_with_replacement(SIZES, 2):
         between = nodes(HONEST, lower, upper)
@@ -53,6 +54,7 @@ def test_an_honest_log_is_not_convicted_by_any_of_its_hashes(data: st.DataObject
     assert not convicts(Fork(CHECKPOINTS[lower], CHECKPOINTS[upper], tuple(any_nodes)))
 
 
+@pytest.mark.slow
 def test_a_forking_log_is_convicted() -> None:
     for lower, upper in combinations_with_replacement(range(1, 20), 2):
         for shared in range(lower):
@@ -94,6 +96,7 @@ def test_the_same_convicts_a_cosigner() -> None:
     assert not fork.convicts(ORIGIN, [mirror.verifier(Kind.COSIGNATURE)])
 
 
+@pytest.mark.slow
 def test_a_proof_is_written_as_it_was_read_and_no_change_convicts_more() -> None:
     fork = fork_at(3, 4, 9)
     text = fork.encoded().decode()
