@@ -143,12 +143,13 @@ class Council:
         return list(waiting)
 
     def _calm(self, most: int) -> None:
-        """Until nobody has anything under way; at most so many times CALM_SECONDS."""
+        """Until nobody has anything under way; at least one and at most so many times CALM_SECONDS: whoever has begun
+        again in the last second of the storm, and reads a log's chain, may have asked nothing yet."""
         events = self.world.events
         for _ in range(most):
+            events.run(events.now + CALM_SECONDS)
             if not any(map(self._busy, self.world.nodes.values())):
                 return
-            events.run(events.now + CALM_SECONDS)
 
     def _busy(self, node: Node) -> bool:
         """Mirrors and the log ask each other for ever, and so do merchants where a log that lies tells no outcome;
