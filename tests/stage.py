@@ -15,7 +15,6 @@ from typing import Any
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused
-from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.discarding import FilesRemoved
@@ -40,6 +39,7 @@ from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import WalletStore
+from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed, Signer, received, unsigned

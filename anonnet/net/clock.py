@@ -15,8 +15,8 @@ from pathlib import Path
 import trio
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.limits import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 from anonnet.store.folder import Folder
+from anonnet.times import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 
 MARK_FILE = "clock.json"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

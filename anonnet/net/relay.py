@@ -10,13 +10,7 @@ from __future__ import annotations
 import trio
 
 from anonnet.errors import Malformed
-from anonnet.limits import (
-    CIRCUITS_MAX,
-    CIRCUITS_PER_ADDRESS_MAX,
-    FRAME_SECONDS,
-    IDLE_SECONDS,
-    SEND_SECONDS,
-)
+from anonnet.limits import CIRCUITS_MAX, CIRCUITS_PER_ADDRESS_MAX, FRAME_SECONDS, IDLE_SECONDS, SEND_SECONDS
 from anonnet.net.channel import accept_channel, world
 from anonnet.net.dialing import dial_tcp, one_frame
 from anonnet.net.incidents import Incidents

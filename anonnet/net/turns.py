@@ -25,7 +25,6 @@ from anonnet.errors import Refused
 from anonnet.limits import (
     FINISHERS,
     FOLLOW_SECONDS,
-    FORGET_SECONDS,
     GATHER_SECONDS,
     RETRY_SECONDS_MIN,
     TURNS_BATCH_MAX,
@@ -36,6 +35,7 @@ from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
 from anonnet.parties.turn import ANYTHING, ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
+from anonnet.times import FORGET_SECONDS
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
-from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.known_log import CHAIN, KnownLog
@@ -22,6 +21,7 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import leaf_hash

@@ -12,13 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import (
-    CLAIM_SECONDS,
-    FORGET_ROWS_MAX,
-    LEAD_SECONDS_MAX,
-    RETRY_SECONDS_MAX,
-    TURNS_BATCH_MAX,
-)
+from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.following import check_range, commits_among
@@ -44,6 +38,7 @@ from anonnet.protocol.sealed import Ticket
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, BankStore, Sale
+from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
 

@@ -7,13 +7,6 @@ from its mirrors, so that whoever asks gets the certificate of an entry as soon 
 from __future__ import annotations
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
-from anonnet.limits import (
-    BEHIND_SECONDS,
-    LEAD_SECONDS_MAX,
-    RELEASE_SECONDS,
-    RETENTION_SECONDS,
-    SETTLE_SECONDS,
-)
 from anonnet.parties.admission import Admission, whose
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
 from anonnet.parties.errands import done, later, request
@@ -27,6 +20,7 @@ from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.heads import Mark
 from anonnet.store.log import checkpoints_of
+from anonnet.times import BEHIND_SECONDS, LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import encode

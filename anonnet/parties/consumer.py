@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX, RETRY_SECONDS_MAX
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.brands import BrandList
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
@@ -39,6 +39,7 @@ from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
 from anonnet.store.tokens import LOCKED, RELEASING, SPENT, Held
 from anonnet.store.wallet import Bought, WalletStore
+from anonnet.times import CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, FORGET_ROWS_MAX, RENEW_MAX, RESTORE_SPREAD_SECONDS
+from anonnet.limits import FORGET_ROWS_MAX, RENEW_MAX
 from anonnet.parties.brands import BrandList
 from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
@@ -21,6 +21,7 @@ from anonnet.protocol.transaction import expired
 from anonnet.store import wallet
 from anonnet.store.tokens import EXCHANGED, SPENT, VOID
 from anonnet.store.wallet import WalletStore
+from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_SPREAD_SECONDS
 
 WalletTurn = Turn[WalletStore]
 

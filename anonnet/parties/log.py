@@ -11,7 +11,6 @@ from collections.abc import Collection
 from typing import Any
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.parties.admission import HOUR, Admission, whose
 from anonnet.parties.appending import LogTurn, append, begin, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
@@ -37,6 +36,7 @@ from anonnet.protocol.rules import decided_by
 from anonnet.protocol.sealed import Submission, Ticket, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.log import checkpoints_of, entries_of
+from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import encode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
 

@@ -11,14 +11,7 @@ from typing import Any
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import (
-    BEHIND_SECONDS,
-    FORGET_ROWS_MAX,
-    MERCHANT_MARGIN_SECONDS,
-    RELEASE_SECONDS,
-    RETRY_SECONDS_MAX,
-    TURNS_BATCH_MAX,
-)
+from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.delivering import Delivering, SealChunk, SealGoods, sale_of
 from anonnet.parties.errands import answered, done, later, request
@@ -45,6 +38,7 @@ from anonnet.store.merchant import (
     MerchantSale,
     MerchantStore,
 )
+from anonnet.times import BEHIND_SECONDS, MERCHANT_MARGIN_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from anonnet.crypto.blind import SecretKey
 from anonnet.errors import Refused, Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, SIGNATURES_REMEMBERED, USED_MAX
+from anonnet.limits import SIGNATURES_REMEMBERED, USED_MAX
 from anonnet.parties.turn import Answer, Asked, Turn, on
 from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
@@ -23,6 +23,7 @@ from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.bank import BankStore
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX
 from anonnet.wire.signed import Checked, Signer
 
 BankTurn = Turn[BankStore]

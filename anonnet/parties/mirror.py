@@ -12,7 +12,7 @@ from typing import Any
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Refused, Why
-from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETRY_SECONDS_MAX, SHARD_SECONDS
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.auditing import Auditing
 from anonnet.parties.errands import done, later, request
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
@@ -26,6 +26,7 @@ from anonnet.protocol.rules import Decision, decision
 from anonnet.protocol.sealed import Submission, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import encode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import LEAD_SECONDS_MAX
 from anonnet.parties.purse import Purse
 from anonnet.parties.resting import Resting
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
@@ -11,6 +10,7 @@ from anonnet.protocol.goods import Order, order_id
 from anonnet.protocol.local import Buy, BuyNow, Started
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.wallet import WalletStore
+from anonnet.times import LEAD_SECONDS_MAX
 
 WalletTurn = Turn[WalletStore]
 

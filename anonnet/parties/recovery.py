@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import RESTORE_GAP, RESTORE_SPREAD_SECONDS, RETRY_SECONDS_MAX
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
@@ -28,6 +28,7 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.recovery import Place, Scan
 from anonnet.store.tokens import EXCHANGING, FREE, RESTORED, SPENT
 from anonnet.store.wallet import WalletStore
+from anonnet.times import RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.wire.codec import Message
 
 WalletTurn = Turn[WalletStore]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from anonnet.errors import Malformed
-from anonnet.limits import BEHIND_SECONDS, CLAIM_SECONDS, RETRY_SECONDS_MAX, SETTLE_SECONDS
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.logbook import EntryKind, OutcomeOf, Undecided
@@ -19,6 +19,7 @@ from anonnet.protocol.outcome import Logs, aborted, recorded
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, CertificateOf, pledge_certified
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.signed import Signed
 
 Settled = Callable[[Turn[Any], bytes, Signed], None]

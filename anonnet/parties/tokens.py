@@ -10,13 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import (
-    BLINDED_MAX,
-    EXCHANGE_PATIENCE_SECONDS,
-    RETRY_SECONDS_MAX,
-    SETTLE_SECONDS,
-    WITHDRAW_PATIENCE_SECONDS,
-)
+from anonnet.limits import BLINDED_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.purse import Purse
 from anonnet.parties.resting import Resting
@@ -38,6 +32,7 @@ from anonnet.store import wallet
 from anonnet.store.recovery import Place
 from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, RESTORED, VOID, Held
 from anonnet.store.wallet import Bought, WalletStore
+from anonnet.times import EXCHANGE_PATIENCE_SECONDS, SETTLE_SECONDS, WITHDRAW_PATIENCE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 

@@ -13,21 +13,17 @@ from typing import Annotated
 from anonnet.crypto.blind import Method, PublicKey, check_key_proof
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed
-from anonnet.limits import (
-    BRAND_NOTICE_SECONDS,
-    BRAND_WINDOW_SECONDS_MIN,
-    BRANDS_MAX,
-    CLAIM_SECONDS,
-    FRAME_MAX,
-    FREED_SECONDS,
-    KIB,
-    RENEW_SHARE,
-    ROOTS_MAX,
-    SMALL_FRAME_MAX,
-    WITHDRAW_LIFE_SECONDS_MIN,
-)
+from anonnet.limits import BRANDS_MAX, FRAME_MAX, KIB, ROOTS_MAX, SMALL_FRAME_MAX
 from anonnet.protocol.fields import Currency, Hash, Key, Modulus, Name, Seconds, SomeUnits
 from anonnet.protocol.steps import Step
+from anonnet.times import (
+    BRAND_NOTICE_SECONDS,
+    BRAND_WINDOW_SECONDS_MIN,
+    CLAIM_SECONDS,
+    FREED_SECONDS,
+    RENEW_SHARE,
+    WITHDRAW_LIFE_SECONDS_MIN,
+)
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed, checked
 

@@ -17,13 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from anonnet.errors import Malformed
-from anonnet.limits import (
-    CHUNKS_MAX,
-    EVIDENCE_LOGS_MAX,
-    EVIDENCE_PAPERS_MAX,
-    KIB,
-    POLICY_BYTES_MAX,
-)
+from anonnet.limits import CHUNKS_MAX, EVIDENCE_LOGS_MAX, EVIDENCE_PAPERS_MAX, KIB, POLICY_BYTES_MAX
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.fields import Key, Name
 from anonnet.protocol.known_log import KnownLog

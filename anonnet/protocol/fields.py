@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from anonnet.limits import (
-    CURRENCY_MAX,
-    MODULUS_BITS_MAX,
-    MODULUS_BITS_MIN,
-    NAME_MAX,
-    SECONDS_MAX,
-    SHARD_SECONDS,
-    TEXT_MAX,
-    UNITS_MAX,
-)
+from anonnet.limits import CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN, NAME_MAX, SECONDS_MAX, TEXT_MAX, UNITS_MAX
+from anonnet.times import SHARD_SECONDS
 from anonnet.wire.codec import Between
 
 Hash = Annotated[bytes, Between(32, 32)]

@@ -19,15 +19,7 @@ from typing import Annotated
 from anonnet.crypto.hashing import H, Label
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES, chunk_count
 from anonnet.errors import Malformed
-from anonnet.limits import (
-    CATALOGUE_MAX,
-    CHUNKS_MAX,
-    FRAME_MAX,
-    GOODS_BYTES_MAX,
-    KIB,
-    PATH_MAX,
-    SMALL_FRAME_MAX,
-)
+from anonnet.limits import CATALOGUE_MAX, CHUNKS_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, PATH_MAX, SMALL_FRAME_MAX
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, KeyOrNone, Name, Number, Seconds, Secret, SomeUnits, Text
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import check_key_or_none

@@ -13,8 +13,8 @@ from functools import cached_property
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
-from anonnet.limits import SHARD_SECONDS
 from anonnet.protocol.transaction import NO_POLICY, log_id
+from anonnet.times import SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint
 from anonnet.tlog.note import Kind, Note, Signer, Verifier
 from anonnet.tlog.policy import Group, Policy, Witness

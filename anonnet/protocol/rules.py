@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from anonnet.errors import Malformed
-from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
@@ -21,6 +20,7 @@ from anonnet.protocol.purchase import AuthorizationM, check_authorization_m
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import SEALED_KINDS, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
+from anonnet.times import LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.note import Kind, Verifier
 from anonnet.wire.codec import Message, decode, decode_record

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.outcome import is_commit
@@ -24,6 +23,7 @@ from anonnet.store import alerts, announced, bookkeeping, errands, ledger, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
+from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 

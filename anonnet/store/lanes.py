@@ -6,9 +6,9 @@ bank. So no more than that may be taken ahead of the last place that the bank ha
 
 from __future__ import annotations
 
-from anonnet.limits import RESTORE_GAP
 from anonnet.protocol.seed import Lane
 from anonnet.store.database import Database
+from anonnet.times import RESTORE_GAP
 
 SCHEMA = """
 create table if not exists lane(

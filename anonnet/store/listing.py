@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anonnet.limits import BRAND_MARGIN_SECONDS
 from anonnet.protocol.brand import Brand, BrandOffer
 from anonnet.store.database import Database
+from anonnet.times import BRAND_MARGIN_SECONDS
 from anonnet.tlog.merkle import HASH_BYTES, Frontier
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed

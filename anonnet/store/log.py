@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anonnet.errors import BadStart
-from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS, SHARDS_MAX
+from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, SHARDS_MAX
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
 from anonnet.store import admission, errands, heads, lock
@@ -20,6 +20,7 @@ from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
 from anonnet.store.lock import Lock
+from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode

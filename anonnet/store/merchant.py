@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import CLAIM_SECONDS, ORDER_SECONDS, RECEIPTS_MAX, RETENTION_SECONDS
+from anonnet.limits import ORDER_SECONDS, RECEIPTS_MAX
 from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
 from anonnet.protocol.purchase import AuthorizationB
@@ -20,6 +20,7 @@ from anonnet.store import alerts, answered, errands, parts
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
+from anonnet.times import CLAIM_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, RETENTION_SECONDS
+from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
@@ -19,6 +19,7 @@ from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import Trees
 from anonnet.store.witnessed import Witnessed
+from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import PAYMENTS_MAX, RESTORE_GAP, SECONDS_MAX
+from anonnet.limits import PAYMENTS_MAX, SECONDS_MAX
 from anonnet.protocol.seed import Lane
 from anonnet.store import lanes, recovery, resting
 from anonnet.store.database import Database
+from anonnet.times import RESTORE_GAP
 
 SCHEMA = """
 create table if not exists token(

@@ -17,18 +17,18 @@ from pathlib import Path
 
 from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.errors import BadStart
-from anonnet.limits import (
-    BRAND_MARGIN_SECONDS,
-    BRAND_NOTICE_SECONDS,
-    BRAND_WINDOW_SECONDS_MIN,
-    BRANDS_MAX,
-    WITHDRAW_LIFE_SECONDS_MIN,
-)
+from anonnet.limits import BRANDS_MAX
 from anonnet.protocol.brand import Brand, BrandOffer, accepted, proof_hash
 from anonnet.protocol.network import Network
 from anonnet.protocol.transaction import expired
 from anonnet.store.bank import BankStore
 from anonnet.store.folder import changing, write_durably
+from anonnet.times import (
+    BRAND_MARGIN_SECONDS,
+    BRAND_NOTICE_SECONDS,
+    BRAND_WINDOW_SECONDS_MIN,
+    WITHDRAW_LIFE_SECONDS_MIN,
+)
 from anonnet.wire.codec import encode
 from anonnet.wire.signed import Signer
 from anonnet_daemons.config import (

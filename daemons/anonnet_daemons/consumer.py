@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from anonnet.errors import BadStart
-from anonnet.limits import DWELL_SECONDS
 from anonnet.net.daemon import Running, run_party, wall_clock
 from anonnet.net.dialing import Dialer, Direct, ThroughRelay
 from anonnet.net.incidents import Incidents
@@ -17,6 +16,7 @@ from anonnet.parties.turn import ENTROPY_BYTES, Asked, Turns
 from anonnet.protocol.network import Network, Role
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
+from anonnet.times import DWELL_SECONDS
 from anonnet_daemons.config import WALLET_STORE, Kind, Setup, accepted_brands, read_setup
 from anonnet_daemons.seedfile import Passphrase, read_seed
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import trio
 
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Books, BooksOf, Fund, Purchase, Sell, Started, Wallet, WalletOf
 from anonnet.protocol.steps import Step
 from anonnet.store.goods import measure
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode, encode
 from anonnet_daemons.bells import ring
 from anonnet_daemons.config import Kind

@@ -9,11 +9,11 @@ from pathlib import Path
 import trio
 
 from anonnet.errors import BadStart
-from anonnet.limits import RESTORE_SPREAD_SECONDS
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Started
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
+from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet_daemons.config import PARTY_FILE, WALLET_FILE, Kind, accepted_brands, party_json, read_network
 from anonnet_daemons.consumer import STORE
 from anonnet_daemons.owner import NotYet, Owner

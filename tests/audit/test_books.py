@@ -10,11 +10,11 @@ import pytest
 from anonnet_daemons.cli.main import main
 from click.testing import CliRunner
 
-from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.books import Audit
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.store.bank import BankStore
+from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import decode, encode
 from tests.judge.folders import folders, seed_of
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by, exchange_q

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 
-from anonnet import limits
+from anonnet import limits, times
 from anonnet.crypto.hashing import Label
 from anonnet.errors import Why
 from anonnet.protocol.answers import ANSWERS
@@ -119,15 +119,18 @@ def records() -> Iterator[str]:
 
 def bounds() -> Iterator[str]:
     """Limits with their reasons, as they stand in the code."""
-    body = ast.parse(Path(limits.__file__).read_text("utf-8")).body
+    modules = (limits, times)
+    bodies = [ast.parse(Path(each.__file__).read_text("utf-8")).body for each in modules]
     reasons = {
         node.targets[0].id: paragraph(after.value.value)
+        for body in bodies
         for node, after in pairwise(body)
         if isinstance(node, ast.Assign) and isinstance(after, ast.Expr)
     }
+    values = {name: value for each in modules for name, value in vars(each).items()}
     yield from ("| limit | value | why |", "|---|---|---|")
     for name in LIMITS:
-        yield f"| `{name}` | {getattr(limits, name)} | {reasons[name]} |"
+        yield f"| `{name}` | {values[name]} | {reasons[name]} |"
 
 
 MADE = {"steps": steps, "messages": messages, "records": records, "limits": bounds}

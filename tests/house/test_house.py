@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 # A layer may import those on its own line and above, within `anonnet`.
 LAYERS = [
-    {"limits", "errors"},
+    {"limits", "times", "errors"},
     {"crypto"},
     {"wire"},
     {"tlog"},
@@ -35,7 +35,8 @@ LAYERS = [
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 DAEMONS = "anonnet_daemons"
 JUDGE = "anonnet/parties/judge/"
-JUDGE_MAY_IMPORT = {"protocol", "limits", "errors"}  # an offline program: what is true of a message, and no more
+# An offline program: what is true of a message, and no more.
+JUDGE_MAY_IMPORT = {"protocol", "limits", "times", "errors"}
 
 # What only some places may import: layers, modules of a layer (`crypto.hashing`), or the daemons.
 ONLY_IN = {
@@ -227,7 +228,7 @@ def no_praise_in_docstrings(source: Source) -> Complaints:
 
 def limits_say_why(source: Source) -> Complaints:
     """Each bound has its reason beside it: a comment on its line or the line before, or a docstring after it."""
-    if source.path != "anonnet/limits.py":
+    if source.path not in {"anonnet/limits.py", "anonnet/times.py"}:
         return
     lines, body = source.text.splitlines(), source.tree.body
     for node, after in zip(body, [*body[1:], None], strict=True):

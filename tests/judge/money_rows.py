@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.account import Claim as ClaimOf
 from anonnet.protocol.account import Credit, StatementOf
 from anonnet.protocol.purchase import AuthorizationQ, Commit
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.purchase import Abort
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.signed import Signed
 from tests.judge.court import Case, row
 from tests.judge.goods_rows import AS_NAMED, chunks

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.limits import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, keep_mark, read_mark
 from anonnet.store.folder import Folder
+from anonnet.times import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 
 NOON = 1_700_000_000
 YEAR = 365 * 24 * 3600

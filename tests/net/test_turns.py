@@ -16,10 +16,11 @@ import trio
 import trio.testing
 
 from anonnet.errors import Fatal, Malformed, Why
-from anonnet.limits import FOLLOW_SECONDS, FORGET_SECONDS, TURNS_WAITING_MAX
+from anonnet.limits import FOLLOW_SECONDS, TURNS_WAITING_MAX
 from anonnet.net.turns import Placement, TurnQueue
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.refusal import Refusal
+from anonnet.times import FORGET_SECONDS
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, unsigned
 

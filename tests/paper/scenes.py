@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.account import OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ, Wanted
@@ -24,6 +23,7 @@ from anonnet.protocol.seed import Lane, TokenSecrets, account_key
 from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signature, Signed, Signer

@@ -6,12 +6,12 @@ from functools import partial
 
 from anonnet.crypto.hashing import HASH_BYTES
 from anonnet.errors import Why
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.goods import Chunk
 from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.local import OpenAt
 from anonnet.protocol.logbook import Follow, Undecided
 from anonnet.protocol.purchase import AuthorizationM, AuthorizationQ
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, tampered

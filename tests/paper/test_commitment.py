@@ -8,13 +8,13 @@ from functools import partial
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.logbook import Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
+from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, encode
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, by, exchange_q, tampered
 from tests.reading import commits

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.outcome import committed
@@ -20,6 +19,7 @@ from anonnet.protocol.purchase import (
 )
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import Transaction, log_id, number_of
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.paper.scenes import PRICE, Deal, Hand, Scene, by

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import expirations_of, shard_of
@@ -15,6 +14,7 @@ from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit, sells
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.store.merchant import MerchantStore
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signer
 from tests.paper.scenes import GOODS, PRICE, Deal, Scene

@@ -8,12 +8,12 @@ import pytest
 
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed, Why
-from anonnet.limits import LEAD_SECONDS_MAX, MERCHANT_MARGIN_SECONDS
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
 from anonnet.protocol.local import Buy
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import log_id
+from anonnet.times import LEAD_SECONDS_MAX, MERCHANT_MARGIN_SECONDS
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, checked

@@ -10,12 +10,12 @@ from anonnet.crypto.blind import Method, blind_by, encode, finalize, verify
 from anonnet.crypto.keys import SigningKey
 from anonnet.crypto.keys import verify as verify_signature
 from anonnet.errors import Malformed, Why
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN
 from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.token import Token
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.times import BRAND_WINDOW_SECONDS_MIN
 from anonnet.wire.codec import encode as written
 from tests.paper.scenes import PRICE, Deal, Hand, Scene, exchange_q, tampered
 from tests.rsa_keys import brand_key

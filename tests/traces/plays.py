@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from anonnet.limits import CARRY_SECONDS, SETTLE_SECONDS
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.purse import Habits
 from anonnet.protocol.account import Claim
@@ -17,6 +16,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Aut
 from anonnet.protocol.sealed import Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.times import CARRY_SECONDS, SETTLE_SECONDS
 from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Line
 from tests.traces.play import GOODS, Play
 

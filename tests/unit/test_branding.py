@@ -21,9 +21,10 @@ from click.testing import CliRunner
 
 from anonnet.crypto.blind import Method, SecretKey
 from anonnet.errors import BadStart
-from anonnet.limits import BRANDS_MAX, WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.limits import BRANDS_MAX
 from anonnet.store.listing import brand_of
 from anonnet.store.wallet import WalletStore
+from anonnet.times import WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.wire.signed import Signer
 from tests.rsa_keys import PRIMES
 from tests.stage import key_of, mint

@@ -10,8 +10,8 @@ from anonnet_daemons.cli.main import main
 from anonnet_daemons.explaining import Explained
 from click.testing import CliRunner
 
-from anonnet.limits import DWELL_SECONDS
 from anonnet.protocol.local import Buy, BuyNow
+from anonnet.times import DWELL_SECONDS
 from tests.judge.folders import folders
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Scene
 from tests.stage import CURRENCY

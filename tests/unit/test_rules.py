@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from anonnet.crypto.keys import SigningKey
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, KnownLog, mirror_policy, shard_of
 from anonnet.protocol.logbook import ENTRY_VERSION, SEALED_AS, Entry, EntryKind
@@ -19,6 +18,7 @@ from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.rules import Broken, Decision, Rule, decided_by, decision, follows, recorded, sound
 from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction, number_of
+from anonnet.times import BRAND_WINDOW_SECONDS_MIN, LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint
 from anonnet.tlog.note import Note
 from anonnet.tlog.note import Signer as NoteSigner

@@ -6,10 +6,10 @@ import hashlib
 import re
 from pathlib import Path
 
-from anonnet.limits import RETENTION_SECONDS
 from anonnet.protocol.known_log import KnownLog, mirror_policy
 from anonnet.protocol.rules import decided_by
 from anonnet.store.published import MirrorShelf, Shown
+from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash, verify_inclusion
 from anonnet.tlog.note import Note

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anonnet.limits import RELEASE_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import OutcomeOf
@@ -19,6 +18,7 @@ from anonnet.protocol.sealed import Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errand
+from anonnet.times import RELEASE_SECONDS
 from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed

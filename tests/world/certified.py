@@ -15,7 +15,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed
-from anonnet.limits import RELEASE_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind
@@ -23,6 +22,7 @@ from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, AuthorizationM
 from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, transaction_of
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import RELEASE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import Tree, leaf_hash, verify_inclusion

@@ -11,7 +11,6 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.errors import Malformed
-from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
 from anonnet.protocol.known_log import KnownLog, shard_of
@@ -22,6 +21,7 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed, checked
 from tests.world.tape import Said, Tape, gist

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anonnet.limits import CLAIM_SECONDS, RELEASE_SECONDS
 from anonnet.parties.log import Log
 from anonnet.parties.mirror import Mirror
 from anonnet.protocol.known_log import mirror_policy
@@ -20,6 +19,7 @@ from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.mirror import MirrorStore
+from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.signed import Signed, Signer
 from tests.stage import NETWORK, key_of, log_store

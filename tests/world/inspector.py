@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anonnet.limits import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.logbook import Follow, OutcomeOf
@@ -17,6 +16,7 @@ from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed, received

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anonnet.limits import CHECKPOINTS_MAX, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
@@ -19,6 +19,7 @@ from anonnet.protocol.quorum import Alert, Pledge
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errand
+from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.note import Note

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anonnet.limits import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import AuthorizationM
+from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.frames import frame
 from tests.paper.scenes import LEAD, Deal, Scene
 from tests.stage import Actor

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.limits import CLAIM_SECONDS
 from anonnet.protocol.local import Buy, Fund, OpenAt, Sell, Withdraw
 from anonnet.protocol.logbook import Follow, TimeOf
 from anonnet.store import wallet
 from anonnet.store.errands import Errand
 from anonnet.store.ledger import LOCKED
 from anonnet.store.tokens import FREE
+from anonnet.times import CLAIM_SECONDS
 from tests.stage import CURRENCY, NOON, Actor, Stage
 
 LEAD = 60

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from anonnet.limits import CLAIM_SECONDS
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.log import Log
@@ -35,6 +34,7 @@ from anonnet.protocol.transaction import NO_POLICY, Transaction
 from anonnet.store.bank import BankStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
+from anonnet.times import CLAIM_SECONDS
 from anonnet.wire import signed
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import Signer

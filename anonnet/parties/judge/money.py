@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from anonnet.limits import CLAIM_SECONDS, STATEMENT_MAX
+from anonnet.limits import STATEMENT_MAX
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.account import LedgerEntry, Statement
 from anonnet.protocol.papers import Paper, Papers
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import CLAIM_SECONDS
 
 CREDIT_KIND = "credit"
 """What a bank's statement calls the entry of a sale that has committed; its reference is the outcome key."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import trio
 
-from anonnet.limits import RESTORE_GAP
 from anonnet.protocol.local import Fund, Sell, Started
+from anonnet.times import RESTORE_GAP
 from anonnet_daemons.benches.measuring import CURRENCY, PRICE, Times, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found

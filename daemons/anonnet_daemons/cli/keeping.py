@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 import click
 
-from anonnet.limits import RESTORE_SPREAD_SECONDS
 from anonnet.protocol.local import Recovery, Wallet, WalletOf
 from anonnet.protocol.network import Peer, Role
+from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet_daemons import recovering
 from anonnet_daemons.cli.progress import bar
 from anonnet_daemons.cli.verbs import (

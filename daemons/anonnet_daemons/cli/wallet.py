@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from anonnet.limits import DWELL_SECONDS, GOODS_BYTES_MAX
+from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
+from anonnet.times import DWELL_SECONDS
 from anonnet_daemons.cli import brands, privacy
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from anonnet.errors import Malformed, Why
-from anonnet.limits import RETENTION_SECONDS
 from anonnet.protocol.anchors import anchored, check_anchored
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow
 from anonnet.protocol.quorum import Certificate, CertificateOf
 from anonnet.protocol.rules import decided_by, follows, sound
+from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode_record

@@ -10,7 +10,7 @@ import pytest
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Why
-from anonnet.limits import CLAIM_SECONDS, FREED_SECONDS, LEAD_SECONDS_MAX, UNITS_MAX
+from anonnet.limits import UNITS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.protocol.account import Claim, Credit, OpenAccount, StatementOf
@@ -31,6 +31,7 @@ from anonnet.protocol.recovery import Restore, StateOf, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.token import Payment
 from anonnet.store.bank import BankStore
+from anonnet.times import CLAIM_SECONDS, FREED_SECONDS, LEAD_SECONDS_MAX
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, BRAND_NOTICE_SECONDS, BRANDS_MAX
+from anonnet.limits import BRANDS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.mint import Minted
@@ -22,6 +22,7 @@ from anonnet.protocol.logbook import ENTRY_VERSION, Entries, Entry, EntryKind, F
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.rules import follows, sound
 from anonnet.store.wallet import WalletStore
+from anonnet.times import BRAND_MARGIN_SECONDS, BRAND_NOTICE_SECONDS
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Fatal, Why
-from anonnet.limits import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
@@ -13,6 +12,7 @@ from anonnet.protocol.purchase import Abort, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, certified
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame

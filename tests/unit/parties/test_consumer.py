@@ -10,15 +10,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import (
-    ENTRIES_MAX,
-    FRAME_MAX,
-    KIB,
-    LEAD_SECONDS_MAX,
-    LOG_CLOCK_SECONDS_MAX,
-    RETRY_SECONDS_MAX,
-    WITHDRAW_PATIENCE_SECONDS,
-)
+from anonnet.limits import ENTRIES_MAX, FRAME_MAX, KIB, RETRY_SECONDS_MAX
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
@@ -28,6 +20,7 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.errands import Errand
+from anonnet.times import LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed

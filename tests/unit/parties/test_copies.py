@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BLINDED_MAX, RESTORE_GAP
+from anonnet.limits import BLINDED_MAX
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Withdraw
@@ -16,6 +16,7 @@ from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, Authorizat
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.times import RESTORE_GAP
 from anonnet.wire.codec import Message
 from tests.paper.scenes import PRICE
 from tests.stage import CURRENCY, Actor

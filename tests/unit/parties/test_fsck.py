@@ -13,7 +13,6 @@ from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.founding import Plan, found
 from click.testing import CliRunner
 
-from anonnet.limits import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.parties.appending import begin
 from anonnet.parties.fsck import Fsck
 from anonnet.parties.log import Log
@@ -23,6 +22,7 @@ from anonnet.protocol.network import Role
 from anonnet.protocol.rules import decided_by
 from anonnet.store.checking import Kept
 from anonnet.store.log import LogStore
+from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
 from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale

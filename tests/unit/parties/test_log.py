@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import LEAD_SECONDS_MAX, RETENTION_SECONDS, SECONDS_MAX, SETTLE_SECONDS
+from anonnet.limits import SECONDS_MAX
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import CHAIN, KnownLog, expirations_of, shard_of
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 from tests.dump import dump

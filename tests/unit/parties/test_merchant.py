@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import CATALOGUE_MAX, MERCHANT_MARGIN_SECONDS, ORDER_SECONDS, RETRY_SECONDS_MAX, TEXT_MAX
+from anonnet.limits import CATALOGUE_MAX, ORDER_SECONDS, RETRY_SECONDS_MAX, TEXT_MAX
 from anonnet.parties import delivering
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
@@ -19,6 +19,7 @@ from anonnet.protocol.local import Sell, Started
 from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.times import MERCHANT_MARGIN_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed

@@ -5,13 +5,6 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import (
-    BEHIND_SECONDS,
-    CLOCK_TOLERANCE_SECONDS,
-    RELEASE_SECONDS,
-    RETENTION_SECONDS,
-    SHARD_SECONDS,
-)
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
@@ -19,6 +12,7 @@ from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Receipt, 
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy
+from anonnet.times import BEHIND_SECONDS, CLOCK_TOLERANCE_SECONDS, RELEASE_SECONDS, RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.note import Kind, Note, Signature

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
@@ -14,6 +13,7 @@ from anonnet.protocol.papers import Papers
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
 from tests.paper.scenes import Coin, Deal, Hand, Scene, exchange_q

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import pytest
 
-from anonnet.limits import CLAIM_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.protocol.account import Claim
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, Pledge
+from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.dump import dump

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.limits import RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Recover
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane
+from anonnet.times import RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.wire.signed import Signed
 from tests.unit.parties.copies import Copies
 

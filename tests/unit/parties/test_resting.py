@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BRAND_MARGIN_SECONDS, DWELL_SECONDS
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Buy, BuyNow, Recover
@@ -16,6 +15,7 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.resting import Rest
 from anonnet.store.wallet import WalletStore
+from anonnet.times import BRAND_MARGIN_SECONDS, DWELL_SECONDS
 from tests.judge.folders import seed_of
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Scene, body_of
 from tests.stage import CURRENCY

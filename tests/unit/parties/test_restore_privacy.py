@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from anonnet.limits import RESTORE_SPREAD_SECONDS
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.recovery import Woken
 from anonnet.protocol.exchange import ExchangeQ
@@ -22,6 +21,7 @@ from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.wallet import WalletStore
+from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet.wire.codec import Message, Record
 from tests.paper.scenes import PRICE, Line, Scene
 from tests.stage import Actor, Said

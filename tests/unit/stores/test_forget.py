@@ -12,17 +12,7 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import (
-    BRAND_MARGIN_SECONDS,
-    CLAIM_SECONDS,
-    FORGET_ROWS_MAX,
-    LEAD_SECONDS_MAX,
-    ORDER_SECONDS,
-    RESTORE_SPREAD_SECONDS,
-    RETENTION_SECONDS,
-    SETTLE_SECONDS,
-    WITHDRAW_LIFE_SECONDS_MIN,
-)
+from anonnet.limits import FORGET_ROWS_MAX, ORDER_SECONDS
 from anonnet.parties.bank import Bank
 from anonnet.parties.brands import SUBJECT as LOOK
 from anonnet.parties.consumer import Consumer, Opened
@@ -41,6 +31,15 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.errands import Errand
 from anonnet.store.jobs import RemoveFiles
+from anonnet.times import (
+    BRAND_MARGIN_SECONDS,
+    CLAIM_SECONDS,
+    LEAD_SECONDS_MAX,
+    RESTORE_SPREAD_SECONDS,
+    RETENTION_SECONDS,
+    SETTLE_SECONDS,
+    WITHDRAW_LIFE_SECONDS_MIN,
+)
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Fatal
-from anonnet.limits import RETENTION_SECONDS
 from anonnet.protocol.rules import decided_by
 from anonnet.store.database import Database
 from anonnet.store.published import LogShelf, MirrorShelf
+from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash, verify_inclusion
 from anonnet.tlog.tiles import Bundle, Tile

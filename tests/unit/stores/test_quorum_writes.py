@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Fatal
-from anonnet.limits import SETTLE_SECONDS
 from anonnet.parties.mirror import Mirror
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf
 from anonnet.protocol.outcome import committed
@@ -21,6 +20,7 @@ from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Pledge, cosignatures
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.mirror import MirrorStore
+from anonnet.times import SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.codec import decode, encode

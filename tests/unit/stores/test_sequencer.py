@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX, RETENTION_SECONDS
+from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
 from anonnet.protocol.rules import decided_by
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
+from anonnet.times import RETENTION_SECONDS
 from anonnet.wire.codec import decode_record
 from tests.breaking import Breaking
 from tests.dump import dump

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import anonnet.protocol
 from anonnet.crypto.blind import Method
 from anonnet.errors import Why
-from anonnet.limits import BRAND_WINDOW_SECONDS_MIN, SECONDS_MAX
+from anonnet.limits import SECONDS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.evidence import Author, Head
 from anonnet.protocol.exchange import ExchangeQ
@@ -25,6 +25,7 @@ from anonnet.protocol.recovery import Used
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.sealed import SEALED_KINDS, SealedM, Submission, Ticket
 from anonnet.protocol.transaction import Transaction
+from anonnet.times import BRAND_WINDOW_SECONDS_MIN
 from anonnet.wire.codec import STEPS, Between, Message, Record, encode
 from anonnet.wire.signed import Signed
 

@@ -1,0 +1,95 @@
+"""When things happen: every span that a party's rules are made from, named, with why it is what it is. Whole seconds.
+
+How long a mere wait may be stands in `limits`.
+"""
+
+from __future__ import annotations
+
+SETTLE_SECONDS = 2
+"""The log grants an abort only this long after the expiration, so that a P4 which arrived in time but waited in the
+queue of turns is recorded first."""
+
+CLAIM_SECONDS = 14 * 24 * 3600
+"""A lock ends this long after the expiration even if no outcome can be had any more (paper, Data Management: "a limited
+time of validity"); long enough for "reasonable delays or for outside party conflict resolution"."""
+
+FREED_SECONDS = 24 * 3600
+"""A token whose lock lasted as long as a lock can is good for so much longer, to be exchanged: a day, so that a wallet
+which is opened once a day loses nothing."""
+
+SHARD_SECONDS = 7 * 24 * 3600
+"""Transactions that expire in one such span share a tree of the log, which is dropped whole: a week, so that few are
+open at a time and none is so large that dropping it late matters."""
+
+RELEASE_SECONDS = 6 * 3600
+"""R: under a quorum, the key of a pledge must be recorded this long after the expiration at the latest. Hours, since a
+log that will not record it must be outwaited or convicted, while the tokens stay locked."""
+
+LEAD_SECONDS_MAX = 7 * 24 * 3600
+"""A bank and a log refuse an expiration further away: it bounds how long a silent merchant can hold a token."""
+
+RETENTION_SECONDS = 60 * 24 * 3600
+"""The log keeps commits this long after the expiration, and makes no abort later (paper, Data Management). Longer than
+claim time and lead together, so that whoever still may claim can still get the commit."""
+
+BRAND_MARGIN_SECONDS = 30 * 24 * 3600
+"""The bank keeps what shows the use of a brand's tokens this long after the brand's end ("until some period following
+the expiration for the brand of token used"), and only then takes what is left as its income: whoever finds after the
+end that a token is gone has a month to be shown where it went."""
+
+MERCHANT_MARGIN_SECONDS = 2
+"""A merchant who has less than this until the expiration does not send P4: it could reach the log too late, and the key
+would be known there for nothing."""
+
+CLOCK_TOLERANCE_SECONDS = 5
+"""How far two readings of honest clocks may differ before a reading counts as a leap."""
+
+RESTART_LEAP_SECONDS_MAX = 3600
+"""After a reboot nothing says how long the machine was off. A longer gap than this a log's operator has to confirm."""
+
+RESTORE_GAP = 100
+"""A recovering wallet has reached the end of a lane when so many places in a row are unknown to the bank: more than
+can be lost between an index that was taken and a request that never left."""
+
+RESTORE_SPREAD_SECONDS = 3600
+"""Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
+
+BEHIND_SECONDS = 1
+"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log."""
+
+DWELL_SECONDS = 2 * 3600
+"""Tokens rest at least so long before they are spent, and draw up to as much again: meanwhile others withdraw too."""
+
+CARRY_SECONDS = 3
+"""How long a consumer waits for a commit before she carries P3 to the merchant herself."""
+
+BRAND_WINDOW_SECONDS_MIN = 24 * 3600
+"""A brand is open for withdrawal at least this long: a short window would make its tokens few and its holders known."""
+
+BRAND_NOTICE_SECONDS = 24 * 3600
+"""A brand stands in the logs' chains so long before it opens: wallets look once a day, and have all seen it."""
+
+WITHDRAW_LIFE_SECONDS_MIN = LEAD_SECONDS_MAX + CLAIM_SECONDS + FREED_SECONDS
+"""A wallet withdraws from no brand that ends sooner: its tokens could not be spent with every lead that banks allow."""
+
+RENEW_SHARE = 4
+"""In this last part of a brand's life, and at the latest WITHDRAW_LIFE_SECONDS_MIN before its end, wallets exchange
+what they have of it for tokens of the next brand."""
+
+WITHDRAW_PATIENCE_SECONDS = 24 * 3600
+"""The `until` of a withdraw_c: a wallet asks again for this long; afterwards a refusal is final."""
+
+LOG_CLOCK_SECONDS_MAX = 3600
+"""A consumer pays nothing by a log whose clock is further from her own: it could bind her tokens for years."""
+
+CLOCK_DRIFT = 0.001
+"""How much faster or slower than the boot-time clock the wall clock may run: twice what NTP ever slews."""
+
+CLOCK_MARK_SECONDS = 10
+"""How often a log leaves its time behind for its next start."""
+
+EXCHANGE_PATIENCE_SECONDS = 3600
+"""The `until` of an exchange_q: the tokens given are bound for no longer than this if the bank does not answer."""
+
+FORGET_SECONDS = 24 * 3600
+"""A daemon forgets at its start and then so often: what need not be kept any more is kept a day longer at most."""
