@@ -72,13 +72,16 @@ def _shown(answer: Said) -> str:
 
 
 def log_time_never_falls(tape: Tape, liars: Container[str]) -> Complaints:
-    """In what a log, or a mirror of it, says of its time."""
-    last: dict[str, int] = defaultdict(int)
-    for said in tape.said:
-        if isinstance(said.body, Time | Undecided) and said.heard.is_reply and said.heard.sender not in liars:
-            if said.body.time < last[said.heard.sender]:
-                yield f"{said.heard.sender} said {said.body.time} after {last[said.heard.sender]}"
-            last[said.heard.sender] = max(last[said.heard.sender], said.body.time)
+    """In what a log says of its time; and a mirror of that of each shard, as far as its copy goes."""
+    last: dict[tuple[str, int | None], int] = defaultdict(int)
+    for asked, said in tape.pairs:
+        if isinstance(said.body, Time | Undecided) and said.heard.sender not in liars:
+            about: Any = asked.body
+            shard = shard_of(about.transaction.expiration) if isinstance(said.body, Undecided) else None
+            clock = said.heard.sender, shard
+            if said.body.time < last[clock]:
+                yield f"{said.heard.sender} said {said.body.time} after {last[clock]}"
+            last[clock] = max(last[clock], said.body.time)
 
 
 def entries_are_one_list(tape: Tape, logs: dict[str, bytes]) -> Complaints:

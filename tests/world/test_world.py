@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.world.adversary import LATE_KEY
-from tests.world.council import has_council
 from tests.world.finals import Report, check
 from tests.world.liars import FORK_SEEN, LOG_LIES, MIRROR_LIES
 from tests.world.world import world_of
@@ -34,9 +33,6 @@ Reached = Callable[[str], None]
 
 QUICK_SECONDS = 3
 DEEP_SEEDS = 5000
-COUNCILS = [seed for seed in range(1795734999000, 1795734999440) if has_council(seed)]
-"""Worlds with a council are drawn from these and not fresh, until it is known why 5000225 leaves a sale undecided and
-why a mirror's time falls in 5000226; `deep` runs whatever comes."""
 LATEST_FACTOR = 3
 """A machine that is too slow for the least number of seeds gets so many times the seconds, and then fails."""
 PROCESSES = 2
@@ -143,16 +139,11 @@ def until(seconds: float, *, first: int, at_least: int = 0) -> Iterator[Report]:
 
 def run_until(seed: int, began: float, seconds: float, share: int) -> list[Report]:
     """One process's share of the seeds."""
-    reports = [run(known(seed))]
+    reports = [run(seed)]
     while (passed := time.monotonic() - began) < seconds or (len(reports) < share and passed < LATEST_FACTOR * seconds):
         seed += PROCESSES
-        reports.append(run(known(seed)))
+        reports.append(run(seed))
     return reports
-
-
-def known(seed: int) -> int:
-    """This seed, if its log decides alone; else one of COUNCILS."""
-    return COUNCILS[seed % len(COUNCILS)] if has_council(seed) else seed
 
 
 def all_of(seeds: range) -> Iterator[Report]:

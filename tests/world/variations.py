@@ -70,9 +70,11 @@ def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) 
         body = opener.opened(said.body.sealed_m)
         secrets |= {body.transaction.number: "n", body.key: "k"}
         secrets |= {body.receiver_key: "Q"} if body.receiver_key else {}
-    for transaction in tape.orders():
-        if not transaction.entry_key:  # a greedy consumer may name in the open what the merchant seals
-            secrets.pop(transaction.number, None)
+    for transaction, orders in tape.orders().items():
+        if not transaction.entry_key:  # greedy may name in the open what the merchant seals; and a copy of a wallet may
+            secrets.pop(transaction.number, None)  # use Q in the open after a sealed sale of the other was aborted
+            for order in orders:
+                secrets.pop(order.body.receiver_key, None)
     for said in tape.said:
         ends = said.heard.sender, said.heard.receiver
         if any(end.startswith("log") for end in ends) and not any(end in strangers for end in ends):
