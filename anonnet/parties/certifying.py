@@ -16,6 +16,7 @@ from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKin
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, cosignatures, places
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.rules import fits
 from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.heads import Mark
@@ -23,7 +24,7 @@ from anonnet.store.log import checkpoints_of
 from anonnet.times import BEHIND_SECONDS, LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
-from anonnet.wire.codec import encode
+from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Checked, Signed, Signer
 
 
@@ -79,8 +80,9 @@ class Certifying:
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         turn.store.advance(asked.arrival)
         time = max(asked.arrival, turn.store.last_time(shard))
-        if turn.store.recorded(shard, key, form(EntryKind.PLEDGE, transaction)) is None:
-            raise Refused(Why.NOT_PLEDGED, "no pledge of this sale stands here")
+        pledged = turn.store.recorded(shard, key, form(EntryKind.PLEDGE, transaction))
+        if pledged is None or not fits(decode_record(Entry, pledged[1].entry), said):
+            raise Refused(Why.NOT_PLEDGED, "no pledge of this key stands here")
         index = next_index(turn, shard)
         if turn.store.record(shard, key, kind, index):
             if expired(transaction.expiration + RELEASE_SECONDS, time):

@@ -22,7 +22,7 @@ from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.protocol.rules import Decision, decision
+from anonnet.protocol.rules import Decision, decision, fits
 from anonnet.protocol.sealed import Submission, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.mirror import Copy, MirrorStore
@@ -165,9 +165,10 @@ class Mirror(Party):
         """Keep the key of a pledge, take it to the log, and say when it came."""
         transaction = asked.body.transaction
         copy, key = self._about(turn, transaction), transaction.outcome_key
-        kinds = [entry.kind for entry in copy.standing(key)]
-        if form(EntryKind.PLEDGE, transaction) not in kinds:
-            raise Refused(Why.NOT_PLEDGED, "no pledge of this sale stands here yet")
+        standing = copy.standing(key)
+        kinds = [entry.kind for entry in standing]
+        if form(EntryKind.PLEDGE, transaction) not in kinds or not fits(standing[0], said):
+            raise Refused(Why.NOT_PLEDGED, "no pledge of this key stands here yet")
         time = turn.store.keep_released(copy.tree, key, said, asked.arrival)
         if form(EntryKind.KEY, transaction) not in kinds:
             turn.store.errands.add(transaction.log, asked.signed, subject=key, due=turn.now)

@@ -131,6 +131,15 @@ def decided_by(shard: int) -> int:
     return shard * SHARD_SECONDS - 1 + RELEASE_SECONDS
 
 
+def fits(pledge: Entry, key: Signed) -> bool:
+    """True if this paper brings the key of this pledge; where it is sealed who does not know n cannot tell."""
+    if pledge.kind == EntryKind.SEALED_PLEDGE:
+        return True
+    said, authorization_m = recorded(pledge), decode(key.body)
+    assert isinstance(said, Pledge)
+    return isinstance(authorization_m, AuthorizationM) and said.released_by(authorization_m)
+
+
 def recorded(entry: Entry) -> Message:
     """What a sound commit, pledge, key or brand entry records, without its signature. Raises Malformed."""
     return decode(decode_record(Signed, entry.body).body)
@@ -221,9 +230,4 @@ def _check_standing(standing: Sequence[Entry], entry: Entry) -> None:
         return
     _demand(Rule.ONCE, len(standing) < 2, "a second key")
     _demand(Rule.RELEASED, bool(standing), "a key without its pledge")
-    if entry.kind == EntryKind.SEALED_KEY:
-        return  # whether it fits, only who knows n can see
-    pledge, authorization_m = recorded(standing[0]), recorded(entry)
-    assert isinstance(pledge, Pledge)
-    assert isinstance(authorization_m, AuthorizationM)
-    _demand(Rule.RELEASED, pledge.released_by(authorization_m), "a key of another pledge")
+    _demand(Rule.RELEASED, fits(standing[0], decode_record(Signed, entry.body)), "a key of another pledge")

@@ -8,7 +8,7 @@ from anonnet.errors import Fatal, Why
 from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
-from anonnet.protocol.purchase import Abort, Commit
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, certified
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
@@ -18,7 +18,7 @@ from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.circle import Circle
-from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick
+from tests.mirrors import EXPIRATION, KEY, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick
 from tests.stage import NETWORK, NOON, key_of
 
 
@@ -73,6 +73,17 @@ def test_a_certificate_needs_a_quorum_and_comes_with_it(circle: Circle, down: in
 def test_a_key_before_its_pledge_is_not_taken(circle: Circle) -> None:
     assert why(circle.ask(p4(sale()))) == Why.NOT_PLEDGED
     assert circle.kinds() == []
+
+
+def test_a_key_that_does_not_fit_its_pledge_is_taken_by_nobody(circle: Circle) -> None:
+    """It would break a rule of the log; and mirrors' receipts for it would convict a log that keeps them."""
+    circle.ask(pledge(sale()))
+    circle.settle()
+    other = signed_by("merchant", AuthorizationM(transaction=sale(), key=KEY, receiver_key=key_of("q").public))
+
+    assert [why(circle.ask(other, name)) for name in ("log", *MIRRORS)] == [Why.NOT_PLEDGED] * 5
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.PLEDGE]
+    assert isinstance(circle.ask(p4(sale())), Commit)
 
 
 @pytest.mark.parametrize("late", [0, 1])
