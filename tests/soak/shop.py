@@ -255,14 +255,19 @@ class Shop:
 
 @asynccontextmanager
 async def shop_in(
-    folder: Path, *, seconds: float, prepare: Callable[[LocalNetwork], object] = lambda local: None
+    folder: Path,
+    *,
+    seconds: float,
+    mirrors: int = 0,
+    quorum: int = 0,
+    prepare: Callable[[LocalNetwork], object] = lambda local: None,
 ) -> AsyncIterator[Shop]:
     """A shop that runs for the time of the block, which has a deadline. Its processes end with the block.
 
     `prepare` is called when there is a network and nothing of it runs yet.
     """
     with trio.fail_after(seconds):
-        await found(Plan(folder / "n", CURRENCY, DENOMINATIONS))
+        await found(Plan(folder / "n", CURRENCY, DENOMINATIONS, mirrors=mirrors, quorum=quorum))
         local = LocalNetwork(folder / "n")
         prepare(local)
         try:

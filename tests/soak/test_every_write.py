@@ -3,6 +3,9 @@
 One network lives through all of it. For each number, the victim is started under `killable.py`, a sale is made, and
 when the victim has died it is started again as usual. The numbers go up until a whole sale passes below them. In CI a
 sample of them, spread over all, as far as a budget of time allows; what was reached is printed.
+
+Under a quorum the log and the mirrors are looked at as well: when one is dead, for what the others have of its word;
+at the end, for one tree that keeps every rule.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -26,24 +30,50 @@ from anonnet_daemons.shopping import ABORTED, DONE
 from anonnet.errors import BadStart
 
 from .checks import check_all, check_money, settled
+from .council import MIRRORS, QUORUM, at_rest, check_remembered, check_stopped, holders, leave_one_out
 from .shop import DEEP, PRICES, SEED, Shop, shop_in
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 KILLABLE = Path(__file__).with_name("killable.py")
-VICTIMS = (Kind.CONSUMER, Kind.BANK, Kind.MERCHANT, Kind.LOG)
 WAYS = ("before", "after")
 SALE, ABORT = "sale", "abort"
 LEADS = {SALE: 30, ABORT: 1}
 """A merchant does not take a promise that leaves him so short a lead: that sale aborts, and tokens are exchanged."""
-LANES = [(course, (victim,)) for course in LEADS for victim in VICTIMS] if DEEP else [(c, VICTIMS) for c in LEADS]
-"""Each on a network of its own, beside each other, since sales that abort take their time."""
-BUDGET_SECONDS = 25.0
-"""In CI, from a lane's first kill on."""
+ENDS = {SALE: DONE, ABORT: ABORTED}
 STRIDE = 7
 """In CI, from one number to the next; prime to what a turn writes, so that each kind of write comes up."""
 SECONDS = 7200 if DEEP else 120
 PAID_IN = 8000
+
+Lane = Sequence[tuple[str, str]]
+"""Courses of a sale, each with a victim, that are gone through in turn on a network of their own."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How a log decides, and who is killed there."""
+
+    name: str
+    victims: tuple[str, ...]
+    budget_seconds: float
+    """In CI, from a lane's first kill on."""
+    council: bool = False
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """In deep each victim has a network of its own, beside the others, since sales that abort take their time."""
+        lanes = [[(course, victim) for victim in self.victims] for course in LEADS]
+        return [[each] for lane in lanes for each in lane] if DEEP else lanes
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How a shop is to be opened."""
+        return {"mirrors": MIRRORS, "quorum": QUORUM, "prepare": leave_one_out} if self.council else {}
+
+
+ALONE = Trust("alone", (Kind.CONSUMER, Kind.BANK, Kind.MERCHANT, Kind.LOG), 25.0)
+WITH_MIRRORS = Trust("3-of-4", (Kind.LOG, f"{Kind.MIRROR}-1", Kind.MERCHANT), 12.0, council=True)
 
 
 @dataclass
@@ -51,7 +81,7 @@ class Reached:
     """How far the numbers of one victim have gone."""
 
     course: str
-    victim: Kind
+    victim: str
     number: int
     kills: int = 0
     whole: bool = False
@@ -63,11 +93,11 @@ class Reached:
         return f"{self.course}, {self.victim}: {self.kills} kills, at writes {extent} {self.number}"
 
 
-async def sale_with_a_kill(shop: Shop, victim: Kind, number: int, way: str, lead: int) -> bool:
+async def sale_with_a_kill(shop: Shop, reached: Reached, way: str) -> bool:
     """Withdraw and buy while the victim has not more than this number of writes to live. True if it came to that."""
-    daemon = shop.local[victim]
+    victim, daemon, council = reached.victim, shop.local[reached.victim], holders(shop)
     await daemon.kill()
-    daemon.program = (sys.executable, "-P", str(KILLABLE), str(number), way)
+    daemon.program = (sys.executable, "-P", str(KILLABLE), str(reached.number), way)
     await daemon.start()
     daemon.program = PROGRAM
     killed = trio.Event()
@@ -76,6 +106,8 @@ async def sale_with_a_kill(shop: Shop, victim: Kind, number: int, way: str, lead
         assert daemon.process is not None
         code = await daemon.process.wait()
         assert code == -signal.SIGKILL, f"the {victim} has ended with {code}: {daemon.last_words()}"
+        if len(council) > 1 and victim in council:
+            check_remembered(shop, victim)
         killed.set()
         await daemon.start()
 
@@ -84,8 +116,10 @@ async def sale_with_a_kill(shop: Shop, victim: Kind, number: int, way: str, lead
     async with trio.open_nursery() as nursery:
         nursery.start_soon(revive)
         await shop.withdraw(PRICES["song"])
-        await shop.begin(shop.wish("song", lead))
+        await shop.begin(shop.wish("song", LEADS[reached.course]))
         await settled(shop)
+        if len(council) > 1:
+            await shop.seen(lambda: at_rest(shop))
         nursery.cancel_scope.cancel()
     if not killed.is_set():  # it could still come to that, later
         await daemon.kill()
@@ -94,46 +128,48 @@ async def sale_with_a_kill(shop: Shop, victim: Kind, number: int, way: str, lead
     return killed.is_set()
 
 
-async def run_lane(folder: Path, course: str, victims: Sequence[Kind], chance: random.Random) -> list[Reached]:
-    """Kill the victims in turn, at higher and higher numbers."""
-    reached = [Reached(course, victim, 1 if DEEP else chance.randint(1, STRIDE)) for victim in victims]
-    async with shop_in(folder, seconds=SECONDS) as shop:
+async def run_lane(folder: Path, trust: Trust, lane: Lane, chance: random.Random) -> list[str]:
+    """Kill the victims in turn, at higher and higher numbers; what was reached, in words."""
+    reached = [Reached(course, victim, 1 if DEEP else chance.randint(1, STRIDE)) for course, victim in lane]
+    async with shop_in(folder, seconds=SECONDS, **trust.options) as shop:
         await shop.pay_in(PAID_IN)
         await shop.withdraw(2 * PRICES["song"])
         await settled(shop)
-        end = math.inf if DEEP else trio.current_time() + BUDGET_SECONDS
+        end = math.inf if DEEP else trio.current_time() + trust.budget_seconds
         for each in cycle(reached):
             if all(each.whole for each in reached) or trio.current_time() > end:
                 break
             if not each.whole:
-                await advance(shop, each, LEADS[course], chance)
+                await advance(shop, each, chance)
         counts = await check_all(shop)
-    assert counts[DONE if course == SALE else ABORTED] > 0
-    return reached
+        checked = [await check_stopped(shop)] if trust.council else []
+    assert all(counts[ENDS[each.course]] for each in reached)
+    assert any(each.kills for each in reached)
+    return [*(each.words for each in reached), *checked]
 
 
-async def test_a_kill_at_any_write_loses_nothing(tmp_path: Path, reached: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("trust", [ALONE, WITH_MIRRORS], ids=lambda trust: trust.name)
+async def test_a_kill_at_any_write_loses_nothing(tmp_path: Path, trust: Trust, reached: Callable[[str], None]) -> None:
     reached(f"ANONNET_SEED={SEED}; {'every write' if DEEP else f'each {STRIDE}th write'}, before or after it")
-    all: list[Reached] = []
+    lines: list[str] = []
 
-    async def run(number: int, course: str, victims: Sequence[Kind]) -> None:
-        all.extend(await run_lane(tmp_path / str(number), course, victims, random.Random(SEED + number)))
+    async def run(number: int, lane: Lane) -> None:
+        lines.extend(await run_lane(tmp_path / str(number), trust, lane, random.Random(SEED + number)))
 
     async with trio.open_nursery() as nursery:
-        for number, (course, victims) in enumerate(LANES):
-            nursery.start_soon(run, number, course, victims)
+        for number, lane in enumerate(trust.lanes):
+            nursery.start_soon(run, number, lane)
 
-    for each in all:
-        reached(each.words)
-    assert sum(each.kills for each in all) > len(LANES)
+    for each in lines:
+        reached(each)
 
 
-async def advance(shop: Shop, reached: Reached, lead: int, chance: random.Random) -> None:
+async def advance(shop: Shop, reached: Reached, chance: random.Random) -> None:
     """Kill one victim at its next number: in deep both ways, else in one of them."""
     alive = 0
     ways = WAYS if DEEP else (chance.choice(WAYS),)
     for way in ways:
-        if await sale_with_a_kill(shop, reached.victim, reached.number, way, lead):
+        if await sale_with_a_kill(shop, reached, way):
             reached.kills += 1
         else:
             alive += 1
