@@ -157,6 +157,12 @@ class Merchant(Party):
 
     @on(Receipt, by=From.ERRAND)
     def received(self, turn: MerchantTurn, asked: Asked[Receipt]) -> Answer:
+        """A mirror has the key, and says since when: enough of these convict a log that will not record it."""
+        errand, about = answered(asked), request(asked)
+        assert isinstance(about, AuthorizationM | Submission)
+        if (asked.signer, asked.body.outcome_key) != (errand.receiver, about.transaction.outcome_key):
+            raise Malformed("a receipt by another mirror, or for another key")
+        turn.store.answered.keep(errand.subject, f"receipt {asked.signer.hex()}", asked.signed)
         return done(turn, asked)
 
     # Outcomes.
@@ -199,7 +205,10 @@ class Merchant(Party):
 
     def _aborted(self, turn: MerchantTurn, number: bytes, abort: Signed) -> None:
         sale, transaction = sale_of(turn, number), aborted_in(self.network, self.logs, abort)
-        if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale).public == transaction:
+        if self._signed_for(sale).public != transaction:
+            return
+        turn.store.answered.keep(sale.number, "abort", abort)  # beside a commit, or receipts, it convicts
+        if sale.state in (AUTHORIZED, LATE, RELEASED):
             turn.store.fail_sale(sale.number)
 
     @on(Due)
