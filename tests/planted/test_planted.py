@@ -41,6 +41,7 @@ TWO_SIDED = f"{PAPER}/test_two_sided.py"
 PARTS = "tests/unit/parties/test_parts.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
+TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -235,6 +236,16 @@ TABLE = [
         "53-sealed-entries-without-a-ticket",
         (f"{PAPER}/test_sealed.py::test_a_log_takes_no_entry_without_a_banks_ticket",),
         "not refused: Commit",
+    ),
+    Planted(
+        "60-late-receipt-counts",
+        (f"{TABLE_OF_VERDICTS}[late_receipt]",),
+        "Claim.SUPPRESSED",
+    ),
+    Planted(
+        "61-as-many-receipts-as-may-lie",
+        (f"{TABLE_OF_VERDICTS}[too_few_receipts]",),
+        "Claim.SUPPRESSED",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
