@@ -60,7 +60,8 @@ RESTORE_SPREAD_SECONDS = 3600
 """Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
 
 BEHIND_SECONDS = 1
-"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log."""
+"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log; and a wallet
+whose tokens are locked elsewhere, while the sale can still be promised."""
 
 DWELL_SECONDS = 2 * 3600
 """Tokens rest at least so long before they are spent, and draw up to as much again: meanwhile others withdraw too."""
