@@ -51,12 +51,12 @@ class Merchant(Party):
     def __init__(
         self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs, told: Collection[bytes] = ()
     ) -> None:
-        """`told`: who else relies on logs, and hears of one that has forked."""
+        """`told`: who else relies on logs, and hears of one that is convicted."""
         self.logs = dict(sorted(logs.items()))
         self.settling = Settling(
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )
-        self.alerting = Alerting(self.logs, told)
+        self.alerting = Alerting(signer.network, self.logs, told)
         delivering = Delivering(signer, key, self.logs)
         super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting)
         self.key = key
@@ -84,7 +84,7 @@ class Merchant(Party):
         promise, transaction = asked.body, asked.body.transaction
         sale = sale_of(turn, transaction.number)
         if sale.authorization_b is None:
-            self.alerting.refuse_forked(turn, transaction.log)
+            self.alerting.refuse_convicted(turn, transaction.log)
             self._check_acceptable(sale, asked)
             if promise.receiver_key and turn.store.receipt(sale.number, promise.receiver_key) is None:
                 raise Refused(Why.NO_RECEIPT, "nobody has signed for the goods with this key")
