@@ -36,6 +36,8 @@ class Label(enum.StrEnum):
     GOODS = "anonnet goods"  # key that seals the goods, from k: crypto.sealing
     CHALLENGE = "anonnet challenge"  # challenges of the key proof: crypto.blind
     TOKEN_KEY = "anonnet token key"  # q of a token, from the wallet's seed: protocol.seed
+    REUSED_KEY = "anonnet reused key"  # q of several tokens, from the same: protocol.seed
+    SERIAL = "anonnet serial"  # the serial of such a token: protocol.seed
     TOKEN_BLINDING = "anonnet token blinding"  # its blinding factor: protocol.seed
     TOKEN_SALT = "anonnet token salt"  # its PSS salt: protocol.seed
     MOMENT = "anonnet moment"  # when, within a spread, a wallet does something: parties.moments

@@ -39,7 +39,7 @@ from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
 from anonnet.store.tokens import LOCKED, RELEASING, SPENT, Held
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import BEHIND_SECONDS, CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
+from anonnet.times import CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 
@@ -139,7 +139,7 @@ class Consumer(Party):
             turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
             return
         free = self.resting.free(turn, bought, time.time + wish.lead)
-        chosen = self.purse.choose(free, bought.terms.contract.price)
+        chosen = self.purse.choose(free, bought.terms.contract)
         if chosen is not None:
             self._authorize(turn, bought, chosen, time)
         elif self.tokens.change(turn, bought, free):
@@ -322,8 +322,7 @@ class Consumer(Party):
         elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
         else:
-            in_time = not expired(q.transaction.expiration, turn.now)  # tokens locked elsewhere may be free soon
-            return later(turn, asked, BEHIND_SECONDS if in_time else RETRY_SECONDS_MAX)
+            return later(turn, asked, 1)  # money waits for this answer
         turn.store.tokens.let_go(bought.id, spent)
         self.tokens.renew_rests(turn, bought.id)
         if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):
@@ -339,7 +338,7 @@ class Consumer(Party):
         """Pay the same transaction with other tokens, if there are some. No bank can ever take the P2 before: a token
         of it is spent."""
         free = self.resting.free(turn, bought, transaction.expiration)
-        chosen = self.purse.choose(free, bought.terms.contract.price)
+        chosen = self.purse.choose(free, bought.terms.contract)
         if chosen is None or expired(transaction.expiration, turn.now):
             return False
         self._lock(turn, bought, transaction, chosen)

@@ -14,7 +14,7 @@ from anonnet.limits import PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import exact_payment, to_break
 from anonnet.protocol.exchange import ExchangeQ, Wanted
-from anonnet.protocol.goods import GoodsQ
+from anonnet.protocol.goods import Contract, GoodsQ
 from anonnet.protocol.local import Holding
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import Restore
@@ -34,6 +34,15 @@ class Habits:
     in_parts: bool = False
     """Pay with a part of a token where no tokens are worth the price exactly, instead of exchanging it first. The bank
     then sees the sale and the exchange of what remains as the doings of one token."""
+    reused_keys: bool = False
+    """Withdraw tokens of which several have one key, told apart by their serials (paper, "Reusable Customer Keys"): one
+    signature pays with all of them. The bank can then "link repeated uses of the same key to each other"."""
+
+    @property
+    def withdraws(self) -> Lane:
+        """The lane of tokens that are withdrawn. What is exchanged has keys of its own in any case: an exchange is how
+        an owner leaves behind what can be linked."""
+        return Lane.REUSED if self.reused_keys else Lane.WITHDRAWAL
 
 
 AS_EVER = Habits()
@@ -76,15 +85,15 @@ class Purse:
 
     def secrets(self, brand: bytes, lane: Lane, position: int) -> TokenSecrets:
         """The secrets of the token at one place."""
-        return TokenSecrets.at(self._seed, self.brands[brand], lane, position)
+        return TokenSecrets(self._seed, self.brands[brand], lane, position)
 
     def _blinded(self, brand: bytes, lane: Lane, places: Iterable[int]) -> tuple[bytes, ...]:
         return tuple(self.secrets(brand, lane, place).blinded().blinded_message for place in places)
 
-    def withdraw_c(self, brand: bytes, places: Iterable[int], until: int) -> Signed:
+    def withdraw_c(self, brand: bytes, lane: Lane, places: Iterable[int], until: int) -> Signed:
         """W1 for the tokens at these places."""
         bank = self.brands[brand].bank
-        blinded = self._blinded(brand, Lane.WITHDRAWAL, places)
+        blinded = self._blinded(brand, lane, places)
         return self.signer(bank).sign(WithdrawC(bank=bank, brand=brand, blinded=blinded, until=until))
 
     def restore(self, place: Place) -> Restore:
@@ -105,9 +114,16 @@ class Purse:
         """True if this part is all of its token."""
         return held.amount == self.brands[held.brand].denomination
 
-    def choose(self, free: Sequence[Held], price: int) -> list[Held] | None:
-        """Tokens that pay this price exactly, or None. If the owner pays in parts, the last one may be a part of what
-        is free: what the others lack."""
+    def choose(self, free: Sequence[Held], contract: Contract) -> list[Held] | None:
+        """Tokens that pay this contract's price exactly, or None; where it wants a receipt, one of them has its own key
+        to sign it with."""
+        chosen = self.paying(free, contract.price)
+        unsigned = contract.receipt and not any(held.has_own_key for held in chosen or ())
+        return None if unsigned else chosen
+
+    def paying(self, free: Sequence[Held], price: int) -> list[Held] | None:
+        """Tokens that are worth this price exactly, or None. If the owner pays in parts, the last one may be a part of
+        what is free: what the others lack."""
         available, lacking = Counter(held.amount for held in free), 0
         payment = exact_payment(price, available)
         if payment is None and self.habits.in_parts and (broken := to_break(price, available)):
@@ -134,8 +150,9 @@ class Purse:
         return self._keys(chosen).sign(q)
 
     def goods_q(self, goods_m: Signed, merchant: bytes, number: bytes, chosen: Sequence[Held]) -> Signed:
-        """CD2: the receipt for P1, signed with the key of one of these tokens."""
-        receiver = min((self._key(held) for held in chosen), key=lambda key: key.public)
+        """CD2: the receipt for P1, signed with the key of one of these tokens, which serves it alone: merchant and log
+        see it, and "only the bank can link repeated uses of the same key" (paper, Reusable Customer Keys)."""
+        receiver = min((self._key(held) for held in chosen if held.has_own_key), key=lambda key: key.public)
         return Signer(self.network, receiver).sign(GoodsQ(merchant=merchant, number=number, goods_m=goods_m.hash))
 
     def _key(self, held: Held) -> SigningKey:
@@ -156,7 +173,9 @@ class Purse:
 
     def _token(self, held: Held) -> Token:
         assert held.signature is not None, "a token is complete before it is spent"
-        return Token(brand=held.brand, public_key=self._key(held).public, signature=held.signature)
+        secrets = self.secrets(held.brand, held.lane, held.position)
+        public_key, serial = secrets.key.public, secrets.serial
+        return Token(brand=held.brand, public_key=public_key, serial=serial, signature=held.signature)
 
     def holdings(self, rows: Iterable[tuple[bytes, str, int, int]]) -> tuple[Holding, ...]:
         """What the owner is shown: whole tokens by their denomination, parts of others by the unit."""

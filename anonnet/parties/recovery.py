@@ -48,7 +48,7 @@ class Recovery:
 
     @on(Recover, by=From.OWNER)
     def recover(self, turn: WalletTurn, asked: Asked[Recover]) -> Answer:
-        """Scan both lanes of every brand of this bank. Asked again: `fast` makes haste with what is under way."""
+        """Scan all lanes of every brand of this bank. Asked again: `fast` makes haste with what is under way."""
         bank, fast = asked.body.bank, asked.body.fast
         brands = self._purse.brands_at(bank)
         if not brands:

@@ -89,10 +89,11 @@ class Tokens:
         return Answer(Started(subject=subject))
 
     def _withdraw(self, turn: WalletTurn, brand: bytes, count: int) -> bytes:
-        places = turn.store.tokens.advance(brand, Lane.WITHDRAWAL, count)
+        lane = self._purse.habits.withdraws
+        places = turn.store.tokens.advance(brand, lane, count)
         until = turn.now + WITHDRAW_PATIENCE_SECONDS
-        order = self._purse.withdraw_c(brand, places, until)
-        self._expect(turn, order, Lane.WITHDRAWAL, {brand: places})
+        order = self._purse.withdraw_c(brand, lane, places, until)
+        self._expect(turn, order, lane, {brand: places})
         bank = self._purse.brands[brand].bank
         turn.store.errands.add(bank, order, subject=order.hash, due=turn.now)
         return order.hash
@@ -132,34 +133,38 @@ class Tokens:
     # Exchange.
 
     def change(self, turn: WalletTurn, bought: Bought, free: Sequence[Held]) -> bool:
-        """Begin the exchange of one token so that the price can be paid exactly; False if nothing helps."""
+        """Begin the exchange of one token so that the price can be paid exactly, and signed for under a key that serves
+        nothing else; False if nothing helps."""
         wish, price = bought.buy, bought.terms.contract.price
-        broken = to_break(price, Counter(held.amount for held in free))
-        if broken is None:
+        if broken := to_break(price, Counter(held.amount for held in free)):
+            worth, missing = broken
+            given, parts = next(held for held in free if held.amount == worth), [missing, worth - missing]
+        elif chosen := self._purse.paying(free, price):
+            given, parts = chosen[0], [chosen[0].amount]
+        else:
             return False
-        denomination, missing = broken
-        open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
-        counts: Counter[int] = Counter()
-        for part in (missing, denomination - missing):
-            counts.update(denominations_for(part, open_brands) or {})
-        if sum(each * count for each, count in counts.items()) != denomination:
-            return False
-        held = next(held for held in free if held.amount == denomination)
-        wanted = {open_brands[each]: count for each, count in counts.items()}
-        return self._exchange_for(turn, [held], wanted, subject=bought.id)
+        wanted = self._making(turn, wish.bank, wish.currency, parts)
+        return bool(wanted) and self._exchange_for(turn, [given], wanted, subject=bought.id)
 
     def renew(self, turn: WalletTurn, seen: Sequence[Held], *, wait: int = 0) -> None:
         """Exchange what is free and belongs together in the bank's eyes for tokens of the same amounts."""
         for start in range(0, len(seen), BLINDED_MAX):
             batch = seen[start : start + BLINDED_MAX]
             brand = self._purse.brands[batch[0].brand]
-            open_brands = self._purse.open_brands(brand.bank, brand.currency, turn.now)
-            counts: Counter[bytes] = Counter()
-            for made in (denominations_for(held.amount, open_brands) for held in batch):
-                counts.update({open_brands[each]: count for each, count in (made or {}).items()})
-            worth = sum(self._purse.brands[brand].denomination * count for brand, count in counts.items())
-            if worth == sum(held.amount for held in batch) and counts.total() <= BLINDED_MAX:
-                self._exchange_for(turn, batch, counts, wait=wait)
+            wanted = self._making(turn, brand.bank, brand.currency, [held.amount for held in batch])
+            if wanted and wanted.total() <= BLINDED_MAX:
+                self._exchange_for(turn, batch, wanted, wait=wait)
+
+    def _making(self, turn: WalletTurn, bank: bytes, currency: str, amounts: Sequence[int]) -> Counter[bytes]:
+        """How many tokens of which open brands make each of these amounts by itself; none where one cannot be made."""
+        open_brands = self._purse.open_brands(bank, currency, turn.now)
+        counts: Counter[bytes] = Counter()
+        for amount in amounts:
+            made = denominations_for(amount, open_brands)
+            if made is None:
+                return Counter()
+            counts.update({open_brands[each]: count for each, count in made.items()})
+        return counts
 
     def renew_rests(self, turn: WalletTurn, bound: bytes) -> None:
         """What is left of tokens that have paid in part: the bank has seen them."""

@@ -80,6 +80,11 @@ class Held:
     def place(self) -> recovery.Place:
         return self.brand, self.lane, self.position
 
+    @property
+    def has_own_key(self) -> bool:
+        """False if its key serves other tokens too."""
+        return self.lane is not Lane.REUSED
+
 
 PART = "(brand, lane, position, part) = (?, ?, ?, ?)"
 

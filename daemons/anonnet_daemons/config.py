@@ -52,6 +52,13 @@ class Pays(enum.StrEnum):
     IN_PARTS = "in parts"  # with a part of one; the rest is exchanged afterwards
 
 
+class Keys(enum.StrEnum):
+    """The keys of the tokens that a wallet withdraws."""
+
+    SINGLE_USE = "single-use"  # one for each token
+    REUSED = "reused"  # one for several
+
+
 class Table:
     """One JSON object, read key by key; `done` complains of what nobody asked for. Every complaint is a BadStart."""
 
@@ -234,7 +241,7 @@ class Setup:
     relay: str
     """The relay that a consumer dials through; empty for everyone else."""
     habits: Habits = AS_EVER
-    """How a consumer pays."""
+    """How a consumer withdraws and pays."""
 
     def network(self) -> Network:
         """The network that this party is of, with the brands that it knows beside those of the network file: a bank its
@@ -333,9 +340,11 @@ def read_setup(folder: Path, expected: Kind) -> Setup:
 
 
 def _habits(table: Table) -> Habits:
-    """Optional: `"pays": "in parts"`. The bank then sees the sale and the exchange of what remains as the doings of one
-    token."""
-    return Habits(in_parts=table.has("pays") and table.word("pays", Pays) == Pays.IN_PARTS)
+    """Both are optional, and off where they are missing: each shows the bank what belongs together (see Habits)."""
+    return Habits(
+        in_parts=table.has("pays") and table.word("pays", Pays) == Pays.IN_PARTS,
+        reused_keys=table.has("keys") and table.word("keys", Keys) == Keys.REUSED,
+    )
 
 
 def party_json(kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}") -> bytes:

@@ -155,7 +155,7 @@ def test_a_token_that_has_been_taken_twice_is_found(scene: Scene, bank: Path) ->
     body = decode(committed.authorization_q.body)
     assert isinstance(body, AuthorizationQ)
     payment = body.payments[0]
-    place = TokenSecrets.at(seed_of("seed of consumer"), scene.brand(payment.amount), Lane.WITHDRAWAL, 0)
+    place = TokenSecrets(seed_of("seed of consumer"), scene.brand(payment.amount), Lane.WITHDRAWAL, 0)
     found = [Coin(each, payment.token) for each in _places(scene) if each.key.public == payment.token.public_key]
     taken = exchange_q(found, place)
     blinded = place.blinded().blinded_message
@@ -175,7 +175,7 @@ def _places(scene: Scene) -> list[TokenSecrets]:
     """The secrets of everything that the consumer and the hand may have drawn."""
     seeds = [seed_of("seed of consumer"), seed_of("seed of hand")]
     brands = [each.brand for each in scene.minted]
-    return [TokenSecrets.at(s, b, Lane.WITHDRAWAL, i) for s in seeds for b in brands for i in range(9)]
+    return [TokenSecrets(s, b, Lane.WITHDRAWAL, i) for s in seeds for b in brands for i in range(9)]
 
 
 def test_a_promise_that_another_has_signed_is_found(scene: Scene, bank: Path) -> None:

@@ -125,7 +125,7 @@ def secrets(scene: Scene) -> Iterator[tuple[str, bytes]]:
     for minted in scene.minted:
         for index in range(4):
             for lane in Lane:
-                place = TokenSecrets.at(seed, minted.brand, lane, index)
+                place = TokenSecrets(seed, minted.brand, lane, index)
                 public = minted.brand.public_key
                 yield f"q of {place}", hkdf(seed, Label.TOKEN_KEY, place.place)
                 yield f"the blinded message of {place}", place.blinded().blinded_message

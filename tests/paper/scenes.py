@@ -237,8 +237,8 @@ class Coin:
 class Hand:
     """A consumer whose steps a test takes one by one."""
 
-    def __init__(self, scene: Scene, name: str = "hand") -> None:
-        self.scene, self.name, self.drawn = scene, name, 0
+    def __init__(self, scene: Scene, name: str = "hand", lane: Lane = Lane.WITHDRAWAL) -> None:
+        self.scene, self.name, self.lane, self.drawn = scene, name, lane, 0
         self.seed = hashlib.sha256(b"seed of " + name.encode()).digest()
         self.key = account_key(self.seed, scene.bank_key)
         self.signer = Signer(NETWORK, self.key)
@@ -255,7 +255,7 @@ class Hand:
     def secrets(self, denomination: int) -> TokenSecrets:
         """The secrets of one more token."""
         self.drawn += 1
-        return TokenSecrets.at(self.seed, self.scene.brand(denomination), Lane.WITHDRAWAL, self.drawn)
+        return TokenSecrets(self.seed, self.scene.brand(denomination), self.lane, self.drawn)
 
     def withdraw_c(self, *secrets: TokenSecrets, until: int | None = None) -> WithdrawC:
         """W1 for these tokens, which are of one brand."""
@@ -286,7 +286,7 @@ class Hand:
         payments = (Payment(token=coin.token, amount=coin.worth) for coin in coins)
         ordered = tuple(sorted(payments, key=lambda payment: payment.token.id))
         body = AuthorizationQ(bank=self.scene.bank_key, transaction=transaction, payments=ordered)
-        return Signer(NETWORK, *(coin.secrets.key for coin in (signers or coins))).sign(body)
+        return signing(signers or coins).sign(body)
 
 
 @dataclass
@@ -387,7 +387,13 @@ def exchange_q(coins: list[Coin], *wanted: TokenSecrets) -> Signed:
         wanted=(Wanted(brand=wanted[0].brand.id, blinded=blinded),),
         until=NOON + 24 * 3600,
     )
-    return Signer(NETWORK, *(coin.secrets.key for coin in coins)).sign(body)
+    return signing(coins).sign(body)
+
+
+def signing(coins: Sequence[Coin]) -> Signer:
+    """Signs with every distinct key of these."""
+    keys = [coin.secrets.key for coin in coins]
+    return Signer(NETWORK, *{key.public: key for key in keys}.values())
 
 
 def by(name: str, message: Message) -> Signed:

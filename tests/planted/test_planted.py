@@ -38,6 +38,7 @@ class Planted:
 
 PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
 TWO_SIDED = f"{PAPER}/test_two_sided.py"
+REUSED = f"{PAPER}/test_reusable_keys.py"
 PARTS = "tests/unit/parties/test_parts.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
@@ -220,6 +221,21 @@ TABLE = [
         "43-token-of-a-payment-outside-the-signature",
         (f"{PAPER}/test_variations.py::test_several_tokens_pay_one_price_signed_with_all_their_keys",),
         "assert partly is None",
+    ),
+    Planted(
+        "44-serial-outside-the-signature",
+        (f"{REUSED}::test_the_bank_signs_q_and_s_together",),
+        "not refused: AuthorizationB",
+    ),
+    Planted(
+        "45-reuse-looked-for-by-key",
+        (f"{REUSED}::test_many_tokens_specify_one_key_and_each_is_spent_once",),
+        "another token of a key that has paid before",
+    ),
+    Planted(
+        "46-reused-key-in-a-receipt",
+        (f"{REUSED}::test_only_the_bank_can_link_them",),
+        "Q was shown to others than the bank",
     ),
     Planted(
         "50-q-in-one-sided-delivery",

@@ -341,6 +341,31 @@ def paid_in_part(folder: Path) -> str:
 
 
 @play
+def reused_keys(folder: Path) -> str:
+    stage = curtain(folder, "A key that serves several tokens", prepared=False)
+    stage.sell("jingle", GOODS, price=2, receipt=1)
+    assert isinstance(stage.consumer.party, Consumer)
+    stage.consumer.party.purse.habits = Habits(reused_keys=True)
+
+    stage.act("She opens an account, and withdraws 7: one key for three tokens, each with a serial of its own.")
+    stage.consumer.command(OpenAt(bank=stage.bank_key))
+    stage.settle()
+    stage.fund(stage.account(stage.consumer), 7)
+    stage.withdraw(7)
+
+    stage.act("She buys the song: one key signs for both tokens.")
+    stage.buy()
+    stage.settle()
+    stage.hold("bank", "consumer")
+
+    stage.act("And a jingle, for which M wants a receipt. M and L could know q1 again: she exchanges the token first.")
+    stage.buy(item="jingle", receipt=1)
+    stage.settle()
+    stage.hold("bank", "consumer")
+    return stage.over()
+
+
+@play
 def change_at_places_that_are_taken(folder: Path) -> str:
     stage = curtain(folder, "An old backup needs change")
     stage.fund(stage.account(stage.consumer), PRICE)
@@ -376,10 +401,12 @@ def change_at_places_that_are_taken(folder: Path) -> str:
 @play
 def recovery(folder: Path) -> str:
     stage = curtain(folder, "A wallet from its seed")
-    stage.fund(stage.account(stage.consumer), PRICE)
+    stage.fund(stage.account(stage.consumer), 2 * PRICE)
 
-    stage.act("She has 5, withdraws 5 more, and buys the song.")
-    stage.withdraw(PRICE)
+    stage.act("She has 5, withdraws 10 more under a key that serves several tokens, and buys the song.")
+    assert isinstance(stage.consumer.party, Consumer)
+    stage.consumer.party.purse.habits = Habits(reused_keys=True)
+    stage.withdraw(2 * PRICE)
     stage.buy()
     stage.settle()
     stage.hold("bank", "consumer")

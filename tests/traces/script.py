@@ -1,8 +1,8 @@
 """How each message reads in a transcript: the paper's step name, and what it says with names in the place of keys.
 
 `Cast` gives the names: B, M, L and C for the parties; c for an account's key; q1, q2, ... for tokens' keys in the order
-of their first appearance; n1, k1, ... for transaction numbers and their merchandise keys. Times are seconds after the
-curtain rises.
+of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1, ... for transaction numbers and
+their merchandise keys. Times are seconds after the curtain rises.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Aut
 from anonnet.protocol.recovery import Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.sealed import SealedM, Submission
-from anonnet.protocol.token import Payment
+from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import Message, decode, decode_record
@@ -52,6 +52,7 @@ class Cast:
         self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
+        self._serials: dict[bytes, str] = {}
         self._numbers: dict[bytes, str] = {}
         self._entries: dict[bytes, str] = {}
 
@@ -67,6 +68,10 @@ class Cast:
 
     def token(self, key: bytes) -> str:
         return self._tokens.setdefault(key, f"q{len(self._tokens) + 1}")
+
+    def serial(self, serial: bytes) -> str:
+        """s1, s2, ..., which tell tokens of one key apart; nothing where a key serves one token."""
+        return " " + self._serials.setdefault(serial, f"s{len(self._serials) + 1}") if serial else ""
 
     def number(self, number: bytes) -> str:
         return self._numbers.setdefault(number, f"n{len(self._numbers) + 1}")
@@ -108,7 +113,7 @@ def about(cast: Cast, paper: Signed) -> str:
     """A paper named by its step and its sale or its tokens, where it stands inside another message."""
     body: Any = decode(paper.body)
     if isinstance(body, ExchangeQ):
-        return f"exchange_q of {' and '.join(cast.token(each.token.public_key) for each in body.payments)}"
+        return f"exchange_q of {' and '.join(_named(cast, each.token) for each in body.payments)}"
     inner: Any = decode(body.authorization_m.body) if isinstance(body, Commit) else body
     if isinstance(inner, SealedM):
         return f"commit of {cast.entry(inner.entry_key)}"
@@ -145,8 +150,13 @@ def _amount(cast: Cast, payment: Payment) -> str:
     return str(worth) if payment.amount == worth else f"{payment.amount} of {worth}"
 
 
+def _named(cast: Cast, token: Token) -> str:
+    """A token by its key, and by its serial where the key serves several."""
+    return cast.token(token.public_key) + cast.serial(token.serial)
+
+
 def _tokens(cast: Cast, payments: tuple[Payment, ...]) -> str:
-    tokens = [f"{cast.token(each.token.public_key)} ({_amount(cast, each)})" for each in payments]
+    tokens = [f"{_named(cast, each.token)} ({_amount(cast, each)})" for each in payments]
     return f"tokens {' and '.join(tokens)}"
 
 

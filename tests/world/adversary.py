@@ -154,7 +154,7 @@ class Greedy:
         else:
             purse = self.world.nodes[self.name].party.purse
             free = store.tokens.free(purse.brands_of(q.bank, bought.buy.currency))
-            other = purse.choose(free, bought.terms.contract.price)
+            other = purse.paying(free, bought.terms.contract.price)
             chosen, receiver_key = (other, b"") if other else (chosen, receiver_key)
         self._answered.add(transaction)
         self.world.faults[f"greedy: {mode}"] += 1

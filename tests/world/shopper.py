@@ -53,7 +53,7 @@ class RememberingPurse(Purse):
     """The purse, with secrets that are derived once."""
 
     def secrets(self, brand: bytes, lane: Lane, position: int) -> TokenSecrets:
-        return Secrets.at(self._seed, self.brands[brand], lane, position)
+        return Secrets(self._seed, self.brands[brand], lane, position)
 
 
 class RememberingKey:

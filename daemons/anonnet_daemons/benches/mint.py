@@ -85,7 +85,7 @@ class Wallet:
 
     def secrets(self, index: int, lane: Lane) -> TokenSecrets:
         """Those of the token at one place."""
-        return TokenSecrets.at(self.seed, self.brand, lane, index)
+        return TokenSecrets(self.seed, self.brand, lane, index)
 
     def withdraw_c(self, places: Sequence[int]) -> Signed:
         """W1 for the tokens at these places."""

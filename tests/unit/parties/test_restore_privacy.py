@@ -125,7 +125,7 @@ def in_order_of_the_lanes(scene: Watched, name: str) -> float:
     for each in scene.minted:
         for lane in Lane:
             for position in range(110):
-                secrets = TokenSecrets.at(party.purse._seed, each.brand, lane, position)  # type: ignore[attr-defined]
+                secrets = TokenSecrets(party.purse._seed, each.brand, lane, position)  # type: ignore[attr-defined]
                 order[secrets.blinded().blinded_message] = len(order)
     places = [order[body.blinded] for _, who, body in scene.view if who == name and isinstance(body, Restore)]
     return sum(left < right for left, right in pairwise(places)) / (len(places) - 1)

@@ -31,6 +31,7 @@ SEEDS = [bytes([number]) * 32 for number in (1, 2)]
 SEVERAL_SIGNERS = {Step.P2, Step.E1}
 KEY, OTHER, SECRET = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 PLACE = KEY + OTHER + b"withdrawal" + bytes(8)
+SHARED = KEY + (1_700_000_000).to_bytes(8, "big") + (3).to_bytes(8, "big") + b"EUR"
 
 FIELDS: dict[Label, tuple[bytes | int, ...]] = {
     Label.NUMBER: (KEY, SECRET),
@@ -49,6 +50,8 @@ DERIVED: dict[Label, bytes] = {
     Label.WITNESS: b"",
     Label.ACCOUNT_KEY: KEY,
     Label.TOKEN_KEY: PLACE,
+    Label.REUSED_KEY: SHARED,
+    Label.SERIAL: PLACE,
 }
 DRAWN: dict[Label, tuple[bytes, int]] = {
     Label.CHALLENGE: (b"RSABSSA-SHA384-PSS-Deterministic" + bytes(4), 272),
