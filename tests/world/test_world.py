@@ -67,6 +67,7 @@ FAULTS = (
     "greedy: same transaction",
     "greedy: same tokens, other amounts",
     "paid in part",
+    "paid under a reused key",
     "sold against a receipt",
     "sold sealed",
 )

@@ -9,6 +9,8 @@ import random
 from collections.abc import Container, Iterator
 from typing import Any
 
+from anonnet.parties.purse import Habits
+from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
 from anonnet.protocol.refusal import Noted
@@ -22,6 +24,7 @@ class Variations:
     """What a seed draws."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._chance = random.Random(f"seed {seed}")
         self._receipts = self._chance.choice([0.0, 0.0, 0.5, 1.0])
         self._sealed = self._chance.choice([0.0, 0.0, 0.5, 1.0])
@@ -33,6 +36,19 @@ class Variations:
     def sealed(self) -> int:
         """Whether the log shall not know whose its sales are."""
         return int(self._chance.random() < self._sealed)
+
+    def habits(self, name: str) -> Habits:
+        """How a consumer withdraws and pays."""
+        chance = random.Random(f"{name} of {self._seed}")
+        return Habits(in_parts=chance.random() < 0.5, reused_keys=chance.random() < 0.3)
+
+
+def complaints(tape: Tape, strangers: Container[str]) -> Complaints:
+    """Everything that must hold of them; `strangers` are told what parties are not."""
+    yield from q_is_named_where_it_is_asked_for(tape)
+    yield from no_key_without_the_receipt(tape)
+    yield from a_key_that_others_see_serves_one_token(tape)
+    yield from logs_learn_nothing_of_what_is_sealed(tape, strangers)
 
 
 def q_is_named_where_it_is_asked_for(tape: Tape) -> Complaints:
@@ -61,6 +77,23 @@ def no_key_without_the_receipt(tape: Tape) -> Complaints:
         key = body.transaction.number, body.receiver_key
         if body.receiver_key and noted.get(key, float("inf")) > time:
             yield "a merchant showed k without the receipt that his contract wants"
+
+
+def a_key_that_others_see_serves_one_token(tape: Tape) -> Complaints:
+    """Of keys that serve several tokens the bank alone may know, so that nobody else can link them."""
+    greedy = {said.body.transaction for said in _of(tape, AuthorizationQ) if said.heard.sender == "greedy"}
+    named = {said.body.receiver_key for said in _of(tape, AuthorizationB) if said.body.transaction not in greedy}
+    serves: dict[bytes, set[bytes]] = {key: set() for key in named if key}
+    for payment in (
+        each for kind in (AuthorizationQ, ExchangeQ) for said in _of(tape, kind) for each in said.body.payments
+    ):
+        serves.get(payment.token.public_key, set()).add(payment.token.id)
+    yield from ("a key in a receipt serves several tokens" for tokens in serves.values() if len(tokens) > 1)
+
+
+def payments_under_reused_keys(tape: Tape) -> int:
+    """How many orders pay with a token whose key serves several."""
+    return sum(any(each.token.serial for each in said.body.payments) for said in _of(tape, AuthorizationQ))
 
 
 def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) -> Complaints:

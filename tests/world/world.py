@@ -139,7 +139,7 @@ class World:
         for name in (LOG, *MIRRORS) if self.council else ():
             self._enter(self.council.node(name))
         for name, owner in CONSUMERS.items():
-            habits = Habits(in_parts=random.Random(f"{name} of {self.seed}").random() < 0.5)
+            habits = self.variations.habits(name)
             self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore())
 
     def _consumer(self, owner: str, habits: Habits) -> Consumer:
