@@ -36,7 +36,7 @@ MISLEADING = re.compile(
 )
 
 LINT = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
-FAST = ["pytest", "-q", "-m", "not slow and not real"]
+FAST = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", "not slow and not real"]
 VERBS = {  # verb -> the modules to run one after the other until one fails, and what to add to the environment
     "check": ([*LINT, FAST], {}),
     "test": ([*LINT, ["pytest"]], {}),

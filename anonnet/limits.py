@@ -87,8 +87,12 @@ CHECKPOINT_BYTES_MAX = 8 * KIB
 SHARDS_MAX = 16
 """Open shards of a log: three, since expirations lead by LEAD_SECONDS_MAX, and a few that await their closing."""
 
-FORK_BYTES_MAX = 2 * CHECKPOINT_BYTES_MAX + 4 * KIB
-"""A fork proof: two checkpoints and the nodes between them."""
+EXCERPT_LEAVES_MAX = 2
+"""Entries in one excerpt of a log: whatever else stands in it, two show every broken rule that an excerpt can show."""
+
+BREACH_BYTES_MAX = 2 * CHECKPOINT_BYTES_MAX + 10 * KIB
+"""What convicts a log: two checkpoints and the nodes between them, or one and an excerpt's entries in base64 with their
+paths."""
 
 USED_MAX = 4096
 """Names of used tokens in one page: 16 bytes each, so that a page fits in a frame."""
@@ -116,6 +120,9 @@ EVIDENCE_LOGS_MAX = 64
 
 EVIDENCE_PAPERS_MAX = 1024
 """Papers in one file of evidence: a sale has some ten, an account of many years its statements."""
+
+ALERTS_MAX = 64
+"""Shards of one log that alerts are kept of: one convicts it, and a log that lies could sign for shards without end."""
 
 # How much at once.
 

@@ -25,6 +25,11 @@ RELEASE_SECONDS = 6 * 3600
 """R: under a quorum, the key of a pledge must be recorded this long after the expiration at the latest. Hours, since a
 log that will not record it must be outwaited or convicted, while the tokens stay locked."""
 
+HANDED_SECONDS = 3600
+"""Mirrors' receipts for a key convict a log that did not record it if they were given at least so long before the last
+second in which it could: meanwhile an honest mirror brings the key to the log, again and again, and a log that is up
+takes it. An hour: longer than clocks differ and networks are cut, and short beside RELEASE_SECONDS."""
+
 LEAD_SECONDS_MAX = 7 * 24 * 3600
 """A bank and a log refuse an expiration further away: it bounds how long a silent merchant can hold a token."""
 
@@ -55,7 +60,8 @@ RESTORE_SPREAD_SECONDS = 3600
 """Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
 
 BEHIND_SECONDS = 1
-"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log."""
+"""How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log; and a wallet
+whose tokens are locked elsewhere, while the sale can still be promised."""
 
 DWELL_SECONDS = 2 * 3600
 """Tokens rest at least so long before they are spent, and draw up to as much again: meanwhile others withdraw too."""

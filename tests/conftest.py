@@ -6,18 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-REACHED: pytest.StashKey[list[str]] = pytest.StashKey()
+REACHED = "reached"
 
 
 @pytest.fixture
 def reached(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Say one line of what this test has reached."""
-    lines = request.config.stash.setdefault(REACHED, [])
-    return lambda line: lines.append(f"{request.node.nodeid}: {line}")
+    """Say one line of what this test has reached. It travels with the test's report, from whatever process ran it."""
+    return lambda line: request.node.user_properties.append((REACHED, line))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the lines under a heading of their own."""
-    if lines := config.stash.get(REACHED, []):
+    told = [each for reports in terminalreporter.stats.values() for each in reports]
+    ends = [each for each in told if isinstance(each, pytest.TestReport) and each.when == "teardown"]
+    lines = [f"{each.nodeid}: {said}" for each in ends for name, said in each.user_properties if name == REACHED]
+    if lines:
         terminalreporter.section("reached")
         terminalreporter.write_line("\n".join(lines))

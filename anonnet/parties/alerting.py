@@ -1,46 +1,59 @@
-"""Alerts against logs: the desk that bank and merchant share. A log that has forked gets no new sale from them.
+"""Alerts against logs: the desk of everyone who relies on logs and can be reached.
 
-An alert stands for itself, whoever brings it. It is kept, and passed on once to everyone else who relies on logs. What
-has its certificate, or its outcome, stays as it is.
+An alert stands for itself, whoever brings it. It is kept, and passed on once to others. A log that is convicted gets no
+new sale; what has its certificate, or its outcome, stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from anonnet.errors import Malformed, Refused, Why
+from anonnet.errors import Refused, Why
 from anonnet.parties.errands import done
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.outcome import Logs
-from anonnet.protocol.quorum import Alert
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.tlog.fork import Fork
+
+SUBJECT = b"alerts"
+"""What the errands of this desk are about."""
+
+Convicted = Callable[[Turn[Any], Alert], None]
+"""Called in the turn with an alert that convicts its log."""
+
+
+def nothing_more(turn: Turn[Any], alert: Alert) -> None:
+    """An alert is kept and passed on; this party has no copy of the log to freeze."""
 
 
 class Alerting:
     """Takes alerts against these logs in, and tells these parties."""
 
-    def __init__(self, logs: Logs, told: Collection[bytes]) -> None:
+    def __init__(self, network: str, logs: Logs, told: Collection[bytes], convicted: Convicted = nothing_more) -> None:
+        self._network = network
         self._logs = logs
-        self._told = told
+        self._told = tuple(told)
+        self._convicted = convicted
 
-    def refuse_forked(self, turn: Turn[Any], log: bytes) -> None:
+    def refuse_convicted(self, turn: Turn[Any], log: bytes) -> None:
         """Raise Refused where nothing new may rest on this log."""
         if turn.store.alerts.against(log):
-            raise Refused(Why.WRONG_LOG, "this log has forked")
+            raise Refused(Why.WRONG_LOG, "this log is convicted: it has forked, or broken a rule")
+
+    def take_in(self, turn: Turn[Any], alert: Alert) -> None:
+        """Keep an alert and pass it on. Raises Malformed where it convicts nobody, Refused."""
+        known = self._logs.get(alert.log)
+        if known is None:
+            raise Refused(Why.WRONG_LOG, "a log that is not known here")
+        breach(self._network, known, alert.shard, alert.evidence)
+        if turn.store.alerts.keep(alert.log, alert.shard, alert.evidence, turn.now):
+            turn.store.errands.add_for_each(self._told, alert, subject=SUBJECT, due=turn.now)
+        self._convicted(turn, alert)
 
     @on(Alert)
     def alert(self, turn: Turn[Any], asked: Asked[Alert]) -> Answer:
-        """Raises Malformed where it convicts nobody."""
-        said = asked.body
-        known = self._logs.get(said.log)
-        if known is None:
-            raise Refused(Why.WRONG_LOG, "a log that is not accepted here")
-        if not Fork.parse(said.fork).convicts(known.origin(said.shard), [known.verifier(said.shard)]):
-            raise Malformed("a fork proof that proves nothing")
-        if turn.store.alerts.keep(said.log, said.shard, said.fork, turn.now):
-            turn.store.errands.add_for_each(self._told, said, subject=said.log, due=turn.now)
+        self.take_in(turn, asked.body)
         return Answer(Noted(request=asked.signed.hash))
 
     @on(Noted, by=From.ERRAND, to=(Alert,))
@@ -49,5 +62,5 @@ class Alerting:
 
     @on(Refusal, by=From.ERRAND, to=(Alert,))
     def not_wanted(self, turn: Turn[Any], asked: Asked[Refusal]) -> Answer:
-        """It does not rely on this log."""
+        """It does not know this log."""
         return done(turn, asked)

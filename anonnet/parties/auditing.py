@@ -7,27 +7,28 @@ an entry that breaks a rule, is kept as evidence for ever and freezes the shard:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
+from anonnet.parties.alerting import Alerting
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Follow, Recorded
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, Follow, Recorded
 from anonnet.protocol.outcome import Logs
-from anonnet.protocol.quorum import Alert, Certificate, cosignatures, places
-from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.quorum import cosignatures, places
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.mirror import Copy, MirrorStore
 from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.tlog.note import Note, Signer
-from anonnet.tlog.proof import LogProof
-from anonnet.wire.codec import encode
+from anonnet.wire.codec import decode_record
 
 AuditTurn = Turn[MirrorStore]
 
@@ -35,8 +36,8 @@ AuditTurn = Turn[MirrorStore]
 class Auditing:
     """The desk of a mirror that reads."""
 
-    def __init__(self, network: str, key: SigningKey, logs: Logs, told: Collection[bytes]) -> None:
-        self._told = tuple(told)
+    def __init__(self, network: str, key: SigningKey, logs: Logs, alerting: Alerting) -> None:
+        self._alerting = alerting
         self._network = network
         self._key = key
         self._logs = logs
@@ -117,11 +118,9 @@ class Auditing:
                 entry = sound(self._network, known, copy.shard, each.entry)
                 follows(grown, entry)
             except Broken:
-                path = turn.store.trees.inclusion(copy.tree, grown.size, signed.body.size)
-                proof = LogProof(grown.size, tuple(path), SignedCheckpoint.parse(self._by_log(known, copy, signed)))
+                excerpts = self._excerpts(turn, grown, each.entry, signed)
                 turn.store.drop_range()
-                evidence = encode(Certificate(entry=each.entry, proof=proof.encoded()))
-                turn.store.freeze(copy.log, copy.shard, evidence, turn.now)
+                self._report(turn, copy, excerpts)
                 return turn.store.open_copy(copy.log, copy.shard)
             if expired(turn.now + CLOCK_TOLERANCE_SECONDS, entry.time):
                 turn.store.drop_range()  # a log that runs ahead would end sales before their time
@@ -200,24 +199,35 @@ class Auditing:
         if 0 < other.body.size < copy.size:
             nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
         lower = SignedCheckpoint.parse(self._by_log(known, copy, other))
-        self._convict(turn, copy.log, copy.shard, Fork(lower, SignedCheckpoint.parse(newest.note), nodes))
+        fork = Fork(lower, SignedCheckpoint.parse(newest.note), nodes)
+        self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=fork.encoded()))
 
-    def _convict(self, turn: AuditTurn, log: bytes, shard: int, fork: Fork) -> None:
-        """Keep it, freeze the shard, tell all who rely on the log. Raises Malformed where it convicts nobody."""
-        known, evidence = self._logs[log], fork.encoded()
-        if not fork.convicts(known.origin(shard), [known.verifier(shard)]):
-            raise Malformed("a fork proof that proves nothing")
-        if turn.store.freeze(log, shard, evidence, turn.now):
-            alert = Alert(log=log, shard=shard, fork=evidence)
-            turn.store.errands.add_for_each([*self._peers(known), *self._told], alert, subject=log, due=turn.now)
+    def _excerpts(self, turn: AuditTurn, grown: Copy, data: bytes, signed: SignedCheckpoint) -> list[Excerpt]:
+        """The entry that may not come next, alone, and with each earlier one that it may stand against."""
+        checkpoint = SignedCheckpoint.parse(self._by_log(self._logs[grown.log], grown, signed))
+        try:
+            beside = turn.store.beside(grown, decode_record(Entry, data))
+        except Malformed:
+            beside = []
 
-    @on(Alert)
-    def alert(self, turn: AuditTurn, asked: Asked[Alert]) -> Answer:
-        """Whoever brings it: a fork proof stands for itself."""
-        self._convict(turn, asked.body.log, asked.body.shard, Fork.parse(asked.body.fork))
-        return Answer(Noted(request=asked.signed.hash))
+        def leaf(index: int, entry: bytes) -> Leaf:
+            return Leaf(index, entry, tuple(turn.store.trees.inclusion(grown.tree, index, signed.body.size)))
 
-    @on(Refusal, by=From.ERRAND, to=(Alert,))
-    def not_wanted(self, turn: AuditTurn, asked: Asked[Refusal]) -> Answer:
-        """It does not rely on this log."""
-        return done(turn, asked)
+        last = leaf(grown.size, data)
+        return [Excerpt((last,), checkpoint), *(Excerpt((leaf(*each), last), checkpoint) for each in beside)]
+
+    def _report(self, turn: AuditTurn, copy: Copy, excerpts: Sequence[Excerpt]) -> None:
+        """Take nothing more in, and convict the log by the first of these that does; else it is our word alone."""
+        turn.store.freeze(copy.log, copy.shard)
+        for each in excerpts:
+            try:
+                self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=each.encoded()))
+                return
+            except Malformed:
+                continue  # something else stands against the entry
+        turn.store.alerts.note(copy.log, copy.shard, excerpts[0].encoded(), turn.now)
+
+
+def freeze(turn: AuditTurn, alert: Alert) -> None:
+    """What a mirror does with a shard against which there is an alert."""
+    turn.store.freeze(alert.log, alert.shard)

@@ -52,13 +52,13 @@ class Bank(Party):
     def __init__(
         self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Logs, told: Collection[bytes] = ()
     ) -> None:
-        """`told`: who else relies on logs, and hears of one that has forked."""
+        """`told`: who else relies on logs, and hears of one that is convicted."""
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
         self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
-        self.alerting = Alerting(self.logs, told)
+        self.alerting = Alerting(signer.network, self.logs, told)
         super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting)
 
     # Before the turn: what needs no memory.
@@ -114,7 +114,7 @@ class Bank(Party):
         transaction = asked.body.transaction
         if transaction.log not in self.logs:
             raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
-        self.alerting.refuse_forked(turn, transaction.log)
+        self.alerting.refuse_convicted(turn, transaction.log)
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")
         if expired(transaction.expiration, asked.arrival):

@@ -39,7 +39,7 @@ from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
 from anonnet.store.tokens import LOCKED, RELEASING, SPENT, Held
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
+from anonnet.times import BEHIND_SECONDS, CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 
@@ -322,7 +322,8 @@ class Consumer(Party):
         elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
         else:
-            return later(turn, asked, 1)  # money waits for this answer
+            in_time = not expired(q.transaction.expiration, turn.now)  # tokens locked elsewhere may be free soon
+            return later(turn, asked, BEHIND_SECONDS if in_time else RETRY_SECONDS_MAX)
         turn.store.tokens.let_go(bought.id, spent)
         self.tokens.renew_rests(turn, bought.id)
         if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):

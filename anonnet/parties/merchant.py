@@ -51,12 +51,12 @@ class Merchant(Party):
     def __init__(
         self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs, told: Collection[bytes] = ()
     ) -> None:
-        """`told`: who else relies on logs, and hears of one that has forked."""
+        """`told`: who else relies on logs, and hears of one that is convicted."""
         self.logs = dict(sorted(logs.items()))
         self.settling = Settling(
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )
-        self.alerting = Alerting(self.logs, told)
+        self.alerting = Alerting(signer.network, self.logs, told)
         delivering = Delivering(signer, key, self.logs)
         super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting)
         self.key = key
@@ -84,7 +84,7 @@ class Merchant(Party):
         promise, transaction = asked.body, asked.body.transaction
         sale = sale_of(turn, transaction.number)
         if sale.authorization_b is None:
-            self.alerting.refuse_forked(turn, transaction.log)
+            self.alerting.refuse_convicted(turn, transaction.log)
             self._check_acceptable(sale, asked)
             if promise.receiver_key and turn.store.receipt(sale.number, promise.receiver_key) is None:
                 raise Refused(Why.NO_RECEIPT, "nobody has signed for the goods with this key")
@@ -157,6 +157,12 @@ class Merchant(Party):
 
     @on(Receipt, by=From.ERRAND)
     def received(self, turn: MerchantTurn, asked: Asked[Receipt]) -> Answer:
+        """A mirror has the key, and says since when: enough of these convict a log that will not record it."""
+        errand, about = answered(asked), request(asked)
+        assert isinstance(about, AuthorizationM | Submission)
+        if (asked.signer, asked.body.outcome_key) != (errand.receiver, about.transaction.outcome_key):
+            raise Malformed("a receipt by another mirror, or for another key")
+        turn.store.answered.keep(errand.subject, f"receipt {asked.signer.hex()}", asked.signed)
         return done(turn, asked)
 
     # Outcomes.
@@ -199,7 +205,10 @@ class Merchant(Party):
 
     def _aborted(self, turn: MerchantTurn, number: bytes, abort: Signed) -> None:
         sale, transaction = sale_of(turn, number), aborted_in(self.network, self.logs, abort)
-        if sale.state in (AUTHORIZED, LATE, RELEASED) and self._signed_for(sale).public == transaction:
+        if self._signed_for(sale).public != transaction:
+            return
+        turn.store.answered.keep(sale.number, "abort", abort)  # beside a commit, or receipts, it convicts
+        if sale.state in (AUTHORIZED, LATE, RELEASED):
             turn.store.fail_sale(sale.number)
 
     @on(Due)

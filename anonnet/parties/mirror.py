@@ -13,9 +13,11 @@ from typing import Any
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Refused, Why
 from anonnet.limits import RETRY_SECONDS_MAX
-from anonnet.parties.auditing import Auditing
+from anonnet.parties.alerting import Alerting
+from anonnet.parties.auditing import Auditing, freeze
 from anonnet.parties.errands import done, later, request
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided, form
 from anonnet.protocol.outcome import Logs
@@ -39,17 +41,27 @@ class Mirror(Party):
     """Cosigns for the logs whose policy names it, and keeps copies of all these logs."""
 
     def __init__(
-        self, signer: Signer, key: SigningKey, logs: Logs, told: Collection[bytes] = (), *desks: object
+        self,
+        signer: Signer,
+        key: SigningKey,
+        logs: Logs,
+        told: Collection[bytes] = (),
+        *desks: object,
+        others: Logs | None = None,
     ) -> None:
-        """`told`: who hears of a log that has forked, beside the other mirrors. `desks`: what else this one does."""
+        """`told`: who hears of a log that is convicted, beside the other mirrors of `logs`. `others`: logs of which
+        alerts are taken, too. `desks`: what else this one does."""
         self.logs = dict(sorted(logs.items()))
-        self.auditing = Auditing(signer.network, key, self.logs, told)
-        super().__init__(signer, self.auditing, *desks)
+        mirrors = [mirror for known in self.logs.values() for mirror in known.mirrors if mirror != key.public]
+        told = dict.fromkeys([*mirrors, *told])
+        self.alerting = Alerting(signer.network, {**(others or {}), **self.logs}, told, freeze)
+        self.auditing = Auditing(signer.network, key, self.logs, self.alerting)
+        super().__init__(signer, self.auditing, self.alerting, *desks)
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
         log = body.transaction.log if hasattr(body, "transaction") else getattr(body, "log", None)
-        if log is not None and log not in self.logs:
+        if log is not None and log not in self.logs and not isinstance(body, Alert):
             raise Refused(Why.WRONG_LOG, "this mirror does not follow that log")
         if isinstance(body, AuthorizationM):
             check_authorization_m(said)

@@ -11,6 +11,7 @@ from typing import Any
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand, Brands, BrandsOf
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import (
@@ -24,7 +25,7 @@ from anonnet.protocol.logbook import (
     Undecided,
 )
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
-from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Pledge, Pledged, Receipt
+from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined

@@ -73,6 +73,13 @@ class KnownLog:
         counted = self.quorum.counted
         return {each.key.public: each.name for each in self.quorum.witnesses if each.name in counted}
 
+    @property
+    def liars(self) -> int:
+        """f: how many mirrors may lie, and still no sale both commits and aborts. Two quorums of t among m share more
+        than f of them: 2t > m + f."""
+        (group,) = self.quorum.groups
+        return 2 * group.threshold - len(group.members) - 1
+
     def check(self) -> None:
         """Raise Malformed unless the policy is one that a log can have: in its one form, naming mirrors only, and such
         that any two quorums share a mirror (else a sale could both commit and abort)."""

@@ -26,7 +26,7 @@ from anonnet.protocol.purchase import (
     Commit,
     check_authorization_q,
 )
-from anonnet.protocol.quorum import Certificate
+from anonnet.protocol.quorum import Certificate, Receipt
 from anonnet.protocol.recovery import StateOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
@@ -48,6 +48,7 @@ NAMES: dict[type[Message], str] = {
     Credit: "credit",
     Statement: "statement",
     Brand: "brand",
+    Receipt: "receipt",
 }
 """What a judge reads, under the paper's names and ours; and commits, whatever their form."""
 
@@ -105,6 +106,8 @@ class Papers:
     refusals: list[Paper[Refusal]] = field(default_factory=list)
     credits: list[Paper[Credit]] = field(default_factory=list)
     statements: list[Paper[Statement]] = field(default_factory=list)
+    handed: list[Paper[Receipt]] = field(default_factory=list)
+    """Mirrors' receipts for keys."""
     sales: set[Transaction] = field(default_factory=set)
     """Sealed transactions that are named: n in them opens what a log has recorded."""
     set_aside: list[str] = field(default_factory=list)
@@ -123,13 +126,13 @@ class Papers:
     def add(self, papers: Iterable[Sourced]) -> None:
         """Check some more. Brands come first, since tokens are checked against them; commits last, since what is sealed
         is opened by the transactions that the others name."""
-        known = {signed.body for kind in self._kinds() for signed in (paper.signed for paper in kind)}
+        known = {_said(paper.signed) for kind in self._kinds() for paper in kind}
         for source, signed in sorted(papers, key=_order):
-            if signed.body in known:
+            if _said(signed) in known:
                 continue
             try:
                 self._take(source, signed)
-                known.add(signed.body)
+                known.add(_said(signed))
             except (Malformed, Refused) as why:
                 self.lacking |= isinstance(why, Lacking | Refused)
                 self.set_aside.append(f"{_name(signed)} ({source}): {why}")
@@ -137,7 +140,7 @@ class Papers:
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
         yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
-        yield from (self.questions, self.refusals, self.credits, self.statements)
+        yield from (self.questions, self.refusals, self.credits, self.statements, self.handed)
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
@@ -185,6 +188,7 @@ class Papers:
             Refusal: self.refusals,
             Credit: self.credits,
             Statement: self.statements,
+            Receipt: self.handed,
         }
 
     def _check(self, said: Checked[Any]) -> None:
@@ -200,6 +204,9 @@ class Papers:
             self._check_tokens(body.bank, (Payment(token=body.token, amount=1),))
             if said.signer != body.token.public_key:
                 raise Malformed("a token's state is asked for by its key")
+        elif isinstance(body, Receipt):
+            if not any(said.signer in log.mirrors for log in self.logs.values()):
+                raise Lacking("a receipt by a mirror of no log that is among the papers")
         elif said.signer != getattr(body, "bank", said.signer):
             raise Malformed("a brand that another than its bank has signed")
 
@@ -280,6 +287,11 @@ def _transaction(paper: Paper[Any]) -> Transaction:
 def _is_of(paper: Paper[Any], transaction: Transaction) -> bool:
     named = _transaction(paper)
     return named == transaction or (named.public == named and named == transaction.public)
+
+
+def _said(signed: Signed) -> tuple[bytes, ...]:
+    """What makes two papers one: the same words by the same signers."""
+    return signed.body, *(each.signer for each in signed.signatures)
 
 
 def _order(each: Sourced) -> int:

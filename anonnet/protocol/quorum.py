@@ -16,8 +16,8 @@ from collections.abc import Collection
 from typing import Annotated
 
 from anonnet.errors import Malformed
-from anonnet.limits import CERTIFICATE_BYTES_MAX, ENTRY_BYTES_MAX, FORK_BYTES_MAX, KIB, SMALL_FRAME_MAX
-from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
+from anonnet.limits import CERTIFICATE_BYTES_MAX, ENTRY_BYTES_MAX, KIB, SMALL_FRAME_MAX
+from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import Entry, EntryKind, form
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM
@@ -73,15 +73,6 @@ class Receipt(Message):
     authorization_m: Hash
     outcome_key: Hash
     time: Seconds
-
-
-@message(Step.ALERT, signed=False, frame_max=FORK_BYTES_MAX + KIB)
-class Alert(Message):
-    """Anyone -> mirror: a fork proof (anonnet.tlog.fork) against this shard of the log. It stands for itself."""
-
-    log: Hash
-    shard: Shard
-    fork: Annotated[bytes, Between(1, FORK_BYTES_MAX)]
 
 
 @message(Step.CERTIFICATE_OF, signed=False, frame_max=KIB)

@@ -106,15 +106,33 @@ def sound(network: str, known: KnownLog, shard: int, data: bytes) -> Entry:
 
 def follows(prefix: Prefix, entry: Entry) -> None:
     """Raise Broken unless this sound entry may come next."""
-    _demand(Rule.BOUNDED, (entry.kind == EntryKind.GENESIS) == (prefix.size == 0), "genesis is the first entry alone")
-    _demand(Rule.BOUNDED, not prefix.closed, "an entry after close")
-    _demand(Rule.FORWARD, entry.time >= prefix.last_time, "a time falls")
+    _check_place(prefix.size, entry)
+    _check_after(prefix.closed, prefix.last_time, entry)
     if entry.kind in OUTCOME_KINDS:
-        _check_standing(prefix.standing(entry.outcome_key), entry)
+        standing = prefix.standing(entry.outcome_key)
+        for each in standing:
+            _check_beside(each, entry)
+        _demand(Rule.RELEASED, bool(standing) or entry.kind not in _RELEASES, "a key without its pledge")
     elif entry.kind == EntryKind.BRAND:
-        brand = recorded(entry)
-        assert isinstance(brand, Brand)
-        _demand(Rule.ONE_BRAND, not any(map(brand.competes, prefix.brands())), "two open brands")
+        _check_brand(prefix.brands(), entry)
+
+
+def check_excerpt(network: str, known: KnownLog, shard: int, shown: Sequence[tuple[int, bytes]]) -> None:
+    """Raise Broken if no shard that keeps the rules has these entries at these indexes, whatever else is in it.
+
+    That a key's pledge is missing, only the whole prefix shows.
+    """
+    earlier: list[Entry] = []
+    for index, data in shown:
+        entry = sound(network, known, shard, data)
+        _check_place(index, entry)
+        for each in earlier:
+            _check_after(each.kind == EntryKind.CLOSE, each.time, entry)
+            if entry.kind in OUTCOME_KINDS and each.outcome_key == entry.outcome_key:
+                _check_beside(each, entry)
+            elif entry.kind == each.kind == EntryKind.BRAND:
+                _check_brand([recorded_brand(each)], entry)
+        earlier.append(entry)
 
 
 def decision(prefix: Prefix, transaction: Transaction) -> Decision:
@@ -143,6 +161,13 @@ def fits(pledge: Entry, key: Signed) -> bool:
 def recorded(entry: Entry) -> Message:
     """What a sound commit, pledge, key or brand entry records, without its signature. Raises Malformed."""
     return decode(decode_record(Signed, entry.body).body)
+
+
+def recorded_brand(entry: Entry) -> Brand:
+    """What a sound brand entry records."""
+    brand = recorded(entry)
+    assert isinstance(brand, Brand)
+    return brand
 
 
 def _demand(rule: Rule, holds: bool, why: str) -> None:
@@ -223,11 +248,22 @@ def _check_chained(network: str, known: KnownLog, entry: Entry) -> None:
         raise Broken(Rule.SIGNED, str(why)) from None
 
 
-def _check_standing(standing: Sequence[Entry], entry: Entry) -> None:
-    """Its place among the entries under the same outcome key."""
-    if entry.kind not in _RELEASES:
-        _demand(Rule.ONCE, not standing, "a second commit or pledge")
-        return
-    _demand(Rule.ONCE, len(standing) < 2, "a second key")
-    _demand(Rule.RELEASED, bool(standing), "a key without its pledge")
-    _demand(Rule.RELEASED, fits(standing[0], decode_record(Signed, entry.body)), "a key of another pledge")
+def _check_place(index: int, entry: Entry) -> None:
+    _demand(Rule.BOUNDED, (entry.kind == EntryKind.GENESIS) == (index == 0), "genesis is the first entry alone")
+
+
+def _check_after(closed: bool, time: int, entry: Entry) -> None:
+    """Behind an earlier entry of this time, which has closed the shard or has not."""
+    _demand(Rule.BOUNDED, not closed, "an entry after close")
+    _demand(Rule.FORWARD, entry.time >= time, "a time falls")
+
+
+def _check_brand(others: Iterable[Brand], entry: Entry) -> None:
+    _demand(Rule.ONE_BRAND, not any(map(recorded_brand(entry).competes, others)), "two open brands")
+
+
+def _check_beside(earlier: Entry, entry: Entry) -> None:
+    """Behind an earlier entry under the same outcome key."""
+    _demand(Rule.ONCE, entry.kind in _RELEASES, "a second commit or pledge")
+    _demand(Rule.ONCE, earlier.kind not in _RELEASES, "a second key")
+    _demand(Rule.RELEASED, fits(earlier, decode_record(Signed, entry.body)), "a key of another pledge")

@@ -1,34 +1,46 @@
-"""Alerts: proofs that a log has forked, as somebody brought them. Each stands for itself and is kept for ever."""
+"""Alerts: what convicts logs, as somebody brought it, or as this party has found it. Kept for ever."""
 
 from __future__ import annotations
 
+from anonnet.limits import ALERTS_MAX
 from anonnet.store.database import Database
 
 SCHEMA = """
 create table if not exists alert(
     log blob not null,
     shard integer not null,
-    fork blob not null,         -- the proof
+    evidence blob not null,
     time integer not null,      -- when it came
+    proven integer not null,    -- 1: it convicts the log before everybody; 0: it is what this party itself has seen
     primary key(log, shard)
 ) without rowid;
 """
 
 
 class Alerts:
-    """The alerts in one database: of each shard the first, since one convicts."""
+    """The alerts in one database: of each shard the first that is proven, since one convicts."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def keep(self, log: bytes, shard: int, fork: bytes, now: int) -> bool:
-        """Keep a proof that holds; false where there was one."""
-        return self._db.run("insert or ignore into alert values(?, ?, ?, ?)", log, shard, fork, now) == 1
+    def keep(self, log: bytes, shard: int, evidence: bytes, now: int) -> bool:
+        """Keep what convicts; false where there is such for this shard, or for ALERTS_MAX shards of the log."""
+        written = self._db.run(
+            "insert into alert select ?1, ?2, ?3, ?4, 1 where (select count(*) from alert where log = ?1) < ?5"
+            " on conflict do update set evidence = excluded.evidence, time = excluded.time, proven = 1"
+            " where not proven",
+            *(log, shard, evidence, now, ALERTS_MAX),
+        )
+        return written == 1
+
+    def note(self, log: bytes, shard: int, evidence: bytes, now: int) -> None:
+        """Keep what this party has seen itself and cannot prove to others."""
+        self._db.run("insert or ignore into alert values(?, ?, ?, ?, 0)", log, shard, evidence, now)
 
     def against(self, log: bytes) -> bool:
-        """True if this log has forked."""
-        return self._db.one("select 1 from alert where log = ?", log) is not None
+        """True if something convicts this log."""
+        return self._db.one("select 1 from alert where log = ? and proven", log) is not None
 
     def all(self) -> list[tuple[bytes, int, bytes]]:
-        """(log, shard, proof), the oldest first."""
-        return self._db.all("select log, shard, fork from alert order by time, log, shard")
+        """(log, shard, evidence) of all, the oldest first."""
+        return self._db.all("select log, shard, evidence from alert order by time, log, shard")

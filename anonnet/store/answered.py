@@ -1,4 +1,4 @@
-"""What a party was answered that may have to be shown to a judge: refusals, and the bank's credit.
+"""What a party was answered that may have to be shown to a judge: refusals, credits, mirrors' receipts, aborts.
 
 It moves nothing by itself; what it means for a purchase or a sale stands in that row's state. Of each kind the last one
 is kept, so that who is asked again and again cannot fill the disk.
@@ -13,7 +13,7 @@ from anonnet.wire.signed import Signed
 SCHEMA = """
 create table if not exists answered(
     subject blob not null,      -- the purchase, or the number of the sale
-    kind text not null,         -- credit, or the reason of a refusal
+    kind text not null,         -- credit, abort, receipt and whose, or the reason of a refusal
     paper blob not null,
     primary key(subject, kind)
 ) without rowid;

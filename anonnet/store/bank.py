@@ -27,7 +27,7 @@ from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = (
     errands.SCHEMA

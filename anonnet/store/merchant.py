@@ -24,7 +24,7 @@ from anonnet.times import CLAIM_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = (
     errands.SCHEMA

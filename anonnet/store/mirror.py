@@ -14,7 +14,7 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
 from anonnet.protocol.rules import recorded
-from anonnet.store import errands, trees, witnessed
+from anonnet.store import alerts, errands, trees, witnessed
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import Trees
@@ -24,10 +24,11 @@ from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = (
     errands.SCHEMA
+    + alerts.SCHEMA
     + trees.SCHEMA
     + witnessed.SCHEMA
     + """
@@ -78,13 +79,6 @@ create table if not exists released(
     tree integer not null,
     authorization_m blob not null,
     time integer not null           -- when it came: what the receipt says
-) without rowid;
-create table if not exists evidence(
-    log blob not null,
-    shard integer not null,
-    body blob not null,             -- a fork proof, or the tlog-proof of an entry that breaks a rule, and the entry
-    time integer not null,
-    primary key(log, shard, body)
 ) without rowid;
 create table if not exists watch(
     only integer primary key check(only = 0),
@@ -142,6 +136,7 @@ class MirrorStore(Store):
 
     def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
         super().__init__(database(path, schema=SCHEMA, version=VERSION))
+        self.alerts = alerts.Alerts(self._db)
         self.trees = Trees(self._db)
         self.witnessed = Witnessed(self._db)
 
@@ -153,8 +148,12 @@ class MirrorStore(Store):
         return self._copy(row) if row else None
 
     def open_copy(self, log: bytes, shard: int) -> Copy:
-        """The same; an empty one where there is none."""
-        self._db.run("insert or ignore into copy values(null, ?, ?, 0, 0, 0, 0, 0)", log, shard)
+        """The same; an empty one where there is none, frozen if there is an alert against it."""
+        self._db.run(
+            "insert or ignore into copy select null, ?1, ?2, 0, 0, 0, count(*), 0"
+            " from alert where (log, shard) = (?1, ?2)",
+            *(log, shard),
+        )
         copy = self.copy(log, shard)
         assert copy is not None
         return copy
@@ -195,14 +194,9 @@ class MirrorStore(Store):
         """Nothing of them stays."""
         self._db.take_back()
 
-    def freeze(self, log: bytes, shard: int, evidence: bytes, now: int) -> bool:
-        """Keep what convicts a log, and take nothing more of this shard in; false if it was known."""
-        self._db.run("update copy set frozen = 1 where tree = ?", self.open_copy(log, shard).tree)
-        return self._db.run("insert or ignore into evidence values(?, ?, ?, ?)", log, shard, evidence, now) == 1
-
-    def evidence(self) -> list[tuple[bytes, int, bytes]]:
-        """(log, shard, evidence), all that there is."""
-        return self._db.all("select log, shard, body from evidence order by time, log, shard")
+    def freeze(self, log: bytes, shard: int) -> None:
+        """Take nothing more of this shard in."""
+        self._db.run("update copy set frozen = 1 where log = ? and shard = ?", log, shard)
 
     # Entries.
 
@@ -229,6 +223,15 @@ class MirrorStore(Store):
             *(tree, outcome_key),
         )
         return [(position, decode_record(Entry, body)) for position, body in rows]
+
+    def beside(self, copy: Copy, entry: Entry) -> list[tuple[int, bytes]]:
+        """(index, bytes) of what a bad next entry may stand against: the newest, its sale's, and brands."""
+        return self._db.all(
+            "select position, body from entry where tree = ?1 and (position = ?2"
+            " or position in (select position from outcome where tree = ?1 and outcome_key = ?3)"
+            " or (kind = ?4 and kind = ?5)) order by position desc",
+            *(copy.tree, copy.size - 1, entry.outcome_key, entry.kind, int(EntryKind.BRAND)),
+        )
 
     def brands(self, tree: int) -> list[Brand]:
         """The brands that a chain records."""

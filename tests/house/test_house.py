@@ -350,7 +350,12 @@ BAD = [  # rule, path, what to add to a source that is otherwise good, and what 
 ]
 
 
-@pytest.mark.parametrize(("rule", "path", "added", "complaint"), BAD, ids=lambda value: str(value)[:40])
+def shown(value: object) -> str:
+    """A test's name must be the same in every process: a function's address is not."""
+    return getattr(value, "__name__", str(value))[:40]
+
+
+@pytest.mark.parametrize(("rule", "path", "added", "complaint"), BAD, ids=shown)
 def test_each_rule_bites(rule: Callable[[Source], Complaints], path: str, added: str | None, complaint: str) -> None:
     bad = Source(path, "" if added is None else GOOD + added)
 

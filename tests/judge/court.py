@@ -12,6 +12,7 @@ from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Papers
 from anonnet.wire.signed import Signed
+from tests.mirrors import KNOWN
 from tests.paper.scenes import Scene
 from tests.stage import NETWORK
 
@@ -63,7 +64,8 @@ class Court:
 
     @property
     def logs(self) -> Logs:
-        return self.scene.network.logs
+        """The scene's, which decides alone, and one of the same key that decides with four mirrors."""
+        return {**self.scene.network.logs, KNOWN.identity: KNOWN}
 
     def papers(self, papers: Iterable[Signed]) -> Papers:
         """The papers, after the bank's brands."""

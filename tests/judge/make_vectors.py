@@ -37,6 +37,8 @@ CHOSEN = (
     "merchant_proves_delivery_whole",
     "receiver_made_up",
     "log_says_both",
+    "suppression_moves_no_money",
+    "late_receipt",
     "sealed_sale",
     "sealed_commit_alone",
     "sealed_garbage_before_the_consumer",

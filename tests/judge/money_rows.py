@@ -150,6 +150,16 @@ def promise_by_another(scene: Scene) -> Case:
 
 
 @row(
+    *(Claim.CREDIT, "commit, the same words signed by another, authorization_b"),
+    "the bank must credit the merchant, and so must the other",
+    *(CREDIT_OWED, CREDIT_OWED),
+)
+def promise_by_another_and_the_bank(scene: Scene) -> Case:
+    deal = Deal.committed(scene)
+    return Case([by("mallory", decode(deal.authorization_b.body)), deal.authorization_b, deal.outcome])
+
+
+@row(
     *(Claim.CREDIT, "authorization_b, commit of a log that the sale does not name", "nothing; it is set aside"),
     set_aside=1,
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim
+from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind
 from anonnet.protocol.outcome import aborted, committed
@@ -24,8 +25,9 @@ from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, tran
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import RELEASE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
-from anonnet.tlog.merkle import Tree, leaf_hash, verify_inclusion
+from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.tlog.note import Kind, Verifier
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode, encode
@@ -305,7 +307,7 @@ def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
 
 def _evidence(seen: Certified) -> Iterator[tuple[str, bytes]]:
     for name in seen.honest:
-        for _, _, evidence in seen.world.nodes[name].store.evidence():
+        for _, _, evidence in seen.world.nodes[name].store.alerts.all():
             yield name, evidence
 
 
@@ -335,13 +337,8 @@ def a_lying_log_is_convicted(seen: Certified) -> Complaints:
 
 
 def _convicts(seen: Certified, evidence: bytes) -> bool:
-    """A fork proof that holds, or an entry under a checkpoint that the log signed."""
-    if not evidence.startswith(b"anonnet fork-proof"):
-        certificate = decode(evidence)
-        assert isinstance(certificate, Certificate)
-        proof = LogProof.parse(certificate.proof)
-        body = proof.checkpoint.body
-        return verify_inclusion(proof.index, body.size, leaf_hash(certificate.entry), proof.path, body.root)
-    fork = Fork.parse(evidence)
-    shard = int(fork.upper.body.origin.rpartition("/")[2])
-    return fork.convicts(fork.upper.body.origin, [seen.known.verifier(shard)])
+    """A stranger who has the log's key is convinced."""
+    is_fork = evidence.startswith(b"anonnet fork-proof")
+    checkpoint = Fork.parse(evidence).upper if is_fork else Excerpt.parse(evidence).checkpoint
+    shard = checkpoint.body.origin.rpartition("/")[2]
+    return bool(breach(NETWORK, seen.known, int(shard), evidence).says)

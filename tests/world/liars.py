@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anonnet.limits import CHECKPOINTS_MAX
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
-from anonnet.protocol.quorum import Alert, Pledge
+from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errand
@@ -124,7 +125,7 @@ class LyingMirror(Node):
         if not known:
             return None
         one, other = known[0], known[-1]
-        alert = Alert(log=question.log, shard=question.shard, fork=Fork(one, other, (one.body.root,)).encoded())
+        alert = Alert(log=question.log, shard=question.shard, evidence=Fork(one, other, (one.body.root,)).encoded())
         for name in self.world.servers:
             if name.startswith("mirror") and name != self.name:
                 self.world.network.ask(self.name, name, bytes(frame(alert, 1)), lambda reply: None, lambda: None)

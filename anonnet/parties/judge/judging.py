@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_outcomes, two_promises
 from anonnet.parties.judge.goods import delivery, receipts
+from anonnet.parties.judge.logs import suppressed
 from anonnet.parties.judge.money import credit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
 from anonnet.parties.judge.verdict import Finding, Verdict
@@ -14,6 +15,7 @@ from anonnet.protocol.papers import Papers
 
 RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     two_outcomes,
+    suppressed,
     two_promises,
     two_contracts,
     two_brands,

@@ -11,7 +11,7 @@ from anonnet.protocol.papers import Paper
 
 
 class Claim(enum.StrEnum):
-    """What a finding is about. Forks and quorum certificates get lines of their own here."""
+    """What a finding is about."""
 
     CREDIT = "credit"  # the merchant's, against the bank: commit and authorization_b
     SPENT = "spent"  # the bank's, against who holds the token: commit and authorization_q, or exchange_q
@@ -20,6 +20,7 @@ class Claim(enum.StrEnum):
     RECEIPT = "receipt"  # the merchant's, against who paid: commit, goods_m and goods_q
     DOUBLE_SPEND = "double-spend"
     TWO_OUTCOMES = "two-outcomes"
+    SUPPRESSED = "suppressed"  # against a log: an abort, and receipts for the key by more mirrors than may lie
     TWO_PROMISES = "two-promises"
     TWO_CONTRACTS = "two-contracts"
     TWO_BRANDS = "two-brands"
@@ -33,7 +34,7 @@ class Ruling(enum.StrEnum):
     OWES = "owes"  # the party owes what it promised; it may have done nothing wrong yet
     DONE = "done"  # what the party owed, it has done
     RIGHT = "right"  # the party is in the right, and owes nothing by these papers
-    WRONG = "wrong"  # the party has signed what no honest one signs
+    WRONG = "wrong"  # the party has signed what no honest one signs, or not done what an honest one does
     OPEN = "open"  # these papers do not decide it
 
 

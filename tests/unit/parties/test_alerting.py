@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.quorum import Alert
 from anonnet.protocol.refusal import Noted
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
@@ -28,7 +28,7 @@ def alert(scene: Scene, *, forked: bool = True) -> Alert:
     pen.write(tick(scene.now))
     branch.write(tick(scene.now + forked))
     one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
-    return Alert(log=known.identity, shard=pen.shard, fork=Fork(one, other).encoded())
+    return Alert(log=known.identity, shard=pen.shard, evidence=Fork(one, other).encoded())
 
 
 def forked_at(scene: Scene) -> list[str]:
@@ -44,7 +44,7 @@ def test_who_hears_of_a_fork_tells_the_other(scene: Scene, first: str) -> None:
     scene.settle()
 
     assert forked_at(scene) == ["bank", "merchant"]
-    assert receiver.store.alerts.all() == [(said.log, said.shard, said.fork)]
+    assert receiver.store.alerts.all() == [(said.log, said.shard, said.evidence)]
     assert len([line for line in scene.heard if line.kind is Alert]) == 3, "each tells the other once"
 
 
@@ -57,7 +57,7 @@ def test_a_mirror_tells_its_log_s_other_mirrors_and_who_sells_by_it(tmp_path: Pa
     scene.settle()
 
     assert forked_at(scene) == ["bank", "merchant"]
-    assert all(mirror.store.evidence() for mirror in scene.mirrors.values())
+    assert all(mirror.store.alerts.all() for mirror in scene.mirrors.values())
 
 
 def test_no_new_sale_is_begun_by_a_log_that_has_forked(scene: Scene) -> None:

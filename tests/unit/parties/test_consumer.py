@@ -258,6 +258,18 @@ def test_a_token_is_spent_when_the_bank_proves_it(scene: Scene) -> None:
     assert scene.tokens() == {"locked": PRICE, "spent": PRICE}, "the same sale is paid with others"
 
 
+def test_locked_tokens_are_asked_for_every_second_only_while_the_sale_can_be_promised(scene: Scene) -> None:
+    asked, earlier, transaction = twice(scene)
+    said, errands = refusal("bank", asked, Why.TOKEN_USED, earlier), scene.consumer.store.errands
+    for now, wait in ((transaction.expiration, 1), (transaction.expiration + 1, RETRY_SECONDS_MAX)):
+        scene.now = now
+        later(scene, asked, said)
+        early, due = (errands.due(now + seconds, most=99) for seconds in (wait - 1, wait))
+
+        assert asked.hash not in {each.hash for each in early}
+        assert asked.hash in {each.hash for each in due}
+
+
 def test_her_own_payment_and_its_commit_prove_nothing_against_her(scene: Scene) -> None:
     stopped(scene, AuthorizationB)
     asked = errand(scene, AuthorizationQ)

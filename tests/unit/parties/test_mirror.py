@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Why
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.breach import Alert, breach
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
-from anonnet.protocol.quorum import Alert, Certificate, CertificateOf, Receipt, certified, cosignatures
+from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, certified, cosignatures
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy
 from anonnet.times import BEHIND_SECONDS, CLOCK_TOLERANCE_SECONDS, RELEASE_SECONDS, RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.note import Kind, Note, Signature
 from anonnet.tlog.note import Signer as NoteSigner
@@ -151,26 +153,63 @@ def test_nothing_is_cosigned_that_the_entries_do_not_lead_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "lie", [pledge(SALE, EXPIRATION + 1), pledge(SALE), tick(NOON - 1), released(SALE, LATE), entry(EntryKind.GENESIS)]
+    ("lie", "kind"),
+    [
+        (pledge(SALE, EXPIRATION + 1), "in-time"),
+        (pledge(SALE), "once"),
+        (tick(NOON - 1), "forward"),
+        (released(SALE, LATE), "released"),
+        (entry(EntryKind.GENESIS), "signed"),
+    ],
 )
-def test_a_broken_rule_freezes_the_shard_and_is_kept(lie: object) -> None:
+def test_a_broken_rule_freezes_the_shard_is_kept_and_told(lie: Entry, kind: str) -> None:
     pen = Pen()
     pen.write(pledge(SALE))
-    wall = read(pen, ONE)
+    wall = read(pen, *MIRRORS[:2])
+    wall.cut.add(frozenset({"log", MIRRORS[1]}))
     wall.now = LATE + 10
-    pen.write(lie)  # type: ignore[arg-type]
+    pen.write(lie)
 
     wall.settle()
     pen.write(tick(wall.now))
     wall.settle()
 
-    store = wall.mirrors[ONE].store
-    ((_, shard, evidence),) = store.evidence()
-    found = decode(evidence)
-    assert isinstance(found, Certificate)
-    assert (shard, found.recorded) == (SHARD, lie)
-    assert wall.size(ONE) == 2  # and everything before it is served as it was
-    assert checkpoints(wall, ONE)[-1].body.size == 2
+    for name in MIRRORS[:2]:
+        ((log, shard, evidence),) = wall.mirrors[name].store.alerts.all()
+        assert (log, shard) == (KNOWN.identity, SHARD)
+        assert breach(NETWORK, KNOWN, shard, evidence).kind == kind
+        assert wall.size(name) == 2  # and everything before it is served as it was
+        assert checkpoints(wall, name)[-1].body.size == 2
+        assert wall.mirrors[name].store.copy(KNOWN.identity, SHARD).frozen
+
+
+def test_what_only_the_whole_copy_shows_freezes_this_mirror_and_convicts_nobody() -> None:
+    pen = Pen()
+    pen.write(released(SALE))
+    wall = read(pen, *MIRRORS[:2])
+
+    for name in MIRRORS[:2]:
+        store = wall.mirrors[name].store
+        ((log, _, evidence),) = store.alerts.all()
+        assert Excerpt.parse(evidence).leaves[0].entry == encode(released(SALE))
+        assert copy_of(wall).frozen
+        assert not store.alerts.against(log)
+    assert not any(isinstance(said, Alert) for _, _, said in wall.heard)
+
+
+def test_a_shard_against_which_there_is_an_alert_is_not_begun() -> None:
+    pen = Pen()
+    branch = pen.copy()
+    pen.write(tick(NOON))
+    branch.write(tick(NOON + 1))
+    one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
+    wall = Wall(pen, [ONE])
+
+    wall.ask(ONE, Alert(log=KNOWN.identity, shard=SHARD, evidence=Fork(one, other).encoded()))
+    wall.settle()
+
+    assert copy_of(wall).frozen
+    assert wall.size(ONE) == 0
 
 
 def test_entries_from_the_future_wait() -> None:
@@ -184,7 +223,7 @@ def test_entries_from_the_future_wait() -> None:
     assert wall.size(ONE) == 1
     wall.pass_time(1)
     assert wall.size(ONE) == 2
-    assert not wall.mirrors[ONE].store.evidence()
+    assert not wall.mirrors[ONE].store.alerts.all()
 
 
 @pytest.mark.parametrize("more", [0, 1, 2])
@@ -204,10 +243,9 @@ def test_a_fork_is_proved_told_and_cosigned_no_further(more: int) -> None:
 
     for name in MIRRORS:
         store = wall.mirrors[name].store
-        assert store.evidence(), name
-        for log, shard, evidence in store.evidence():
-            fork = Fork.parse(evidence)
-            assert (log, fork.convicts(KNOWN.origin(shard), [KNOWN.verifier(shard)])) == (KNOWN.identity, True)
+        assert store.alerts.all(), name
+        for log, shard, evidence in store.alerts.all():
+            assert (log, breach(NETWORK, KNOWN, shard, evidence).kind) == (KNOWN.identity, "fork")
         assert store.copy(KNOWN.identity, SHARD).frozen
         assert len(cosignatures(KNOWN, checkpoints(wall, name)[-1].note)) < 3
 
@@ -219,11 +257,11 @@ def test_an_alert_that_proves_nothing_closes_the_connection() -> None:
     pen.write(tick(NOON))
     lie = Fork(one, SignedCheckpoint.parse(pen.notes[2]), (one.body.root,))
 
-    said = wall.ask(ONE, Alert(log=KNOWN.identity, shard=SHARD, fork=lie.encoded()))
+    said = wall.ask(ONE, Alert(log=KNOWN.identity, shard=SHARD, evidence=lie.encoded()))
 
     assert said is None
     assert wall.mirrors[ONE].closed
-    assert not wall.mirrors[ONE].store.evidence()
+    assert not wall.mirrors[ONE].store.alerts.all()
 
 
 def test_a_cosignature_that_does_not_hold_is_not_taken() -> None:

@@ -172,6 +172,7 @@ def test_what_the_log_says_alone_moves_no_money(written: WrittenScene) -> None:
     assert scene.books()["locked"] == PRICE
 
 
+@pytest.mark.slow
 def test_a_log_that_falls_silent_after_the_pledge_leaves_the_sale_to_its_deadline(written: WrittenScene) -> None:
     """It has recorded the pledge and takes no key: mirrors hold it, and when it can come no more, all is free."""
     scene = written

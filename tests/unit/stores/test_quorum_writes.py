@@ -153,6 +153,7 @@ def leads_to(pen: Pen, cosigned: dict[int, tuple[bytes, bytes]]) -> bool:
     return all(size <= pen.size and pen.tree.root(size) == root for size, (root, _) in cosigned.items())
 
 
+@pytest.mark.slow
 @WAYS
 def test_a_mirror_that_comes_back_cosigns_no_other_branch(tmp_path: Path, kept: bool) -> None:
     """It was shown one branch when a write broke, and is shown another one when it lives again."""

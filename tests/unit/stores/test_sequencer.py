@@ -100,6 +100,7 @@ def told(path: Path, breaking: Breaking, observer: Observer) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
 def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, kept: bool) -> None:
     number, broke = 0, True

@@ -1,0 +1,59 @@
+"""Breaches: that a log has broken its word, shown to a stranger who has the log's key and believes nobody.
+
+    fork       two checkpoints that no tree extends both (anonnet.tlog.fork)
+    rule       entries under one checkpoint that the rules forbid, whatever else the tree holds (anonnet.tlog.excerpt)
+
+An alert brings one of them. It stands for itself, so it may come from anybody; an honest log is convicted by none.
+What an excerpt cannot show: that something is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from anonnet.errors import Malformed
+from anonnet.limits import BREACH_BYTES_MAX, KIB
+from anonnet.protocol.fields import Hash, Shard
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.rules import Broken, check_excerpt
+from anonnet.protocol.steps import Step
+from anonnet.tlog import fork
+from anonnet.tlog.excerpt import Excerpt
+from anonnet.tlog.fork import Fork
+from anonnet.wire.codec import Between, Message, message
+
+
+@message(Step.ALERT, signed=False, frame_max=BREACH_BYTES_MAX + KIB)
+class Alert(Message):
+    """Anyone -> whoever relies on logs: a fork proof, or an excerpt, against this shard of the log. It stands for
+    itself."""
+
+    log: Hash
+    shard: Shard
+    evidence: Annotated[bytes, Between(1, BREACH_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What a log is convicted of: in a word, and in a few."""
+
+    kind: str
+    says: str
+
+
+def breach(network: str, known: KnownLog, shard: int, evidence: bytes) -> Breach:
+    """What this evidence convicts the log of. Raises Malformed where that is nothing."""
+    origin, keys = known.origin(shard), [known.verifier(shard)]
+    if evidence.startswith(fork.HEADER.encode()):
+        if not Fork.parse(evidence).convicts(origin, keys):
+            raise Malformed("a fork proof that proves nothing")
+        return Breach("fork", "it has signed two histories")
+    excerpt = Excerpt.parse(evidence)
+    if not excerpt.holds(origin, keys):
+        raise Malformed("an excerpt that the log has not signed for")
+    try:
+        check_excerpt(network, known, shard, [(leaf.index, leaf.entry) for leaf in excerpt.leaves])
+    except Broken as broken:
+        return Breach(broken.rule.name.lower().replace("_", "-"), str(broken))
+    raise Malformed("an excerpt that breaks no rule by itself")

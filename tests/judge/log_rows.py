@@ -1,0 +1,141 @@
+"""Rows of the judge's table about logs: what their mirrors' papers, and their own, convict them of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.purchase import Abort
+from anonnet.protocol.quorum import Certificate, Receipt
+from anonnet.protocol.transaction import Transaction
+from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.note import Note
+from anonnet.tlog.note import Signer as NoteSigner
+from anonnet.tlog.proof import LogProof
+from anonnet.wire.codec import encode
+from anonnet.wire.signed import Signed, Signer, unsigned
+from tests.judge.court import Case, row
+from tests.judge.money_rows import RELEASE_OWED
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, p4, pledge, released, sale
+from tests.paper.scenes import Deal, Scene, by, tampered
+from tests.stage import NETWORK, NOON, key_of
+
+SUPPRESSED = Claim.SUPPRESSED, Ruling.WRONG
+IN_TIME = sale().expiration + RELEASE_SECONDS - HANDED_SECONDS
+"""The last second at which a receipt counts."""
+
+
+def abort(transaction: Transaction, mirrors: Sequence[str] = MIRRORS[:3]) -> Signed:
+    """Of a log under a quorum: signed by these mirrors."""
+    return Signer(NETWORK, *map(key_of, mirrors)).sign(Abort(transaction=transaction))
+
+
+def receipt(mirror: str, transaction: Transaction, time: int = NOON) -> Signed:
+    """This mirror has had the key since then."""
+    said = Receipt(authorization_m=p4(transaction).hash, outcome_key=transaction.outcome_key, time=time)
+    return by(mirror, said)
+
+
+def receipts(transaction: Transaction, *times: int) -> list[Signed]:
+    """Of as many mirrors."""
+    return [receipt(mirror, transaction, time) for mirror, time in zip(MIRRORS, times, strict=False)]
+
+
+def cosigned(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> SignedCheckpoint:
+    """The newest checkpoint of a shard, cosigned by these mirrors."""
+    note = Note.parse(pen.notes[pen.size])
+    lines = [NoteSigner(mirror, key_of(mirror)).cosign(note.text, time) for mirror in cosigners]
+    return SignedCheckpoint.parse(Note(note.text, (*note.signatures, *lines)).encoded())
+
+
+def certificate(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> Signed:
+    """That of the newest entry of a shard."""
+    index = pen.size - 1
+    proof = LogProof(index, tuple(pen.tree.inclusion(index, pen.size)), cosigned(pen, cosigners, time))
+    return unsigned(Certificate(entry=encode(pen.entries[index]), proof=proof.encoded())).signed
+
+
+def committed(transaction: Transaction) -> Pen:
+    """The shard in which a sale's pledge and key stand."""
+    pen = Pen(KNOWN, shard=SHARD)
+    pen.write(pledge(transaction), released(transaction))
+    return pen
+
+
+# Keys that are not recorded.
+
+
+@row(
+    *(Claim.SUPPRESSED, "abort by the mirrors, their receipts for the key in good time, of more than may lie"),
+    "the log has suppressed the key, or was out of their reach; the sale has failed all the same",
+    SUPPRESSED,
+)
+def log_suppresses_a_key(scene: Scene) -> Case:
+    return Case([abort(sale()), *receipts(sale(), NOON, IN_TIME)])
+
+
+@row(
+    *(Claim.SUPPRESSED, "the same, authorization_q, authorization_b"),
+    "the same; the bank must let the tokens go, and owes the merchant nothing",
+    *(SUPPRESSED, RELEASE_OWED),
+)
+def suppression_moves_no_money(scene: Scene) -> Case:
+    deal = Deal.offered(scene)
+    transaction = replace(deal.transaction, log=KNOWN.identity)
+    paid = replace(deal, transaction=transaction, authorization_q=deal.hand.pays(deal.coins, transaction))
+    told = receipts(transaction, NOON, NOON, NOON)
+    return Case([paid.authorization_q, paid.authorization_b, abort(transaction), *told])
+
+
+@row(Claim.SUPPRESSED, "abort by the mirrors, receipts of no more of them than may lie", "nothing")
+def too_few_receipts(scene: Scene) -> Case:
+    return Case([abort(sale()), *receipts(sale(), NOON)])
+
+
+@row(Claim.SUPPRESSED, "the same, and another receipt by the same mirror", "nothing")
+def one_mirror_says_it_twice(scene: Scene) -> Case:
+    return Case([abort(sale()), receipt(MIRRORS[0], sale()), receipt(MIRRORS[0], sale(), NOON + 1)])
+
+
+@row(Claim.SUPPRESSED, "the same, and a receipt that came late", "nothing")
+def late_receipt(scene: Scene) -> Case:
+    return Case([abort(sale()), *receipts(sale(), NOON, IN_TIME + 1)])
+
+
+@row(Claim.SUPPRESSED, "the same, and a receipt for the key of another sale", "nothing")
+def receipt_for_another_sale(scene: Scene) -> Case:
+    other = receipt(MIRRORS[1], replace(sale(), expiration=sale().expiration + 1))
+    return Case([abort(sale()), receipt(MIRRORS[0], sale()), other])
+
+
+@row(
+    Claim.SUPPRESSED, "the same, and a receipt by who is no mirror of the log", "nothing; it is set aside", set_aside=1
+)
+def receipt_by_a_stranger(scene: Scene) -> Case:
+    return Case([abort(sale()), receipt(MIRRORS[0], sale()), receipt("merchant", sale())])
+
+
+@row(Claim.SUPPRESSED, "the same, and a receipt with a broken signature", "nothing; it is set aside", set_aside=1)
+def broken_key_receipt(scene: Scene) -> Case:
+    return Case([abort(sale()), receipt(MIRRORS[0], sale()), tampered(receipt(MIRRORS[1], sale()))])
+
+
+@row(Claim.SUPPRESSED, "receipts of all mirrors, no abort", "nothing: the sale may still commit")
+def receipts_alone(scene: Scene) -> Case:
+    return Case(receipts(sale(), NOON, NOON, NOON, NOON))
+
+
+@row(
+    *(Claim.SUPPRESSED, "receipts of all mirrors, an abort that too few have signed"),
+    *("nothing; the abort is set aside",),
+    set_aside=1,
+)
+def receipts_and_no_quorum(scene: Scene) -> Case:
+    return Case([*receipts(sale(), NOON, NOON, NOON, NOON), abort(sale(), MIRRORS[:2])])
+
+
+@row(Claim.SUPPRESSED, "receipts of all mirrors, the certificate of the key", "nothing: it was recorded")
+def key_was_recorded(scene: Scene) -> Case:
+    return Case([*receipts(sale(), NOON, NOON, NOON, NOON), certificate(committed(sale()))])
