@@ -33,6 +33,7 @@ class WrittenLog(Actor):
     """The kinds of request that get no answer."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.signer = Signer(NETWORK, key_of("log"))
 
     def pen(self, shard: int) -> Pen:

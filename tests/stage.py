@@ -20,6 +20,7 @@ from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.discarding import FilesRemoved
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
+from anonnet.parties.merging import Merged
 from anonnet.parties.mint import Minted
 from anonnet.parties.mirror import Mirror
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
@@ -31,7 +32,7 @@ from anonnet.protocol.outcome import committed
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
-from anonnet.store.database import MEMORY
+from anonnet.store.database import MEMORY, Database
 from anonnet.store.errands import Errand
 from anonnet.store.goods import Download, open_goods, sealed_root
 from anonnet.store.jobs import FetchGoods, OpenGoods, RemoveFiles
@@ -58,10 +59,17 @@ def key_of(name: str) -> SigningKey:
     return SigningKey(hashlib.sha256(name.encode()).digest())
 
 
-def log_store(name: str = "log", path: str = MEMORY, known: KnownLog | None = None) -> LogStore:
+def log_store(
+    name: str = "log",
+    path: str = MEMORY,
+    known: KnownLog | None = None,
+    merged: Store | None = None,
+    database: Callable[..., Database] = Database,
+) -> LogStore:
     """The store of the log of this name, which decides alone unless it is known otherwise."""
     key = key_of(name)
-    return LogStore(path, seal=partial((known or KnownLog(key.public)).sealed, key))
+    seal = partial((known or KnownLog(key.public)).sealed, key)
+    return LogStore(path, seal=seal, database=database, merged=merged)
 
 
 def mint(
@@ -106,7 +114,7 @@ class Actor:
     """Why connections to this actor were closed: the Malformed it met."""
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.party, self.store, self._report, rerun=self.rerun)
+        self.turns: Turns[Any] | Merged = Turns(self.party, self.store, self._report, rerun=self.rerun)
 
     def _report(self, bug: Exception, asked: Asked[Any]) -> str:
         raise AssertionError(f"{self.name} met a bug at {type(asked.body).__name__}") from bug
@@ -129,6 +137,7 @@ class Actor:
                 answers=answers,
                 owner=owner,
                 channel=bytes(32),
+                to=self.party,
             )
             return self.run(asked)
         except Malformed as malformed:
@@ -138,7 +147,7 @@ class Actor:
     def run(self, asked: Asked[Any]) -> Said | None:
         """One turn with its commit, and what finishes it. Raises Malformed."""
         (outcome,) = self.turns.run_turns([asked], self.clock())
-        self.store.commit()
+        self.turns.store.commit()
         if isinstance(outcome, Malformed):
             raise outcome
         return self.finish(outcome, asked)
@@ -163,11 +172,11 @@ class Actor:
 
     def inform(self, body: object) -> None:
         """What the daemon itself brings to its party."""
-        self.run(Asked(body=body, arrival=self.clock(), entropy=self.entropy(), owner=True))
+        self.run(Asked(body=body, arrival=self.clock(), entropy=self.entropy(), owner=True, to=self.party))
 
     def remind(self) -> None:
         """Let deadlines that have passed be met."""
-        deadline = self.store.next_deadline()
+        deadline = self.turns.store.next_deadline()
         if deadline is not None and deadline <= self.clock():
             self.inform(Due())
 
@@ -175,11 +184,17 @@ class Actor:
         """Drop what need not be kept any more, piece by piece, as the shell has it done once a day."""
         more = True
         while more:
-            asked = Asked(body=Forget(), arrival=self.clock(), entropy=self.entropy(), owner=True)
+            asked = Asked(body=Forget(), arrival=self.clock(), entropy=self.entropy(), owner=True, to=self.party)
             (outcome,) = self.turns.run_turns([asked], self.clock())
-            self.store.commit()
+            self.turns.store.commit()
             assert isinstance(outcome, Answer), outcome
             more = outcome.more
+
+    def merge(self, log: Actor) -> None:
+        """From now on this actor and a log, whose store is in this one's database, have their turns together."""
+        assert isinstance(self.turns, Turns)
+        assert isinstance(log.turns, Turns)
+        self.turns = log.turns = Merged(self.turns, log.turns)
 
 
 @dataclass
@@ -195,6 +210,8 @@ class Stage:
     """The banks, the first of which is called bank, and what each has tokens of."""
     mirrored_by: tuple[str, ...] = ()
     """The mirrors that decide with the log, all but one of them a quorum; without any the log decides alone."""
+    merged: str = ""
+    """The bank or the merchant that the log is merged with, if any."""
 
     def __post_init__(self) -> None:
         roles = dict.fromkeys(self.currencies, Role.BANK) | {"merchant": Role.MERCHANT, "log": Role.LOG}
@@ -246,7 +263,12 @@ class Stage:
 
     def _log(self, known: KnownLog) -> Any:
         banks = [key_of(name).public for name in self.currencies]
-        return self._actor("log", Log(Signer(NETWORK, key_of("log")), known, banks), log_store("log", MEMORY, known))
+        host = self.merchant if self.merged == "merchant" else self.banks.get(self.merged)
+        store = log_store("log", MEMORY, known, host.store if host else None)
+        log = self._actor("log", Log(Signer(NETWORK, key_of("log")), known, banks), store)
+        if host:
+            host.merge(log)
+        return log
 
     def _actor(self, name: str, party: Party, store: Store) -> Actor:
         return Actor(name, party, store, lambda: self.now, self._entropy)
@@ -293,10 +315,11 @@ class Stage:
             self.on_said(sender, receiver, said)
 
     def due(self) -> Iterator[tuple[Actor, Errand]]:
-        """Everything that somebody would send now."""
-        for actor in self.actors:
+        """Everything that somebody would send now. A merged log asks nobody, and is asked by its host in turns."""
+        for actor in self.actors if not self.merged else [each for each in self.actors if each is not self.log]:
             for errand in actor.store.errands.due(self.now, most=actor.store.errands.count()):
-                yield actor, errand
+                if actor.name != self.merged or errand.receiver != self.by_name["log"]:
+                    yield actor, errand
 
     def run_errand(self, actor: Actor, errand: Errand) -> None:
         """Send one errand and bring its answer home."""

@@ -66,6 +66,8 @@ class Asked(Generic[B]):
     owner: bool = False
     channel: bytes = b""
     """Hash of the handshake of the connection that it came on."""
+    to: Party | None = None
+    """Which of two merged parties it is for; None where there is but one."""
 
     @property
     def signed(self) -> Signed:
@@ -226,18 +228,25 @@ class Turns(Generic[S]):
     rerun: bool = field(default=False)
     """Run each turn twice and insist on the same answer: a handler may not depend on having run before."""
 
+    within = frozenset[bytes]()
+    """Identities that the party asks nothing over the network: those that it is merged with."""
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Whose turns are run."""
+        return (self.party,)
+
     def run_turns(self, batch: Sequence[Asked[Any]], now: int) -> list[Outcome]:
         """Run a batch in one transaction, which is left open: commit it, and only then say the answers."""
         self.store.begin()
-        outcomes = []
-        for asked in batch:
-            if self.rerun:
-                twin = self._turn(asked, now, keep=False)
-                outcomes.append(self._turn(asked, now, keep=True))
-                assert twin == outcomes[-1] or isinstance(twin, Malformed), f"{asked.body} was answered in two ways"
-            else:
-                outcomes.append(self._turn(asked, now, keep=True))
-        return outcomes
+        return [self.turn(asked, now) for asked in batch]
+
+    def turn(self, asked: Asked[Any], now: int) -> Outcome:
+        """Run one turn in the open transaction."""
+        twin = self._turn(asked, now, keep=False) if self.rerun else None
+        outcome = self._turn(asked, now, keep=True)
+        assert twin in (None, outcome) or isinstance(twin, Malformed), f"{asked.body} was answered in two ways"
+        return outcome
 
     def _turn(self, asked: Asked[Any], now: int, *, keep: bool) -> Outcome:
         """One turn in its savepoint. A bug is contained here: taken back, reported, refused."""

@@ -9,7 +9,7 @@ stores that as well." What goes when: docs/data.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
@@ -111,8 +111,10 @@ class Sale:
 class BankStore(Store):
     """Accounts, the ledger, blinded messages, sales and used tokens."""
 
-    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
+    def __init__(
+        self, path: str = MEMORY, *, read_only: bool = False, database: Callable[..., Database] = Database
+    ) -> None:
+        super().__init__(database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.ledger = Ledger(self._db)
         self.bookkeeping = bookkeeping.Bookkeeping(self._db)
         self.announced = announced.Announced(self._db)

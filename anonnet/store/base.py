@@ -23,9 +23,17 @@ class Store:
         """Called with the key of every row that turns may contend for: the handler must have declared it."""
         assert self.declared is None or key in self.declared, "a handler touches a key that it did not declare"
 
+    @property
+    def database(self) -> Database:
+        """Where it is kept, for a store that is merged with it."""
+        return self._db
+
     def begin(self) -> None:
         """Begin the transaction of a batch of turns."""
         self._db.begin()
+
+    def seal(self) -> None:
+        """Finish what the open batch has begun, so that its own later turns can read it."""
 
     def commit(self) -> None:
         """Make the batch durable; only then may its answers be said. Raises Fatal."""

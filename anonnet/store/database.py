@@ -22,6 +22,9 @@ MEMORY = ":memory:"
 CACHE_KIB = 16 * 1024
 """Keys are hashes, so that every turn touches pages all over the file: SQLite's own 2 MB are soon too few."""
 
+VERSIONS = 1 << 8
+"""So many versions a schema can have: two stores of one file have theirs in one number."""
+
 BUSY_SECONDS = 5.0
 """How long a reader waits for SQLite's own short locks."""
 
@@ -46,11 +49,9 @@ class Database:
             raise BadStart(f"{path} cannot be opened as a database: {why}") from why
 
     def _prepare(self, schema: str, version: int, read_only: bool) -> None:
-        (found,) = self._db.execute("pragma user_version").fetchone()
-        if found not in (0, version):
-            raise BadStart(
-                f"{self.path} has schema version {found}, this program writes {version}: use the version that made it"
-            )
+        own, guest = self._versions()
+        if own not in (0, version) and not (read_only and guest == version):
+            raise self._unknown(own, version)
         if read_only:
             return
         self._db.execute("pragma journal_mode = wal")
@@ -60,7 +61,33 @@ class Database:
         self._db.execute("pragma wal_autocheckpoint = 0")  # SQLite's own tells nobody of a sync that fails
         self._db.execute(f"pragma journal_size_limit = {WAL_BYTES_MAX}")
         self._db.execute(f"pragma cache_size = -{CACHE_KIB}")
-        self._db.executescript(f"begin immediate; {schema}; pragma user_version = {version}; commit")
+        self._make(schema, version, guest)
+
+    def admit(self, schema: str, version: int) -> Database:
+        """Make room for the tables of a second store, whose version is kept beside the first one's. Raises BadStart."""
+        own, guest = self._versions()
+        if guest not in (0, version):
+            raise self._unknown(guest, version)
+        try:
+            self._make(schema, own, version)
+        except sqlite3.Error as why:
+            raise BadStart(f"{self.path} cannot be opened as a database: {why}") from why
+        return self
+
+    def _versions(self) -> tuple[int, int]:
+        """Of the schema of the store that made the file, and of that which it has admitted; 0: there is none yet."""
+        (found,) = self._db.execute("pragma user_version").fetchone()
+        guest, own = divmod(found, VERSIONS)
+        return own, guest
+
+    def _make(self, schema: str, own: int, guest: int) -> None:
+        versions = own + VERSIONS * guest
+        self._db.executescript(f"begin immediate; {schema}; pragma user_version = {versions}; commit")
+
+    def _unknown(self, found: int, version: int) -> BadStart:
+        return BadStart(
+            f"{self.path} has schema version {found}, this program writes {version}: use the version that made it"
+        )
 
     def run(self, sql: str, *values: Any) -> int:
         """Execute one statement, return how many rows it changed."""

@@ -141,6 +141,11 @@ class Errands:
         (due,) = self._db.one("select min(due) from errand where due > ?", now)
         return None if due is None else int(due)
 
+    def next_due_for(self, receiver: bytes, now: int) -> int | None:
+        """The same for the errands to one receiver."""
+        (due,) = self._db.one("select min(due) from errand where receiver = ? and due > ?", receiver, now)
+        return None if due is None else int(due)
+
 
 def _signed(request: Signed | Message) -> Signed:
     return request if isinstance(request, Signed) else unsigned(request).signed

@@ -78,24 +78,42 @@ class LogStore(Store):
     these heads; only then is anything said. What fails between ends the process, and the next start goes on from there.
     """
 
-    def __init__(self, path: str = MEMORY, *, seal: Seal, database: Callable[..., Database] = Database) -> None:
-        """Open `path`, and the lock beside it. Raises BadStart where the log must not go on from what is there."""
-        super().__init__(database(path, schema=SCHEMA, version=VERSION))
+    def __init__(
+        self,
+        path: str = MEMORY,
+        *,
+        seal: Seal,
+        database: Callable[..., Database] = Database,
+        merged: Store | None = None,
+    ) -> None:
+        """Open `path`, and the lock beside it. Raises BadStart where the log must not go on from what is there.
+
+        `merged`: all but the lock is kept in the database of this store, and is committed with it.
+        """
+        there = merged.database.admit(SCHEMA, VERSION) if merged else None
+        super().__init__(there or database(path, schema=SCHEMA, version=VERSION))
         self.heads = Heads(self._db, seal)
         self.admissions = admission.Admissions(self._db)
         self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
         self._grown: set[int] = set()
+        self._sealed: list[Head] = []
         recover(self.heads, self._lock)
+
+    def seal(self) -> None:
+        """Sign what each shard has grown to: what stands under a checkpoint is told to who follows."""
+        grown = [self._head(shard) for shard in sorted(self._grown)]
+        self._sealed += [head for head in grown if head]
+        self._grown.clear()
 
     def commit(self) -> None:
         """Sign what each shard has grown to, make it durable, and move the lock. Raises Fatal."""
-        sealed = [self._seal(shard) for shard in sorted(self._grown)]
+        self.seal()
         super().commit()
-        self._grown.clear()
-        if moved := [head for head in sealed if head]:
+        moved, self._sealed = self._sealed, []
+        if moved:
             self._lock.swap(moved)
 
-    def _seal(self, shard: int) -> Head | None:
+    def _head(self, shard: int) -> Head | None:
         """The head over all entries of a shard; None where it is the one that stands."""
         rows = self._db.all(
             "select body from entry where shard = ? and position >= ? order by position", shard, self.heads.size(shard)
@@ -104,6 +122,7 @@ class LogStore(Store):
 
     def rollback(self) -> None:
         self._grown.clear()
+        self._sealed.clear()
         super().rollback()
 
     def close(self) -> None:

@@ -62,9 +62,14 @@ class Play(Scene):
     # Actors.
 
     def build(self, name: str) -> None:
-        """An actor on its own files, new in everything else."""
-        store = STORES[name](str(self.folder / f"{name}.db"))
-        self._put(name, self._actor(name, self._party(name), store))
+        """An actor on its own files, new in everything else; a log that is merged with another, once that is there."""
+        path = str(self.folder / f"{name}.db")
+        if name == "log" and self.merged:
+            host = getattr(self, self.merged)
+            self._put(name, self._actor(name, self._party(name), log_store(name, path, merged=host.store)))
+            host.merge(self.log)
+        else:
+            self._put(name, self._actor(name, self._party(name), STORES[name](path)))
 
     def _party(self, name: str) -> Party:
         key = key_of(name)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.traces import merging
 from tests.traces.plays import PLAYS
 
 HERE = Path(__file__).parent
+assert merging.PLAYS is PLAYS, "every file of plays puts its own on the list"
 LONG = {"recovery"}
 """What takes seconds to act: a wallet that asks for hundreds of places."""
 
