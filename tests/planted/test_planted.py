@@ -257,6 +257,11 @@ TABLE = [
         (f"{PAPER}/test_sealed.py::test_a_log_takes_no_entry_without_a_banks_ticket",),
         "not refused: Commit",
     ),
+    Planted(
+        "55-credit-in-another-transaction",
+        ("tests/unit/parties/test_merging.py::test_nobody_sees_the_commit_without_the_credit",),
+        "assert ((False, 0), (True, 0)) == ((False, 0), (True, 5))",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 
