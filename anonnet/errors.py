@@ -57,6 +57,7 @@ class Why(enum.StrEnum):
     WRONG_LOG = "wrong-log"
     NO_EXACT_AMOUNT = "no-exact-amount"
     FULL = "full"  # a named limit is reached; ask again later
+    UNPROVEN = "unproven"  # the papers of a dispute do not prove the claim; evidence: what this party has of the sale
     INCIDENT = "incident"  # a fault of this party; the detail names its incident file
 
 

@@ -115,6 +115,13 @@ CHUNKS_MAX = GOODS_BYTES_MAX // (64 * KIB)
 PATH_MAX = 24
 """Hashes in an inclusion path of one chunk: CHUNKS_MAX has 18 levels."""
 
+DISPUTE_PAPERS_MAX = 16
+"""Papers of one dispute: a sale has some ten."""
+
+DISPUTE_BYTES_MAX = 64 * KIB
+"""A dispute: a payment of PAYMENTS_MAX tokens and a refusal that shows another one's use fit. It bounds what judging
+costs: signatures have their size, so that no dispute holds more than some 700 of them."""
+
 EVIDENCE_LOGS_MAX = 64
 """Logs in one file of evidence: every log of a large network."""
 

@@ -13,13 +13,15 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
+from anonnet.parties.accused import Accused, Judging
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.following import check_range, commits_among
+from anonnet.parties.liable import Liable
 from anonnet.parties.mint import Mint, Minted
 from anonnet.parties.settling import Settling
 from anonnet.parties.teller import Teller
-from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
+from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.known_log import shard_of
@@ -59,7 +61,9 @@ class Bank(Party):
         self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
         self.alerting = Alerting(signer.network, self.logs, told)
-        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting)
+        remedies = Liable(signer, self.mint, credit=self._credit, end=self._end).remedies
+        accused = Accused(signer, key, self.logs, remedies, tuple(offer.brand for offer in self.mint.offers))
+        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting, accused)
 
     # Before the turn: what needs no memory.
 
@@ -74,9 +78,9 @@ class Bank(Party):
         elif isinstance(body, Commit):
             recorded_in(self.network, self.logs, said.signed)
 
-    def finish(self, job: object) -> WithdrawB | ExchangeB:
-        """Sign blindly, after the debit is durable."""
-        return self.mint.finish(job)
+    def finish(self, job: object) -> WithdrawB | ExchangeB | Again:
+        """Sign blindly, after the debit is durable; or judge a dispute."""
+        return Again(job.run()) if isinstance(job, Judging) else self.mint.finish(job)
 
     # Purchase.
 
@@ -167,14 +171,27 @@ class Bank(Party):
             raise Refused(Why.WRONG_SIGNER, "this bank did not sign that promise")
         if recorded_in(self.network, self.logs, asked.body.commit) != promise.body.transaction.public:
             raise Refused(Why.UNKNOWN, "the commit is of another transaction")
-        transaction = self._settle(turn, asked.body.commit)
-        if transaction is None:  # what has freed the tokens stays written
+        credit = self._credit(turn, promise.body, asked.body.commit)
+        if credit is None:  # what has freed the tokens stays written
             proof = self._sale(turn, promise.body.transaction).proof
             return Answer(self.refusal(asked.signed, Refused(Why.SALE_ABORTED, evidence=[proof] if proof else [])))
-        if transaction != promise.body.transaction:
-            raise Refused(Why.UNKNOWN, "the commit is of another transaction")
-        credit = Credit(transaction=transaction, currency=promise.body.currency, value=promise.body.value)
         return Answer(self.sign(credit))
+
+    def _credit(self, turn: BankTurn, promise: AuthorizationB, commit: Signed) -> Credit | None:
+        """Pay what this promise and this commit demand, once. None: the sale has failed. Raises Refused."""
+        transaction = self._settle(turn, commit)
+        if transaction is None:
+            return None
+        if transaction != promise.transaction:
+            raise Refused(Why.UNKNOWN, "the commit is of another transaction")
+        return Credit(transaction=transaction, currency=promise.currency, value=promise.value)
+
+    def _end(self, turn: BankTurn, outcome: Signed) -> None:
+        """Do what an outcome demands, once."""
+        if is_commit(outcome):
+            self._settle(turn, outcome)
+        else:
+            self._release(turn, aborted_in(self.network, self.logs, outcome), outcome)
 
     def _settle(self, turn: BankTurn, commit: Signed) -> Transaction | None:
         """Do what a commit demands, once. None: what it records is sealed and holds no P4, so the sale has failed."""
@@ -203,7 +220,7 @@ class Bank(Party):
     @on(Abort)  # P5b
     def abort(self, turn: BankTurn, asked: Asked[Abort]) -> Answer:
         """ "The consumer can use abort and q to demand that the token be unlocked" (paper, Correctness)."""
-        self._release(turn, aborted_in(self.network, self.logs, asked.signed), asked.signed)
+        self._end(turn, asked.signed)
         return Answer(Noted(request=asked.signed.hash))
 
     def _release(self, turn: BankTurn, transaction: Transaction, abort: Signed) -> None:
@@ -219,7 +236,7 @@ class Bank(Party):
         self._settle(turn, commit)
 
     def _aborted(self, turn: BankTurn, subject: bytes, abort: Signed) -> None:
-        self._release(turn, aborted_in(self.network, self.logs, abort), abort)
+        self._end(turn, abort)
 
     @on(Due)
     def lapse(self, turn: BankTurn, asked: Asked[Due]) -> Answer:

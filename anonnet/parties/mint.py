@@ -52,6 +52,7 @@ class Mint:
 
     def __init__(self, signer: Signer, key: bytes, minted: Iterable[Minted]) -> None:
         self._signer = signer
+        self.bank = key
         self._minted = {each.brand.id: each for each in minted}
         self._signature = lru_cache(SIGNATURES_REMEMBERED)(self._sign)
         self._terms = signer.sign(Terms(bank=key, claim_seconds=CLAIM_SECONDS, lead_seconds=LEAD_SECONDS_MAX))
@@ -209,9 +210,15 @@ class Mint:
         token = asked.body.token
         if asked.body.channel != asked.channel:
             raise Refused(Why.WRONG_RECEIVER, "a state is asked for on the channel that the request names")
-        remaining = turn.store.remaining(token.id, self.brand(token.brand).denomination)
-        ended = expired(self.brand(token.brand).ends, asked.arrival) or turn.store.has_ended(token.brand)
-        return Answer(self._signer.sign(State(token=token.id, remaining=0 if ended else remaining)))
+        turn.store.refuse_used(token.id, self.brand(token.brand).denomination)
+        return Answer(self._signer.sign(self.state(turn, token, asked.arrival)))
+
+    def state(self, turn: BankTurn, token: Token, now: int) -> State:
+        """What can still be used of a token: nothing when its brand has ended."""
+        brand = self.brand(token.brand)
+        ended = expired(brand.ends, now) or turn.store.has_ended(token.brand)
+        left = max(0, brand.denomination - turn.store.uses.taken(token.id))
+        return State(token=token.id, remaining=0 if ended else left)
 
     @on(UsedOf)
     def used_of(self, turn: BankTurn, asked: Asked[UsedOf]) -> Answer:

@@ -12,6 +12,7 @@ from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand, Brands, BrandsOf
 from anonnet.protocol.breach import Alert
+from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import (
@@ -55,6 +56,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     BrandsOf: (Brands,),
     Brand: (Noted,),
     Claim: (Credit,),
+    Dispute: (Redress,),
     CatalogueOf: (Catalogue,),
     Order: (GoodsM,),
     ChunkOf: (Chunk,),
@@ -72,10 +74,10 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
 def check_answer(request: Signed, receiver: bytes, answer: Checked[Any]) -> None:
     """Raise Malformed unless this may answer the request that we sent to the party with the identity `receiver`."""
     asked, said = decode(request.body), answer.body
-    if isinstance(said, Refusal):
+    if isinstance(said, Refusal | Redress):
         if receiver not in (answer.signer, log_id(answer.signer)):
-            raise Malformed("a refusal by another party than was asked")
-    elif type(said) not in ANSWERS.get(type(asked), ()):
+            raise Malformed(f"a {type(said).__name__.lower()} by another party than was asked")
+    if not isinstance(said, Refusal) and type(said) not in ANSWERS.get(type(asked), ()):
         raise Malformed(f"{type(said).__name__} is no answer to {type(asked).__name__}")
-    if isinstance(said, Refusal | Noted) and said.request != request.hash:
+    if isinstance(said, Refusal | Noted | Redress) and said.request != request.hash:
         raise Malformed("an answer to another request")

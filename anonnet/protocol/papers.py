@@ -27,7 +27,7 @@ from anonnet.protocol.purchase import (
     check_authorization_q,
 )
 from anonnet.protocol.quorum import Certificate, Receipt
-from anonnet.protocol.recovery import StateOf
+from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
@@ -43,7 +43,8 @@ NAMES: dict[type[Message], str] = {
     AuthorizationB: "authorization_b",
     Abort: "abort",
     ExchangeQ: "exchange_q",
-    StateOf: "state",
+    StateOf: "state_of",
+    State: "state",
     Refusal: "refusal",
     Credit: "credit",
     Statement: "statement",
@@ -103,6 +104,7 @@ class Papers:
     aborts: list[Paper[Transaction]] = field(default_factory=list)
     exchanges: list[Paper[ExchangeQ]] = field(default_factory=list)
     questions: list[Paper[StateOf]] = field(default_factory=list)
+    states: list[Paper[State]] = field(default_factory=list)
     refusals: list[Paper[Refusal]] = field(default_factory=list)
     credits: list[Paper[Credit]] = field(default_factory=list)
     statements: list[Paper[Statement]] = field(default_factory=list)
@@ -140,7 +142,7 @@ class Papers:
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
         yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
-        yield from (self.questions, self.refusals, self.credits, self.statements, self.handed)
+        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.handed)
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
@@ -185,6 +187,7 @@ class Papers:
             AuthorizationB: self.promises,
             ExchangeQ: self.exchanges,
             StateOf: self.questions,
+            State: self.states,
             Refusal: self.refusals,
             Credit: self.credits,
             Statement: self.statements,

@@ -29,6 +29,10 @@ class Step(enum.IntEnum):
     REFUSED = 33
     NOTED = 34
 
+    # A dispute between parties that run, before any judge.
+    DISPUTE = 35
+    REDRESS = 36
+
     # Bank.
     OPEN_ACCOUNT = 48
     STATEMENT_OF = 49

@@ -212,13 +212,11 @@ class BankStore(Store):
             outstanding = self.ledger.balance(TOKENS, brand, currency)
             assert outstanding >= 0, "more tokens come back than were withdrawn"
 
-    def remaining(self, token: bytes, worth: int) -> int:
-        """What can still be used of a token worth so much. Refuses, with the evidence, where that is nothing."""
+    def refuse_used(self, token: bytes, worth: int) -> None:
+        """Refuse, with the evidence, where nothing is left of a token worth so much."""
         self.touch(token)
-        left = worth - self.uses.taken(token)
-        if left <= 0:
+        if self.uses.taken(token) >= worth:
             raise Refused(Why.TOKEN_USED, evidence=self.uses.history(token, beyond=worth - 1))
-        return left
 
     # Sales.
 

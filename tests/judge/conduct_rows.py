@@ -26,6 +26,7 @@ from tests.judge.money_rows import (
     credited,
     part_sales,
     partly,
+    state,
     statement,
 )
 from tests.paper.scenes import Deal, Scene, by, exchange_q
@@ -33,6 +34,7 @@ from tests.stage import NETWORK, key_of
 
 JUSTIFIED = Claim.REFUSAL, Ruling.RIGHT
 UNJUSTIFIED = Claim.REFUSAL, Ruling.WRONG
+MADE_GOOD = Claim.REFUSAL, Ruling.DONE
 WORD_ONLY = Claim.REFUSAL, Ruling.OPEN
 
 
@@ -228,6 +230,30 @@ def state_of_an_exchanged_token(scene: Scene) -> Case:
 def refused_for_nothing(scene: Scene) -> Case:
     asked = Deal.offered(scene).authorization_q
     return Case([asked, refusing(asked, Why.TOKEN_USED)])
+
+
+@row(
+    Claim.REFUSAL,
+    "authorization_q, its refusal (token-used) without evidence, the bank's word that its tokens can be used",
+    "the bank has taken it back",
+    MADE_GOOD,
+)
+def taken_back(scene: Scene) -> Case:
+    deal = Deal.offered(scene)
+    words = [state(scene, coin) for coin in deal.coins]
+    return Case([deal.authorization_q, refusing(deal.authorization_q, Why.TOKEN_USED), *words])
+
+
+@row(
+    Claim.REFUSAL,
+    "authorization_q, its refusal (token-used) without evidence, commit and authorization_q of an earlier sale",
+    "the bank has shown it since",
+    *(MADE_GOOD, SPENT),
+)
+def shown_since(scene: Scene) -> Case:
+    deal = Deal.committed(scene)
+    again = Deal.offered(scene, deal.hand, deal.coins).authorization_q
+    return Case([again, refusing(again, Why.TOKEN_USED), deal.authorization_q, deal.outcome])
 
 
 @row(

@@ -8,6 +8,7 @@ from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.account import Claim as ClaimOf
 from anonnet.protocol.account import Credit, StatementOf
 from anonnet.protocol.purchase import AuthorizationQ, Commit
+from anonnet.protocol.recovery import State, StateOf
 from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
@@ -273,6 +274,44 @@ def one_was_exchanged(scene: Scene) -> Case:
     deal, abort = aborted(scene)
     one = next(coin for coin in deal.coins if coin.worth == 1)
     return Case([deal.authorization_q, abort, exchange_q([one], deal.hand.secrets(1))])
+
+
+def state(scene: Scene, coin: Coin) -> Signed:
+    """The bank's word on what remains of a token."""
+    asked = StateOf(bank=scene.bank_key, token=coin.token, channel=bytes(32))
+    said = scene.expect(scene.say("hand", scene.bank, Signer(NETWORK, coin.secrets.key).sign(asked)))
+    assert isinstance(said, Signed)
+    return said
+
+
+@row(
+    *(Claim.RELEASE, "abort, authorization_q, the bank's word that so much of each token can be used"),
+    *("the bank has let the tokens go", (Claim.RELEASE, Ruling.DONE)),
+)
+def released_by_its_word(scene: Scene) -> Case:
+    deal, abort = aborted(scene)
+    scene.ask(scene.bank, abort)
+    return Case([deal.authorization_q, abort, *(state(scene, coin) for coin in deal.coins)])
+
+
+@row(
+    *(Claim.RELEASE, "abort, authorization_q over two tokens, the bank's word on one of them"),
+    *("the bank must let the tokens go", RELEASE_OWED),
+)
+def one_released_by_its_word(scene: Scene) -> Case:
+    deal, abort = aborted(scene)
+    scene.ask(scene.bank, abort)
+    return Case([deal.authorization_q, abort, state(scene, deal.coins[0])])
+
+
+@row(
+    *(Claim.RELEASE, "abort, authorization_q, another's word that each token can be used"),
+    *("the bank must let the tokens go", RELEASE_OWED),
+)
+def released_by_another_s_word(scene: Scene) -> Case:
+    deal, abort = aborted(scene)
+    words = [by("mallory", State(token=coin.token.id, remaining=coin.worth)) for coin in deal.coins]
+    return Case([deal.authorization_q, abort, *words])
 
 
 @row(Claim.RELEASE, "abort of another sale, authorization_q", "nothing")

@@ -40,6 +40,7 @@ PAPER, WORLD = "tests/paper", "tests/world/test_world.py::test_fresh_seeds"
 TWO_SIDED = f"{PAPER}/test_two_sided.py"
 REUSED = f"{PAPER}/test_reusable_keys.py"
 PARTS = "tests/unit/parties/test_parts.py"
+DISPUTES = "tests/unit/parties/test_disputes.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
 WORLD_SECONDS = 5
@@ -236,6 +237,21 @@ TABLE = [
         "46-reused-key-in-a-receipt",
         (f"{REUSED}::test_only_the_bank_can_link_them",),
         "Q was shown to others than the bank",
+    ),
+    Planted(
+        "47-dispute-without-q",
+        (f"{DISPUTES}::test_what_became_of_a_token_is_shown_to_who_has_q",),
+        "undecided",
+    ),
+    Planted(
+        "48-dispute-of-another-bank-s-promise",
+        (f"{DISPUTES}::test_a_promise_that_another_has_signed_moves_nothing",),
+        "assert dump(actor.store) == before",
+    ),
+    Planted(
+        "49-a-dispute-is-paid-again",
+        (f"{DISPUTES}::test_a_claim_that_comes_twice_and_by_both_ways_is_paid_once",),
+        "does not move from committed to committed",
     ),
     Planted(
         "50-q-in-one-sided-delivery",

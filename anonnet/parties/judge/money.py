@@ -7,7 +7,7 @@ to hold the previous party accountable as well."
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from anonnet.limits import STATEMENT_MAX
@@ -15,6 +15,7 @@ from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.account import LedgerEntry, Statement
 from anonnet.protocol.papers import Paper, Papers
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
+from anonnet.protocol.recovery import State
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import CLAIM_SECONDS
@@ -29,7 +30,7 @@ def credit(papers: Papers) -> Iterator[Finding]:
     for promise in papers.promises:
         transaction = promise.body.transaction
         for commit in papers.of(papers.commits, transaction)[:1]:
-            paid = _performance(papers, promise)
+            paid = performance(papers, promise)
             yield _credit(papers, promise, (commit, promise), paid)
 
 
@@ -54,7 +55,7 @@ def _credit(papers: Papers, promise: Paper[AuthorizationB], why: tuple[Any, ...]
     return Finding(Claim.CREDIT, Ruling.OWES, bank, merchant, says, (*why, *absent), changed, about)
 
 
-def _performance(papers: Papers, promise: Paper[AuthorizationB]) -> list[Paper[Any]]:
+def performance(papers: Papers, promise: Paper[AuthorizationB]) -> list[Paper[Any]]:
     """Papers by which the bank has paid what it promised: a credit, or statements with entries that make it up."""
     body, transaction = promise.body, promise.body.transaction
     for credit in papers.credits:
@@ -71,7 +72,7 @@ def _performance(papers: Papers, promise: Paper[AuthorizationB]) -> list[Paper[A
 
 
 def _absence(papers: Papers, promise: Paper[AuthorizationB]) -> list[Paper[Statement]]:
-    """Statements that show the merchant's whole account up to a time, in which `_performance` has found nothing."""
+    """Statements that show the merchant's whole account up to a time, in which `performance` has found nothing."""
     account = promise.body.transaction.merchant
     ends = [p for p in statements_of(papers, promise.signer, account) if len(p.body.entries) < STATEMENT_MAX]
     for last in sorted(ends, key=lambda paper: -paper.body.time):
@@ -133,7 +134,7 @@ def _spent(
 
 def release(papers: Papers) -> Iterator[Finding]:
     """ "The consumer can use abort and q to demand that the token be unlocked." That she has q, authorization_q shows.
-    The bank's only answer is that the token was used elsewhere."""
+    The bank's only answer is that the token was used elsewhere, or its word that it can be used."""
     for order in papers.orders:
         for abort in papers.of(papers.aborts, order.body.transaction)[:1]:
             yield _release(papers, order, (abort, order), "the sale has failed")
@@ -155,9 +156,22 @@ def _release(papers: Papers, order: Paper[AuthorizationQ], why: tuple[Any, ...],
         says = "{party} owes {towards} nothing for the sale that failed: all of it has been used elsewhere."
         proved = tuple(dict.fromkeys((*why, *shown)))
         return Finding(Claim.RELEASE, Ruling.RIGHT, bank, holder, says, proved, "", about)
+    if words := freed(papers, order.body.bank, due):
+        says = f"{{party}} has let {{towards}} use {_worth(papers, tuple(due))} again, by its own word."
+        changed = "a refusal of them by {party} that shows no use of them."
+        return Finding(Claim.RELEASE, Ruling.DONE, bank, holder, says, (*why, *words), changed, about)
     says = f"{{party}} must let {{towards}} use {_worth(papers, tuple(due))} again: {because}."
     changed = "an authorization_q with its commit, or an exchange_q, by which the same key has used them elsewhere."
     return Finding(Claim.RELEASE, Ruling.OWES, bank, holder, says, why, changed, about)
+
+
+def freed(papers: Papers, bank: bytes, due: Sequence[Payment]) -> list[Paper[State]]:
+    """The bank's words that so much of each of these can be used; none if one is missing."""
+    words = []
+    for payment in due:
+        mine = (each for each in papers.states if (each.signer, each.body.token) == (bank, payment.token.id))
+        words += [each for each in mine if each.body.remaining >= payment.amount][:1]
+    return words if len(words) == len(due) else []
 
 
 def double_spend(papers: Papers) -> Iterator[Finding]:

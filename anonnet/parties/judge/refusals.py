@@ -2,7 +2,8 @@
 
 A bank's refusal carries what justifies it: a token's earlier uses, the promise over another payment, the outcome of
 the sale. All other reasons rest on the word of who refused, and decide nothing. A refusal says no time: a lock that
-justified one is no reason any more once its sale has failed.
+justified one is no reason any more once its sale has failed. What it lacks can be made good: by the same evidence given
+later, or by the bank's word that the tokens can be used.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from anonnet.errors import Why
+from anonnet.parties.judge.money import freed, performance
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.papers import Paper, Papers, claim_hash
+from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
@@ -70,6 +73,8 @@ def _judged(papers: Papers, refusal: Paper[Refusal], request: Request) -> Findin
     ruling = JUSTIFIED[why](papers, shown, request) if why in JUSTIFIED else Ruling.OPEN
     if ruling is Ruling.WRONG and shown.lacking:
         ruling = Ruling.OPEN
+    if ruling is Ruling.WRONG and _made_good(papers, why, refusal.signer, request):
+        ruling = Ruling.DONE
     says, changed = SAID[ruling] if why in JUSTIFIED else ON_ITS_WORD
     return Finding(
         *(Claim.REFUSAL, ruling, Party(Role.BANK, refusal.signer), None),
@@ -77,6 +82,16 @@ def _judged(papers: Papers, refusal: Paper[Refusal], request: Request) -> Findin
         (refusal, *request.papers),
         changed,
         {"why": why.value},
+    )
+
+
+def _made_good(papers: Papers, why: Why, bank: bytes, request: Request) -> bool:
+    """True if other papers show what the refusal does not, or take it back."""
+    promises = [paper for paper in request.papers if isinstance(paper.body, AuthorizationB)]
+    return (
+        JUSTIFIED[why](papers, papers, request) is Ruling.RIGHT
+        or bool(freed(papers, bank, request.payments))
+        or any(performance(papers, promise) for promise in promises)
     )
 
 
@@ -138,6 +153,7 @@ SAID = {
         "{party} has refused this ({why}) and has not shown it: it has to do what it was asked, or show it.",
         "evidence, signed by those whom it is about, that {party} gives now.",
     ),
+    Ruling.DONE: ("{party} has refused this ({why}) without showing why, and has shown it or taken it back since.", ""),
     Ruling.OPEN: (
         "{party} has refused this ({why}) by what counts no more, or cannot be read here: ask again, and judge that.",
         "the log's rules or the brand that the evidence needs, or the answer to the same request now.",

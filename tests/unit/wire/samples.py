@@ -15,6 +15,7 @@ from anonnet.crypto.blind import Method
 from anonnet.errors import Why
 from anonnet.limits import SECONDS_MAX
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.evidence import Author, Head
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
@@ -123,6 +124,10 @@ def _refusal(fields: Fields, chance: Random) -> None:
     fields["why"] = chance.choice(list(Why)).value
 
 
+def _dispute(fields: Fields, chance: Random) -> None:
+    fields["claim"] = chance.choice(list(Demand)).value
+
+
 def _head(fields: Fields, chance: Random) -> None:
     fields["author"] = chance.choice(list(Author)).value
 
@@ -174,6 +179,7 @@ ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     Submission: _submission,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
+    Dispute: _dispute,
     Head: _head,
     Recorded: _recorded,
     Time: _time,

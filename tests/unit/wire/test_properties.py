@@ -216,6 +216,8 @@ BY_THEIR_MAKERS = {
     "Commit": "the log records authorization_m with one signature",
     "Claim": "it holds one P3 and one P5a",
     "Refusal": "its evidence is a P2 and a commit, or less",
+    "Dispute": "who accuses says it only where it fits",
+    "Redress": "the accused puts in what fits",
     "Brands": "the bank does not start with more than fit",
     "Entries": "the log stops at FOLLOW_BYTES_MAX",
     "ExchangeQ": "no more than BLINDED_MAX blinded messages over all brands",
