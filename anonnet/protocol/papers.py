@@ -112,6 +112,8 @@ class Papers:
     """Mirrors' receipts for keys."""
     sales: set[Transaction] = field(default_factory=set)
     """Sealed transactions that are named: n in them opens what a log has recorded."""
+    filled: dict[tuple[bytes, ...], Paper[Transaction]] = field(default_factory=dict)
+    """Commits by the place in the log that they show to be filled, whether or not they open."""
     set_aside: list[str] = field(default_factory=list)
     """Why a paper does not count, a sentence for each."""
     lacking: bool = False
@@ -168,9 +170,10 @@ class Papers:
     def _take_commit(self, source: str, signed: Signed) -> None:
         """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""
         place = recorded_in(self.network, self.logs, signed)
+        self.filled.setdefault(_said(signed), Paper("commit", source, place, signed))
         named = [s for s in self.sales if s.public == place] if place.entry_key else [place]
         if not named:
-            raise Lacking("it is sealed, and no paper names its transaction")
+            raise Lacking("it is sealed, and no paper names its transaction: only its place counts")
         for sale in sorted(named, key=lambda each: each.number):
             said = committed(self.network, self.logs[sale.log], signed, sale)
             if said is None:
@@ -233,6 +236,12 @@ class Papers:
     def of(self, papers: Iterable[Paper[Any]], transaction: Transaction) -> list[Paper[Any]]:
         """Those of one transaction; an abort may name it as the log knows it."""
         return [paper for paper in papers if _is_of(paper, transaction)]
+
+    def contradicting(self, abort: Paper[Transaction]) -> list[Paper[Transaction]]:
+        """Commits in the place that this abort calls empty: of what is sealed, that takes no n."""
+        if is_commit(abort.signed):
+            return []  # the place is filled, and what stands there does not open
+        return [each for each in self.filled.values() if each.body == abort.body]
 
     @property
     def transactions(self) -> list[Transaction]:

@@ -132,6 +132,14 @@ def pledge_certified(known: KnownLog, said: Checked[Certificate], transaction: T
         raise Malformed("a certificate of another transaction's pledge")
 
 
+def cosigners(known: KnownLog, certificate: Signed) -> frozenset[bytes]:
+    """The mirrors of this log by whose cosignatures a certificate holds. Raises Malformed where it is none."""
+    said = decode(certificate.body)
+    if type(said) is not Certificate:
+        raise Malformed("not a certificate")
+    return frozenset(cosignatures(known, LogProof.parse(said.proof).checkpoint.note))
+
+
 def places(known: KnownLog, mirrors: Collection[bytes]) -> int:
     """Which of the log's mirrors these are: bit i stands for the i-th key in ascending order."""
     return sum(1 << place for place, key in enumerate(sorted(known.mirrors)) if key in mirrors)

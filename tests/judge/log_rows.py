@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.logbook import Entry, EntryKind, form
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, Receipt
+from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
@@ -18,7 +20,8 @@ from anonnet.wire.codec import encode
 from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.judge.court import Case, row
 from tests.judge.money_rows import RELEASE_OWED
-from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, p4, pledge, released, sale
+from tests.judge.sealed_rows import LIED
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, entry, p4, pledge, released, sale
 from tests.paper.scenes import Deal, Scene, by, tampered
 from tests.stage import NETWORK, NOON, key_of
 
@@ -55,6 +58,16 @@ def certificate(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NO
     index = pen.size - 1
     proof = LogProof(index, tuple(pen.tree.inclusion(index, pen.size)), cosigned(pen, cosigners, time))
     return unsigned(Certificate(entry=encode(pen.entries[index]), proof=proof.encoded())).signed
+
+
+def sealed(transaction: Transaction) -> Callable[[EntryKind], Entry]:
+    """Makes the entries of a sealed sale."""
+
+    def made(kind: EntryKind) -> Entry:
+        sealed_m = by("w", SealedM.of(kind, transaction, p4(transaction)))
+        return entry(form(kind, transaction), body=encode(sealed_m), outcome_key=transaction.outcome_key)
+
+    return made
 
 
 def committed(transaction: Transaction) -> Pen:
@@ -139,3 +152,48 @@ def receipts_and_no_quorum(scene: Scene) -> Case:
 @row(Claim.SUPPRESSED, "receipts of all mirrors, the certificate of the key", "nothing: it was recorded")
 def key_was_recorded(scene: Scene) -> Case:
     return Case([*receipts(sale(), NOON, NOON, NOON, NOON), certificate(committed(sale()))])
+
+
+# Both outcomes under a quorum.
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "certificate of a key, and abort of the sale by its mirrors"),
+    "each mirror that has signed both has lied; of the log it shows nothing",
+    *(LIED, LIED),
+)
+def mirrors_say_both(scene: Scene) -> Case:
+    return Case([certificate(committed(sale())), abort(sale(), MIRRORS[1:])])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "the same, and an abort by others of the mirrors"),
+    "the same, of each once",
+    *(LIED, LIED, LIED),
+)
+def mirrors_say_both_twice(scene: Scene) -> Case:
+    return Case([certificate(committed(sale())), abort(sale(), MIRRORS[1:]), abort(sale())])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "certificate of a sealed key, and abort by its mirrors, no paper that names n"),
+    "each mirror that has signed both has lied",
+    *(LIED, LIED),
+    set_aside=1,
+)
+def mirrors_say_both_of_a_sealed_sale(scene: Scene) -> Case:
+    transaction = replace(sale(), entry_key=key_of("w").public)
+    pen = Pen(KNOWN, shard=SHARD)
+    pen.write(*map(sealed(transaction), (EntryKind.PLEDGE, EntryKind.KEY)))
+    return Case([certificate(pen), abort(transaction.public, MIRRORS[1:])])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "certificate of a pledge, and abort of the sale by its mirrors"),
+    "nothing: its key did not come; the certificate is set aside",
+    set_aside=1,
+)
+def pledge_without_its_key(scene: Scene) -> Case:
+    pen = Pen(KNOWN, shard=SHARD)
+    pen.write(pledge(sale()))
+    return Case([certificate(pen), abort(sale(), MIRRORS[1:])])

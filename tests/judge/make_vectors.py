@@ -39,6 +39,8 @@ CHOSEN = (
     "log_says_both",
     "suppression_moves_no_money",
     "late_receipt",
+    "sealed_log_says_both_without_n",
+    "mirrors_say_both",
     "sealed_sale",
     "sealed_commit_alone",
     "sealed_garbage_before_the_consumer",

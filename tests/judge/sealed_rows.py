@@ -113,3 +113,46 @@ def sealed_log_says_both(scene: Scene) -> Case:
     deal = committed(scene)
     abort = by("log", Abort(transaction=deal.transaction.public))
     return Case([outcome(deal), abort, authorization_b(deal)])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "sealed commit and abort of its place, no paper that names n"),
+    "the log has lied; whether the sale committed only n shows",
+    LIED,
+    set_aside=1,
+)
+def sealed_log_says_both_without_n(scene: Scene) -> Case:
+    deal = committed(scene)
+    return Case([outcome(deal), by("log", Abort(transaction=deal.transaction.public))])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "sealed commit that n does not open and abort of its place, authorization_q"),
+    "the log has lied; the sale has failed either way, and the bank must let the tokens go",
+    *(LIED, RELEASE_OWED),
+)
+def sealed_garbage_and_abort(scene: Scene) -> Case:
+    deal = promised(offered(scene))
+    scene.ask(scene.log, garbage(deal))
+    return Case([outcome(deal), by("log", Abort(transaction=deal.transaction.public)), deal.authorization_q])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "sealed commit and abort of another place, no paper that names n"),
+    "nothing; the commit is set aside",
+    set_aside=1,
+)
+def sealed_log_says_each_of_its_own(scene: Scene) -> Case:
+    deal = committed(scene)
+    other = replace(deal.transaction.public, expiration=deal.transaction.expiration + 1)
+    return Case([outcome(deal), by("log", Abort(transaction=other))])
+
+
+@row(
+    *(Claim.TWO_OUTCOMES, "sealed commit, abort of the sale as if it were open"),
+    "nothing: a log that is shown no n cannot know that they are one; the commit is set aside",
+    set_aside=1,
+)
+def sealed_commit_and_open_abort(scene: Scene) -> Case:
+    deal = committed(scene)
+    return Case([outcome(deal), by("log", Abort(transaction=replace(deal.transaction, entry_key=b"")))])

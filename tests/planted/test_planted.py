@@ -43,6 +43,7 @@ PARTS = "tests/unit/parties/test_parts.py"
 DISPUTES = "tests/unit/parties/test_disputes.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
+TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -277,6 +278,21 @@ TABLE = [
         "55-credit-in-another-transaction",
         ("tests/unit/parties/test_merging.py::test_nobody_sees_the_commit_without_the_credit",),
         "assert ((False, 0), (True, 0)) == ((False, 0), (True, 5))",
+    ),
+    Planted(
+        "60-late-receipt-counts",
+        (f"{TABLE_OF_VERDICTS}[late_receipt]",),
+        "Claim.SUPPRESSED",
+    ),
+    Planted(
+        "61-as-many-receipts-as-may-lie",
+        (f"{TABLE_OF_VERDICTS}[too_few_receipts]",),
+        "Claim.SUPPRESSED",
+    ),
+    Planted(
+        "62-a-sealed-place-counts-only-with-n",
+        (f"{TABLE_OF_VERDICTS}[sealed_log_says_both_without_n]",),
+        "Claim.TWO_OUTCOMES",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

@@ -1,7 +1,4 @@
-"""What no honest party signs: two papers that contradict each other.
-
-A split view of a log, once logs show checkpoints, is one more function here: two checkpoints and no consistency.
-"""
+"""What no honest party signs: two papers that contradict each other. Those of logs are in a file of their own."""
 
 from __future__ import annotations
 
@@ -15,19 +12,6 @@ from anonnet.parties.judge.money import whole
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.account import Statement
 from anonnet.protocol.papers import Paper, Papers
-
-
-def two_outcomes(papers: Papers) -> Iterator[Finding]:
-    """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." """
-    for abort in papers.aborts:
-        for commit in [each for each in papers.commits if papers.of([abort], each.body.transaction)][:1]:
-            says = (
-                "{party} has said of one sale both that it committed and that it failed: what stands here against the"
-                " bank by either word, the bank may pass on to {party}."
-            )
-            about = {"number": abort.body.number, "expiration": abort.body.expiration}
-            log = Party(Role.LOG, abort.body.log)
-            yield Finding(Claim.TWO_OUTCOMES, Ruling.WRONG, log, None, says, (commit, abort), "", about)
 
 
 def two_promises(papers: Papers) -> Iterator[Finding]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_outcomes, two_promises
+from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_promises
 from anonnet.parties.judge.goods import delivery, receipts
-from anonnet.parties.judge.logs import suppressed
+from anonnet.parties.judge.logs import suppressed, two_outcomes
 from anonnet.parties.judge.money import credit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
 from anonnet.parties.judge.verdict import Finding, Verdict

@@ -6,10 +6,43 @@ from collections.abc import Iterator
 from typing import Any
 
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.papers import Paper, Papers
-from anonnet.protocol.quorum import Receipt
+from anonnet.protocol.quorum import Receipt, cosigners
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
+
+PASSED_ON = "what stands here against the bank by either word, the bank may pass on to {party}."
+
+
+def two_outcomes(papers: Papers) -> Iterator[Finding]:
+    """ "The transaction log will eventually produce exactly one of commit or abort for any transaction." Whoever has
+    signed both is found once, however many papers show it."""
+    found: dict[tuple[Party, Transaction], Finding] = {}
+    for abort in papers.aborts:
+        for commit in papers.contradicting(abort):
+            for party, says in _liars(papers.logs[abort.body.log], commit, abort):
+                about = {"number": abort.body.number, "expiration": abort.body.expiration}
+                finding = Finding(Claim.TWO_OUTCOMES, Ruling.WRONG, party, None, says, (commit, abort), "", about)
+                found.setdefault((party, abort.body), finding)
+    yield from found.values()
+
+
+def _liars(known: KnownLog, commit: Paper[Transaction], abort: Paper[Transaction]) -> Iterator[tuple[Party, str]]:
+    """Who has signed both, and what that says: a log that decides alone; under a quorum those mirrors that have, and
+    whether the log has lied too their papers do not tell. What stands in a sealed place, if it opens at all, makes no
+    difference: no honest log calls it empty."""
+    if known.decides_alone:
+        sealed = "one place in the log both that it is filled and that it is empty"
+        how = sealed if abort.body.entry_key else "one sale both that it committed and that it failed"
+        yield Party(Role.LOG, known.identity), f"{{party}} has said of {how}: {PASSED_ON}"
+        return
+    for mirror in sorted(cosigners(known, commit.signed) & {each.signer for each in abort.signed.signatures}):
+        says = (
+            f"{{party}} has cosigned a log in which a sale's key stands, and signed that it did not come: {PASSED_ON}"
+        )
+        yield Party(Role.MIRROR, mirror), says
 
 
 def suppressed(papers: Papers) -> Iterator[Finding]:
@@ -17,7 +50,7 @@ def suppressed(papers: Papers) -> Iterator[Finding]:
     before: one of these at least is honest, has checked the key and its pledge, and has brought it to the log."""
     for transaction, abort in {each.body: each for each in papers.aborts}.items():
         known = papers.logs[transaction.log]
-        if known.decides_alone or papers.of(papers.commits, transaction):
+        if known.decides_alone or is_commit(abort.signed) or papers.contradicting(abort):
             continue
         receipts = _in_time(papers, transaction)
         if len(receipts) > known.liars:

@@ -45,6 +45,7 @@ class Role(enum.StrEnum):
     MERCHANT = "merchant"
     BANK = "bank"
     LOG = "log"
+    MIRROR = "mirror"
 
 
 @dataclass(frozen=True)
