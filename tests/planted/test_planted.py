@@ -181,7 +181,7 @@ TABLE = [
     ),
     Planted(
         "31-mirror-cosigns-unaudited",
-        (f"{MIRROR}::test_a_broken_rule_freezes_the_shard_and_is_kept",),
+        (f"{MIRROR}::test_a_broken_rule_freezes_the_shard_is_kept_and_told",),
         "not enough values to unpack",
     ),
     Planted(
