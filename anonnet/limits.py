@@ -133,6 +133,12 @@ ALERTS_MAX = 64
 
 # How much at once.
 
+MESH_NODES_MAX = 32
+"""In a network of up to so many nodes each tells each other one what everybody shall know: POLICY_WITNESSES_MAX."""
+
+MESH_PEERS = 8
+"""In a larger one each tells so many: who is silent is seldom the only one who would have told somebody."""
+
 FORGET_ROWS_MAX = 256
 """Rows that one turn forgets: it takes no longer than a full batch, and others have theirs before the next one."""
 

@@ -21,6 +21,7 @@ from anonnet.parties.discarding import FilesRemoved
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.merging import Merged
+from anonnet.parties.mesh import neighbours
 from anonnet.parties.mint import Minted
 from anonnet.parties.mirror import Mirror
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
@@ -232,29 +233,29 @@ class Stage:
         self.by_name = {peer.name: peer.identity for peer in peers}
         signer = {name: Signer(NETWORK, key) for name, key in keys.items()}
         merchant_key, log_key, logs = keys["merchant"].public, keys["log"].public, self.network.logs
-        relying = [name for name, role in roles.items() if role is not Role.LOG]
-
-        def others(name: str) -> list[bytes]:
-            return [self.by_name[each] for each in relying if each != name]
-
         self.banks = {
             name: self._actor(
-                name, Bank(signer[name], keys[name].public, minted[name], logs, others(name)), BankStore()
+                name, Bank(signer[name], keys[name].public, minted[name], logs, self._others(name)), BankStore()
             )
             for name in self.currencies
         }
         bank_keys = [keys[name].public for name in self.currencies]
         self.merchant = self._actor(
-            "merchant", Merchant(signer["merchant"], merchant_key, bank_keys, logs, others("merchant")), MerchantStore()
+            "merchant",
+            Merchant(signer["merchant"], merchant_key, bank_keys, logs, self._others("merchant")),
+            MerchantStore(),
         )
         self.log = self._log(KnownLog(log_key, policies["log"]))
-        customers = [*bank_keys, merchant_key]
         self.mirrors = {
-            name: self._actor(name, Mirror(signer[name], keys[name], logs, customers), MirrorStore())
+            name: self._actor(name, Mirror(signer[name], keys[name], logs, self._others(name)), MirrorStore())
             for name in self.mirrored_by
         }
         self.consumers: list[Actor] = []
         self.consumer = self.add_consumer("consumer")
+
+    def _others(self, name: str) -> list[bytes]:
+        """Whom this party tells of a log that is convicted."""
+        return neighbours(self.by_name[name], self.by_name.values(), b"")
 
     def _policy(self) -> bytes:
         """The log's."""
@@ -265,7 +266,8 @@ class Stage:
         banks = [key_of(name).public for name in self.currencies]
         host = self.merchant if self.merged == "merchant" else self.banks.get(self.merged)
         store = log_store("log", MEMORY, known, host.store if host else None)
-        log = self._actor("log", Log(Signer(NETWORK, key_of("log")), known, banks), store)
+        party = Log(Signer(NETWORK, key_of("log")), known, banks, told=self._others("log"))
+        log = self._actor("log", party, store)
         if host:
             host.merge(log)
         return log

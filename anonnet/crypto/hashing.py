@@ -41,6 +41,7 @@ class Label(enum.StrEnum):
     TOKEN_BLINDING = "anonnet token blinding"  # its blinding factor: protocol.seed
     TOKEN_SALT = "anonnet token salt"  # its PSS salt: protocol.seed
     MOMENT = "anonnet moment"  # when, within a spread, a wallet does something: parties.moments
+    MESH = "anonnet mesh"  # which nodes one tells, of too many to tell all: parties.mesh
     WITNESS = "anonnet witness"  # key of a mirror that cosigns foreign logs, from its own: anonnet_daemons.witnessing
     ACCOUNT_KEY = "anonnet account key"  # the wallet's account key at a bank: protocol.seed
 

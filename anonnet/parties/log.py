@@ -12,10 +12,12 @@ from typing import Any
 
 from anonnet.errors import Refused, Why
 from anonnet.parties.admission import HOUR, Admission, whose
+from anonnet.parties.alerting import Alerting
 from anonnet.parties.appending import LogTurn, append, begin, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
 from anonnet.parties.chaining import Chaining
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, on
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
 from anonnet.protocol.logbook import (
     CheckpointIs,
@@ -30,6 +32,7 @@ from anonnet.protocol.logbook import (
     Undecided,
     form,
 )
+from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import CertificateOf, Pledge, places
 from anonnet.protocol.rules import decided_by
@@ -50,15 +53,20 @@ class Log(Party):
         known: KnownLog,
         banks: Collection[bytes] = (),
         merchants: Collection[bytes] | None = None,
+        told: Collection[bytes] = (),
+        others: Logs | None = None,
     ) -> None:
-        """`banks`: whose brands it publishes, and whose tickets admit sealed entries; `merchants`: see `Admission`."""
+        """`banks`: whose brands it publishes, and whose tickets admit sealed entries; `merchants`: see `Admission`;
+        `told`: who hears of alerts, against it or `others`."""
         self._banks = frozenset(banks)
         self.known = known
         self.identity = known.identity
         self.admission = Admission(merchants)
         self.certifying = None if known.decides_alone else Certifying(signer, known, self.admission)
         self.chaining = Chaining(known, banks, self._grown)
-        super().__init__(signer, self.chaining, self.admission, *([self.certifying] if self.certifying else []))
+        alerting = Alerting(signer.network, {**(others or {}), known.identity: known}, told)
+        certifying = [self.certifying] if self.certifying else []
+        super().__init__(signer, self.chaining, self.admission, alerting, *certifying)
 
     def _grown(self, turn: LogTurn, shard: int) -> None:
         if self.certifying:
@@ -66,7 +74,7 @@ class Log(Party):
 
     def check(self, said: Checked[Any]) -> None:
         body = said.body
-        if getattr(body, "log", self.identity) != self.identity:
+        if getattr(body, "log", self.identity) != self.identity and not isinstance(body, Alert):
             raise Refused(Why.WRONG_RECEIVER, "this is another log")
         if isinstance(body, AuthorizationM | Pledge | OutcomeOf | CertificateOf | Submission):
             self._check_transaction(body.transaction)

@@ -15,7 +15,7 @@ from anonnet.errors import BadStart
 from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, SHARDS_MAX
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
-from anonnet.store import admission, errands, heads, lock
+from anonnet.store import admission, alerts, errands, heads, lock
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
@@ -32,6 +32,7 @@ SCHEMA = (
     errands.SCHEMA
     + heads.SCHEMA
     + admission.SCHEMA
+    + alerts.SCHEMA
     + """
 create table if not exists entry(
     shard integer not null,
@@ -93,6 +94,7 @@ class LogStore(Store):
         there = merged.database.admit(SCHEMA, VERSION) if merged else None
         super().__init__(there or database(path, schema=SCHEMA, version=VERSION))
         self.heads = Heads(self._db, seal)
+        self.alerts = alerts.Alerts(self._db)
         self.admissions = admission.Admissions(self._db)
         self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
         self._grown: set[int] = set()

@@ -16,7 +16,7 @@ from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
 from anonnet_daemons.branding import BANK_STORE
 from anonnet_daemons.config import Kind, offers_of
-from anonnet_daemons.serving import Reachable, others, reachable
+from anonnet_daemons.serving import Reachable, reachable, told
 
 STORE = BANK_STORE
 
@@ -40,7 +40,7 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) 
     brands = minted(found)
     for warning in slow_signing(brands):
         print(f"signing is slower than it need be: {warning}", file=sys.stderr)
-    party = Bank(found.signer, found.peer.key, brands, found.network.logs, others(found))
+    party = Bank(found.signer, found.peer.key, brands, found.network.logs, told(found))
     with Folder(path) as folder:
         await run_party(
             *(party, BankStore(str(folder / STORE))),

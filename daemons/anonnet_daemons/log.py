@@ -15,7 +15,7 @@ from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
 from anonnet.store.published import LogShelf
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import reachable
+from anonnet_daemons.serving import reachable, told
 from anonnet_daemons.showing import Address, showing
 
 STORE = "log.db"
@@ -35,8 +35,9 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
         store = LogStore(str(folder / STORE), seal=partial(known.sealed, found.setup.identity(found.peer)))
         shelf = partial(LogShelf, folder / STORE, known)
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
+        party = Log(found.signer, known, banks, merchants, told(found), found.network.logs)
         await run_party(
-            *(Log(found.signer, known, banks, merchants), store),
+            *(party, store),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

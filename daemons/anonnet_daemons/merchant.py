@@ -11,7 +11,7 @@ from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.merchant import MerchantStore
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import others, reachable
+from anonnet_daemons.serving import reachable, told
 
 STORE = "merchant.db"
 
@@ -20,7 +20,7 @@ async def run(path: Path, made: type[Merchant] = Merchant) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `made`: who keeps the shop; the demo of a dispute has a cheat."""
     found = reachable(path, Kind.MERCHANT)
     banks = [peer.key for peer in found.network.all(Role.BANK)]
-    party = made(found.signer, found.peer.key, banks, found.network.logs, others(found))
+    party = made(found.signer, found.peer.key, banks, found.network.logs, told(found))
     with Folder(path) as folder:
         await run_party(
             *(party, MerchantStore(str(folder / STORE))),

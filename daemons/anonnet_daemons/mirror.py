@@ -10,12 +10,11 @@ from anonnet.net.dialing import Direct
 from anonnet.net.witnessing import witness_of
 from anonnet.parties.mirror import Mirror
 from anonnet.parties.witnessing import Witnessing
-from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.published import MirrorShelf
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import reachable
+from anonnet_daemons.serving import reachable, told
 from anonnet_daemons.showing import Address, showing
 from anonnet_daemons.witnessing import cosigner, foreign_logs
 
@@ -26,10 +25,9 @@ async def run(path: Path, *, http: Address | None = None) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `http`: where to show the copies to browsers and other readers."""
     found = reachable(path, Kind.MIRROR)
     logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
-    customers = [peer.identity for role in (Role.BANK, Role.MERCHANT) for peer in found.network.all(role)]
     foreign = foreign_logs(found.setup)
     desks = [Witnessing(cosigner(found.setup, found.peer), foreign)] if foreign else []
-    party = Mirror(found.signer, found.setup.identity(found.peer), logs, customers, *desks)
+    party = Mirror(found.signer, found.setup.identity(found.peer), logs, told(found), *desks, others=found.network.logs)
     with Folder(path) as folder:
         shelf = partial(MirrorShelf, folder / STORE)
         await run_party(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from anonnet.parties.mesh import neighbours
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.wire.signed import Signer
 from anonnet_daemons.config import Kind, Setup, read_setup
+
+DRAWN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ def reachable(path: Path, kind: Kind) -> Reachable:
     return Reachable(setup, network, peer, Signer(network.name, setup.identity(peer)), setup.channel_secret())
 
 
-def others(of: Reachable) -> list[bytes]:
-    """Everyone else who relies on logs: each tells the others of one that has forked."""
-    roles = Role.BANK, Role.MERCHANT, Role.MIRROR
-    return [peer.identity for role in roles for peer in of.network.all(role) if peer != of.peer]
+def told(of: Reachable) -> list[bytes]:
+    """Who hears from this party of a log that is convicted; in a large network drawn anew at each start."""
+    roles = Role.BANK, Role.MERCHANT, Role.LOG, Role.MIRROR
+    nodes = [peer.identity for role in roles for peer in of.network.all(role)]
+    return neighbours(of.peer.identity, nodes, os.urandom(DRAWN_BYTES))

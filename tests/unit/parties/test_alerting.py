@@ -32,20 +32,21 @@ def alert(scene: Scene, *, forked: bool = True) -> Alert:
 
 
 def forked_at(scene: Scene) -> list[str]:
-    return [actor.name for actor in (scene.bank, scene.merchant) if actor.store.alerts.against(scene.log_name)]
+    relying = scene.bank, scene.merchant, scene.log
+    return [actor.name for actor in relying if actor.store.alerts.against(scene.log_name)]
 
 
-@pytest.mark.parametrize("first", ["bank", "merchant"])
-def test_who_hears_of_a_fork_tells_the_other(scene: Scene, first: str) -> None:
+@pytest.mark.parametrize("first", ["bank", "merchant", "log"])
+def test_who_hears_of_a_fork_tells_the_others(scene: Scene, first: str) -> None:
     receiver: Actor = getattr(scene, first)
     said = alert(scene)
 
     assert isinstance(scene.ask(receiver, said), Noted)
     scene.settle()
 
-    assert forked_at(scene) == ["bank", "merchant"]
+    assert forked_at(scene) == ["bank", "merchant", "log"]
     assert receiver.store.alerts.all() == [(said.log, said.shard, said.evidence)]
-    assert len([line for line in scene.heard if line.kind is Alert]) == 3, "each tells the other once"
+    assert len([line for line in scene.heard if line.kind is Alert]) == 1 + 3 * 2, "each tells each other one once"
 
 
 def test_a_mirror_tells_its_log_s_other_mirrors_and_who_sells_by_it(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_mirror_tells_its_log_s_other_mirrors_and_who_sells_by_it(tmp_path: Pa
     scene.ask(first, alert(scene))
     scene.settle()
 
-    assert forked_at(scene) == ["bank", "merchant"]
+    assert forked_at(scene) == ["bank", "merchant", "log"]
     assert all(mirror.store.alerts.all() for mirror in scene.mirrors.values())
 
 

@@ -58,6 +58,7 @@ DRAWN: dict[Label, tuple[bytes, int]] = {
     Label.TOKEN_BLINDING: (PLACE, 272),
     Label.TOKEN_SALT: (PLACE, 48),
     Label.MOMENT: (b"", 16),
+    Label.MESH: (KEY, 16),
 }
 
 Vector = dict[str, Any]
