@@ -41,8 +41,6 @@ from tests.world.tape import Tape
 if TYPE_CHECKING:
     from tests.world.world import World
 
-CLOCK_SET_SECONDS = 8
-"""By how much two readings of one party's clock may differ whose clock was set between."""
 LONG_BEFORE_SECONDS = 3600
 """A key that the merchant shows so long before it comes too late is recorded by an honest log, whatever is cut."""
 
@@ -197,7 +195,7 @@ def mirrors_cosign_what_they_hold(seen: Certified) -> Complaints:
         for marks in mine.values():
             latest = 0
             for _, time in sorted(marks):
-                if time + CLOCK_SET_SECONDS < latest:
+                if time + seen.world.nodes[name].set_back < latest:
                     yield f"{name} cosigned a tree after a larger one"
                 latest = max(latest, time)
 

@@ -23,6 +23,7 @@ from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.signed import Signed, Signer
 from tests.stage import NETWORK, key_of, log_store
+from tests.world.backups import BackedUpLog
 from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, LyingMirror, lying_log
 from tests.world.network import Heard, Weather
 from tests.world.node import Node
@@ -82,9 +83,11 @@ class Council:
         key, signer = key_of(name), Signer(NETWORK, key_of(name))
         known = next(each for each in logs.values() if not each.decides_alone)
         if name == LOG:
-            kind: Any = lying_log(self.log_lie, self.begins) if self.log_lie else Node
-            return kind(world, name, lambda: Log(signer, known, [key_of("bank").public]), log_store(name, known=known))
-        kind = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
+            log = partial(Log, signer, known, [key_of("bank").public])
+            if not self.log_lie:
+                return BackedUpLog(world, name, log, known)
+            return lying_log(self.log_lie, self.begins)(world, name, log, log_store(name, known=known))
+        kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
         return kind(world, name, lambda: Mirror(signer, key, {known.identity: known}), MirrorStore())
 
     # Faults where it matters.

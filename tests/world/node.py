@@ -55,7 +55,8 @@ class Node:
     def __init__(self, world: World, name: str, make: Callable[[], Party], store: Any) -> None:
         self.world, self.name, self._make, self.store = world, name, make, store
         self.events, self.chance, self.faults = world.events, world.chance, world.faults
-        self.skew = 0
+        self.skew = self.set_back = 0
+        """Seconds by which its clock goes wrong, and the most by which it was ever set back."""
         self.life = 0
         self.up = True
         self.rerun = False
@@ -110,7 +111,8 @@ class Node:
         self._begin()
         if self.chance.random() < 0.3 and self.world.stormy:
             self.faults["clock set"] += 1
-            self.skew = self.chance.choice([-3, -2, -1, 0, 1, 2, 3])
+            before, self.skew = self.skew, self.chance.choice([-3, -2, -1, 0, 1, 2, 3])
+            self.set_back = max(self.set_back, before - self.skew)
         self.look()
         self.resume()
 

@@ -57,6 +57,7 @@ FAULTS = (
     "silent after P1",
     "silent after P3",
     "P4 at the edge",
+    "backup put back",
     "said again",
     "said to another",
     "claim by a stranger",

@@ -38,8 +38,9 @@ from anonnet.times import CLAIM_SECONDS
 from anonnet.wire import signed
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import Signer
-from tests.stage import CURRENCY, NETWORK, NOON, key_of, log_store, mint
+from tests.stage import CURRENCY, NETWORK, NOON, key_of, mint
 from tests.world.adversary import Greedy, Mood, Stranger
+from tests.world.backups import BackedUpLog
 from tests.world.council import LOG, MIRRORS, POLICY, Council, has_council
 from tests.world.network import Events, Heard, Network, Weather
 from tests.world.node import Node
@@ -134,8 +135,7 @@ class World:
         for name in ("log-1", "log-2"):
             known = next(logs[peer.identity] for peer in self.directory.peers if peer.name == name)
             if not self.council or known.decides_alone:
-                make = partial(Log, signer[name], known, [bank])
-                self._add(name, make, log_store(name, known=known))
+                self._enter(BackedUpLog(self, name, partial(Log, signer[name], known, [bank]), known))
         for name in (LOG, *MIRRORS) if self.council else ():
             self._enter(self.council.node(name))
         for name, owner in CONSUMERS.items():
