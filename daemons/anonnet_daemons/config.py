@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from anonnet.protocol.brand import Brand, BrandOffer, accepted
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.transaction import NO_POLICY
-from anonnet.store.folder import read_secret
+from anonnet.store.folder import changing, read_secret, write_durably
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode_record, encode
 
@@ -209,7 +210,7 @@ def network_json(network: Network) -> bytes:
         for peer in network.peers
     ]
     brands = [encode(offer).hex() for offer in network.brands]
-    return json.dumps({"name": network.name, "parties": parties, "brands": brands}, indent=1).encode() + b"\n"
+    return _json({"name": network.name, "parties": parties, "brands": brands})
 
 
 def offers_of(network: Network, bank: Peer) -> list[tuple[BrandOffer, Brand]]:
@@ -347,7 +348,24 @@ def _habits(table: Table) -> Habits:
     )
 
 
+def change_party(folder: Path, kind: Kind, words: Mapping[str, str]) -> Setup:
+    """Give these keys of a party's file other words; its daemon reads them when it starts. Raises BadStart."""
+    path = folder / PARTY_FILE
+    read_setup(folder, kind)
+    try:
+        with changing(path):
+            write_durably(path, _json(json.loads(path.read_bytes()) | words))
+    except OSError as why:
+        raise BadStart(f"{path} cannot be written ({why.strerror}): make room, or look at its owner and mode") from why
+    return read_setup(folder, kind)
+
+
 def party_json(kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}") -> bytes:
     """A party file's content; by default the network file lies beside the data folders."""
     values = {"role": kind.value, "name": name, "network": network, "bind": bind}
-    return json.dumps({**values, **({"relay": relay} if relay else {})}, indent=1).encode() + b"\n"
+    return _json({**values, **({"relay": relay} if relay else {})})
+
+
+def _json(values: object) -> bytes:
+    """As a file's content."""
+    return json.dumps(values, indent=1).encode() + b"\n"
