@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.network import Network, Peer, Role
-from anonnet.protocol.purchase import order_in
 from anonnet.protocol.seed import Lane
 from anonnet.store.resting import Lot
-from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, LOCKED, RELEASING, SPENT
+from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, LOCKED, RELEASING, SPENT, Held
 from anonnet.store.wallet import Bought, WalletStore
+from anonnet_daemons.linking import EXCHANGE, SALE, Doing, Linked
 
 PURCHASES_MAX = 10_000
 CAME = FREE, LOCKED, RELEASING, EXCHANGING, EXCHANGED, SPENT
@@ -29,6 +29,7 @@ class Explained:
     network: Network
     brands: Mapping[bytes, Brand]
     lots: list[Lot]
+    tokens: list[Held]
     purchases: list[Bought]
     hurried: frozenset[bytes]
     """Those of them that did not wait until their tokens had rested."""
@@ -43,7 +44,8 @@ class Explained:
         hurried = frozenset(id for id in ids if store.resting.hurried(id))
         known = {each.id: each for each in brands}
         fast = frozenset(id for id in known if not store.recovery.spread(id, otherwise=1))
-        return cls(network, known, store.resting.lots(now), purchases, hurried, fast)
+        tokens = [held for state in CAME for held in store.tokens.in_state(state, list(known))]
+        return cls(network, known, store.resting.lots(now), tokens, purchases, hurried, fast)
 
     def sentences(self) -> dict[str, list[str]]:
         """Party by party; those that know nothing are left out."""
@@ -63,8 +65,8 @@ class Explained:
         return {name: said for name, said in told.items() if said}
 
     def _bank(self, bank: Peer) -> Iterator[str]:
-        lots = [lot for lot in self.lots if lot.brand in self.brands and self.brands[lot.brand].bank == bank.key]
-        withdrawn = [lot for lot in lots if lot.lane is Lane.WITHDRAWAL and lot.state in CAME]
+        lots = [lot for lot in self.lots if self._is_of(lot, bank)]
+        withdrawn = [lot for lot in lots if lot.lane is not Lane.EXCHANGE and lot.state in CAME]
         if withdrawn:
             last = max(lot.came for lot in withdrawn)
             when = f", the last at {_time(last)}" if last else ""
@@ -76,8 +78,7 @@ class Explained:
             yield f"knows of {_so_many(len(paid), 'sale')} to nobody it could name: when, for how much, at {merchants}."
         if exchanged := [lot for lot in lots if lot.state == EXCHANGED]:
             yield f"has exchanged {self._counted(exchanged)} for somebody, for change or after a sale that failed."
-        if parts := sum(self._in_part(bought) for bought in paid):
-            yield f"knows of {_so_many(parts, 'sale')} which exchange followed, by the token that paid in part."
+        yield from self._linked(bank)
         if any(self.brands[brand].bank == bank.key for brand in self.fast):
             yield "has been shown by a recovery in haste that the tokens found then are of one wallet."
         if hurried := sum(bought.id in self.hurried for bought in paid):
@@ -90,11 +91,20 @@ class Explained:
             soon = _so_many(resting, "token")
             yield f"could guess by the time where {soon} came from, if spent now; all have rested at {_time(until)}."
 
-    def _in_part(self, bought: Bought) -> bool:
-        """True if a token pays for it that is worth more than what it pays."""
-        worth = {id: brand.denomination for id, brand in self.brands.items()}
-        payments = order_in(bought.authorization_q).payments
-        return any(each.amount < worth.get(each.token.brand, 0) for each in payments)
+    def _is_of(self, tokens: Lot | Held, bank: Peer) -> bool:
+        return tokens.brand in self.brands and self.brands[tokens.brand].bank == bank.key
+
+    def _linked(self, bank: Peer) -> Iterator[str]:
+        linked = Linked.by(bank.key, self.brands, self.tokens, self.purchases)
+        if linked.together:
+            sets = sorted(Counter(map(_told, linked.together)).items())
+            each = "; ".join(told if count == 1 else f"{told} ({count} times)" for told, count in sets)
+            yield f"can link, by a token or a key that they share, of one wallet each: {each}."
+        if any(held.state in SHOWN and not held.has_own_key for held in self.tokens if self._is_of(held, bank)):
+            yield "may guess by how much was paid under one key which withdrawal its tokens came of."
+        if linked.known_again:
+            free = _so_many(linked.known_again, "free token")
+            yield f"could link with these, or with each other, what {free} would pay; not what comes of an exchange."
 
     def _merchant(self, merchant: Peer) -> Iterator[str]:
         orders = Counter(bought.buy.item for bought in self.purchases if bought.buy.merchant == merchant.key)
@@ -138,6 +148,12 @@ class Explained:
             f"{brand.denomination} {brand.currency}: {self._name(brand.bank)} lists {_so_many(used, 'token')} as used, "
             f"{mine} of them by this wallet, which holds {held} more. The fewer there are, the easier it is to guess."
         )
+
+
+def _told(doings: frozenset[Doing]) -> str:
+    """How many sales and exchanges these are."""
+    counts = Counter(kind for kind, _ in doings)
+    return " and ".join(_so_many(counts[kind], kind) for kind in (SALE, EXCHANGE) if counts[kind])
 
 
 def _so_many(count: int, what: str) -> str:
