@@ -49,6 +49,8 @@ CHOSEN = (
     "refused_for_nothing",
     "parts_leave_enough",
     "somebody_else_pays",
+    "two_of_one_key",
+    "refused_for_another_of_its_key",
 )
 
 
