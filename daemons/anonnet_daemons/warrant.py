@@ -114,8 +114,18 @@ class Warrant:
                 uses.append({"exchange": user.hex(), "amount": amount, "for": wanted})
                 what = ", ".join(f"{count} of {name}" for name, count in wanted.items())
                 lines.append(f"{amount} of it in an exchange for new tokens: {what}. Which these are is not recorded.")
+        others = self._of_its_key(token)
+        lines += [f"The token {each.hex()} has the same key, so they are of one wallet." for each in others]
         lines.append("Not recorded: for which account it was signed; every withdrawal of its brand fits it.")
-        return {"token": token.hex(), "uses": uses}, lines
+        return {"token": token.hex(), "uses": uses, "same_key": [each.hex() for each in others]}, lines
+
+    def _of_its_key(self, token: bytes) -> list[bytes]:
+        """The other tokens that were shown with the key of this one."""
+        papers = [row.authorization_q for row in self.store.bookkeeping.sales() if row.authorization_q]
+        papers += self.store.bookkeeping.exchanges()
+        orders = [order for paper in papers if (order := _order(paper) or _exchange(paper))]
+        keys = {payment.token.id: payment.token.public_key for order in orders for payment in order.payments}
+        return sorted(id for id, key in keys.items() if key == keys.get(token) and id != token)
 
     def _postings(self, key: bytes) -> Iterable[Posting]:
         start = 0

@@ -20,7 +20,7 @@ from tests.judge.folders import folders, seed_of
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by, exchange_q
 from tests.stage import NETWORK
 
-PAID_IN = 5 * PRICE + 4
+PAID_IN = 6 * PRICE + 5
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene.fund(hand.key.public, PRICE)
     Deal.authorized(scene, hand, hand.withdraw(4, 1))
     in_parts(scene, hand)
+    under_one_key(scene)
     return scene
 
 
@@ -55,6 +56,16 @@ def in_parts(scene: Scene, hand: Hand) -> None:
     scene.ask(scene.bank, paid.outcome)
     Deal.authorized(scene, hand, [coin.part(2)])
     scene.ask(scene.bank, exchange_q([coin.part(1)], hand.secrets(1)))
+
+
+def under_one_key(scene: Scene) -> None:
+    """Two tokens of a key pay a sale, the third one is exchanged."""
+    hand = Hand(scene, "key ring", Lane.REUSED)
+    hand.open(PRICE + 1)
+    large, small, other = hand.withdraw(4, 1, 1)
+    paid = Deal.committed(scene, hand, [large, small])
+    scene.ask(scene.bank, paid.outcome)
+    scene.ask(scene.bank, exchange_q([other], hand.secrets(1)))
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from anonnet_daemons.cli.main import main
 from click.testing import CliRunner
 
 from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.protocol.seed import Lane
 from tests.judge.folders import folders
-from tests.paper.scenes import PRICE, Hand, Scene, exchange_q
+from tests.paper.scenes import PRICE, Deal, Hand, Scene, exchange_q
 
 PAID_IN = 2 * PRICE
 
@@ -34,8 +35,20 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def bank(scene: Scene) -> Path:
+def key_ring(scene: Scene) -> list[bytes]:
+    """Tokens of one key: two of them in a sale, one exchanged."""
+    hand = Hand(scene, "key ring", Lane.REUSED)
+    hand.open(PRICE + 1)
+    coins = hand.withdraw(4, 1, 1)
+    Deal.authorized(scene, hand, coins[:2])
+    scene.ask(scene.bank, exchange_q(coins[2:], hand.secrets(1)))
+    return [coin.token.id for coin in coins]
+
+
+@pytest.fixture(scope="module")
+def bank(scene: Scene, key_ring: list[bytes]) -> Path:
     """The bank's data folder."""
+    assert key_ring
     return next(folder for kind, folder in folders(scene, scene.folder / "parties").items() if kind == "bank")
 
 
@@ -48,7 +61,7 @@ def obtained(bank: Path, *words: str) -> tuple[dict[str, Any], str]:
 
 
 def order(scene: Scene) -> AuthorizationQ:
-    (line,) = scene.said(AuthorizationQ)
+    (line,) = [line for line in scene.said(AuthorizationQ) if line.sender == "consumer"]
     assert isinstance(line.body, AuthorizationQ)
     return line.body
 
@@ -91,16 +104,29 @@ def test_a_token_s_records_begin_with_its_use(scene: Scene, bank: Path) -> None:
     assert scene.account(scene.consumer).hex() not in words
 
 
-def test_an_exchange_leads_to_no_token(scene: Scene, bank: Path) -> None:
+def test_an_exchange_leads_to_no_token(scene: Scene, bank: Path, key_ring: list[bytes]) -> None:
     given = {token for (token, user) in scene.bank.store.bookkeeping.used()}
     spent = {payment.token.id for payment in order(scene).payments}
-    (exchanged,) = given - spent
+    (exchanged,) = given - spent - {*key_ring}
 
     values, words = obtained(bank, "token", exchanged.hex())
 
     assert [each["amount"] for each in values["uses"]] == [1]
     assert "1 of 1 EUR" in words
     assert "Which these are is not recorded" in words
+
+
+def test_a_key_that_serves_several_tokens_leads_from_one_to_the_others(
+    scene: Scene, bank: Path, key_ring: list[bytes]
+) -> None:
+    """ "Allowing the bank to link repeated uses of Q" (paper, Reusable Customer Keys): and so whoever has a warrant."""
+    values, words = obtained(bank, "token", key_ring[0].hex())
+    alone, _ = obtained(bank, "token", order(scene).payments[0].token.id.hex())
+
+    assert {*values["same_key"]} == {each.hex() for each in key_ring[1:]}
+    assert alone["same_key"] == []
+    assert words.count("has the same key") == 2
+    assert "Not recorded: for which account it was signed" in words
 
 
 def test_what_is_in_no_record_is_not_found(scene: Scene, bank: Path) -> None:

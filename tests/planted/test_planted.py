@@ -255,11 +255,6 @@ TABLE = [
         "does not move from committed to committed",
     ),
     Planted(
-        "56-link-that-is-not-told",
-        ("tests/privacy/test_linking.py::test_what_the_bank_can_link_is_what_the_wallet_says",),
-        "== can_be_linked(scene)",
-    ),
-    Planted(
         "50-q-in-one-sided-delivery",
         (f"{TWO_SIDED}::test_in_one_sided_delivery_nobody_but_the_bank_learns_q",),
         "Q was shown to the merchant",
@@ -283,6 +278,11 @@ TABLE = [
         "55-credit-in-another-transaction",
         ("tests/unit/parties/test_merging.py::test_nobody_sees_the_commit_without_the_credit",),
         "assert ((False, 0), (True, 0)) == ((False, 0), (True, 5))",
+    ),
+    Planted(
+        "56-link-that-is-not-told",
+        ("tests/privacy/test_linking.py::test_what_the_bank_can_link_is_what_the_wallet_says",),
+        "== can_be_linked(scene)",
     ),
     Planted(
         "60-late-receipt-counts",
