@@ -114,7 +114,7 @@ class ControlFront:
 
     async def _asked(self, command: Message, receiver: bytes, what: Message | Signed) -> Message | Signed:
         """Ask a party on a connection of its own; a refusal says that it cannot be reached."""
-        party = self.front.queue.party
+        party = self.front.party
         peer = self.network.peer(receiver)
         if peer is None:
             return party.refusal(unsigned(command).signed, Refused(Why.UNKNOWN, "no such party in the network file"))
@@ -129,9 +129,7 @@ class ControlFront:
     async def _exchanged(self, peer: Peer, what: Message | Signed) -> Reply:
         async with await self.dialer.connect(peer) as connection:
             if isinstance(what, StatementAt):
-                what = self.front.queue.party.sign(
-                    StatementOf(bank=what.bank, start=what.start, channel=connection.channel)
-                )
+                what = self.front.party.sign(StatementOf(bank=what.bank, start=what.start, channel=connection.channel))
             return await connection.ask(what)
 
 

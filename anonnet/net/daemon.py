@@ -27,11 +27,13 @@ from anonnet.net.relay import Relay
 from anonnet.net.serving import HandleStream, Server, channel_handler, listen
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
+from anonnet.parties.log import Log
 from anonnet.parties.turn import Party
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.watching import Health
 from anonnet.store.base import Store
 from anonnet.store.folder import Folder
+from anonnet.store.log import LogStore
 
 Until = Callable[[], Awaitable[object]]
 Work = Callable[[], Awaitable[None]]
@@ -68,6 +70,51 @@ async def idle() -> None:
     """No further work."""
 
 
+@dataclass(frozen=True, slots=True)
+class MergedLog:
+    """A log within another party's daemon: it has its own key and port, and a data folder with its owner's socket."""
+
+    party: Log
+    store: LogStore
+    peer: Peer
+    static_secret: bytes
+    folder: Folder
+
+
+class Doors:
+    """Where one party is reached: its port, and its owner's socket."""
+
+    def __init__(self, queue: TurnQueue, name: str, to: Party | None = None) -> None:
+        """`to`: which of two merged parties."""
+        self.tracer = Tracer(name)
+        self.port: int | None = None
+        self._server, self._control = Server(queue.incidents), Server(queue.incidents)
+        self._front = partial(Front, queue, self.tracer, to=to)
+        self._queue = queue
+
+    async def listen(self, peer: Peer, network: Network, static_secret: bytes, nursery: trio.Nursery) -> None:
+        """Open the port."""
+        handle = channel_handler(
+            self._server, peer, network=network.name, static_secret=static_secret, front=self._front
+        )
+        self.port = await _serve_tcp(self._server, peer, handle, nursery)
+
+    async def control(self, folder: Folder, network: Network, dialer: Dialer, nursery: trio.Nursery) -> None:
+        """Open the owner's socket: last, since who gets an answer there finds the port open."""
+        owners = ControlFront(self._front(b"", owner=True), network, dialer, self._health)
+        await _serve_control(self._control, folder, owners, nursery)
+
+    def _health(self) -> Health:
+        queue = self._queue
+        counts = {"turns": queue.turns, "commits": queue.batches, "connections": self._server.door.inside}
+        return Health(incidents=queue.incidents.count, **counts)
+
+    async def close(self) -> None:
+        """Take nothing more, and finish what is under way."""
+        self.tracer.close()
+        await _at_once(self._server.stop, self._control.stop)
+
+
 async def run_party(
     party: Party,
     store: Store,
@@ -82,44 +129,39 @@ async def run_party(
     entropy: Callable[[int], bytes] = os.urandom,
     placement: Placement = Placement.COMMIT_IN_THREAD,
     beside: Beside | None = None,
+    merged: MergedLog | None = None,
     until: Until = signalled,
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a party until `until` returns. Without a `peer` (a consumer) nobody can reach it. Raises Fatal, BadStart."""
+    """Run a party until `until` returns, and the log that is `merged` with it, if any. Without a `peer` (a consumer)
+    nobody can reach it. Raises Fatal, BadStart."""
     incidents = Incidents(folder.path, entropy)
-    tracer = Tracer(name)
-    queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement)
-    runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=tracer)
-    control, server = Server(incidents), Server(incidents)
-    front = partial(Front, queue, tracer)
-    health = partial(_health, queue, server)
+    log = (merged.party, merged.store) if merged else None
+    queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement, merged=log)
+    doors = [Doors(queue, name)]
+    runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=doors[0].tracer)
     with plain_errors():
         async with kept_until_the_end(dialer), trio.open_nursery() as nursery:
             stop = _after(until, nursery)
-            port = None
+            if merged is not None:
+                doors.append(Doors(queue, merged.peer.name, merged.party))
+                await doors[1].listen(merged.peer, network, merged.static_secret, nursery)
+                await doors[1].control(merged.folder, network, dialer, nursery)
             if peer is not None:
                 assert static_secret is not None, "who is reached has a channel key"
-                handle = channel_handler(server, peer, network=network.name, static_secret=static_secret, front=front)
-                port = await _serve_tcp(server, peer, handle, nursery)
-            owners = ControlFront(front(b"", owner=True), network, dialer, health)
-            await _serve_control(control, folder, owners, nursery)  # last: who gets an answer here finds the port open
+                await doors[0].listen(peer, network, static_secret, nursery)
+            await doors[0].control(folder, network, dialer, nursery)
             async with trio.open_nursery() as turns:
                 await turns.start(queue.run)
-                running = Running(port, queue, tracer, incidents)
+                running = Running(doors[0].port, queue, doors[0].tracer, incidents)
                 work = await nursery.start(_cancellable, runner.run, partial(beside, running) if beside else idle)
                 task_status.started(running)
                 await stop.wait()
                 work.cancel()
                 queue.let_go()
-                tracer.close()
-                await _stopped(server, control)
+                await _at_once(*(each.close for each in doors))
                 queue.stop()
             nursery.cancel_scope.cancel()
-
-
-def _health(queue: TurnQueue, server: Server) -> Health:
-    counts = {"turns": queue.turns, "commits": queue.batches, "connections": server.door.inside}
-    return Health(incidents=queue.incidents.count, **counts)
 
 
 @asynccontextmanager
@@ -177,11 +219,11 @@ async def _cancellable(*works: Work, task_status: trio.TaskStatus[trio.CancelSco
         task_status.started(nursery.cancel_scope)
 
 
-async def _stopped(*servers: Server) -> None:
-    """Stop all servers at the same time."""
+async def _at_once(*works: Work) -> None:
+    """Do all of these at the same time."""
     async with trio.open_nursery() as nursery:
-        for server in servers:
-            nursery.start_soon(server.stop)
+        for work in works:
+            nursery.start_soon(work)
 
 
 @contextmanager

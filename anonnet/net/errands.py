@@ -47,7 +47,7 @@ class Runner:
     ) -> None:
         self._queue = queue
         self._errands = errands
-        self._peers = {peer.identity: peer for peer in network.peers}
+        self._peers = {peer.identity: peer for peer in network.peers if peer.identity not in queue.within}
         self._dialer = dialer
         self._incidents = incidents
         self._tracer = tracer

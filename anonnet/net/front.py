@@ -14,7 +14,7 @@ from anonnet.errors import Malformed, Refused
 from anonnet.net.answering import Say
 from anonnet.net.trace import NOBODY, Tracer
 from anonnet.net.turns import TurnQueue
-from anonnet.parties.turn import Asked
+from anonnet.parties.turn import Asked, Party
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER, Frame
 from anonnet.wire.signed import Checked, Signed, received
@@ -29,6 +29,13 @@ class Front:
     channel: bytes
     """Hash of the connection's handshake; empty on the control socket."""
     owner: bool = False
+    to: Party | None = None
+    """Which of two merged parties is asked; None where there is but one."""
+
+    @property
+    def party(self) -> Party:
+        """Who is asked."""
+        return self.to or self.queue.party
 
     async def admit(self) -> None:
         """Wait for a slot in the queue of turns."""
@@ -54,7 +61,7 @@ class Front:
 
     def _checked(self, request: Frame) -> Asked[Message] | Signed:
         """The request as the turn will see it, or its refusal. Gives the slot back unless there will be a turn."""
-        party = self.queue.party
+        party = self.party
         asked: Asked[Message] | None = None
         try:
             kind = STEPS[request.step]
@@ -64,7 +71,9 @@ class Front:
                 party.check(checked)
             except Refused as refused:
                 return party.refusal(checked.signed, refused)
-            asked = self.queue.request(checked.body, checked=checked, owner=self.owner, channel=self.channel)
+            asked = self.queue.request(
+                checked.body, checked=checked, owner=self.owner, channel=self.channel, to=self.to
+            )
             return asked
         finally:
             if asked is None:

@@ -33,8 +33,10 @@ from anonnet.limits import (
 )
 from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
+from anonnet.parties.merging import Merged
 from anonnet.parties.turn import ANYTHING, ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.store.base import Store
+from anonnet.store.log import LogStore
 from anonnet.times import FORGET_SECONDS
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed
@@ -96,7 +98,9 @@ class TurnQueue:
         incidents: Incidents,
         placement: Placement = Placement.COMMIT_IN_THREAD,
         rerun: bool = False,
+        merged: tuple[Party, LogStore] | None = None,
     ) -> None:
+        """`merged`: a log whose turns these are too, in the same transactions; its store is in this one's database."""
         self.party = party
         self.clock = clock
         self.entropy = entropy
@@ -104,8 +108,11 @@ class TurnQueue:
         self.batches = self.turns = 0
         self.looks: list[Look] = []
         """Those who read in the store what is due."""
-        self._store = store
-        self._turns = Turns(party, store, incidents.report, rerun)
+        turns = Turns(party, store, incidents.report, rerun)
+        self._turns = Merged(turns, Turns(*merged, incidents.report, rerun)) if merged else turns
+        self._store = self._turns.store
+        self.within = self._turns.within
+        """Who is asked nothing over the network."""
         self._placement = placement
         self._inbox: deque[_Waiting] = deque()
         self._slots = trio.Semaphore(TURNS_WAITING_MAX - 1)  # the last one is for what is due
@@ -120,7 +127,7 @@ class TurnQueue:
         self._committer = Threads(1)
         self._deadline: int | None = None
         self._due_again = -math.inf
-        self._forget_again = -math.inf if Forget in party.handlers else math.inf
+        self._forget_again = -math.inf if self._takers(Forget) else math.inf
         self._look_again = math.inf
         self._looked_at = -1  # the store's changes, when it was last looked at
         self._nursery: trio.Nursery | None = None
@@ -204,28 +211,29 @@ class TurnQueue:
 
     async def _finished(self, asked: Asked[Any], job: object) -> Outcome:
         """Make what is said, in a thread; where that needs another decision, have it made."""
+        party = asked.to or self.party
         try:
-            made = await self._made(job)
+            made = await self._made(party, job)
         except Refused as refused:
             assert asked.checked is not None, "a refusal needs a request"
-            return Answer(self.party.refusal(asked.checked.signed, refused))
+            return Answer(party.refusal(asked.checked.signed, refused))
         if not isinstance(made, Again):
             return Answer(made)
-        self.party.door(type(made.body), owner=True, errand=False)
+        party.door(type(made.body), owner=True, errand=False)
         await self.admit()
-        again = self.request(made.body, checked=asked.checked, owner=True, channel=asked.channel)
+        again = self.request(made.body, checked=asked.checked, owner=True, channel=asked.channel, to=asked.to)
         outcome = (await self._turn(again)).outcome
         assert outcome is not None
         return outcome
 
-    async def _made(self, job: object) -> Message | Signed | Again:
+    async def _made(self, party: Party, job: object) -> Message | Signed | Again:
         """Made once for all who wait for the same: a request that is repeated meanwhile costs nothing more."""
         making = self._making.setdefault(job, _Making())
         making.waiting += 1
         try:
             async with making.lock:
                 if making.made is None:
-                    making.made = await self._finishers.run(partial(self.party.finish, job))
+                    making.made = await self._finishers.run(partial(party.finish, job))
                 return making.made
         finally:
             making.waiting -= 1
@@ -274,15 +282,20 @@ class TurnQueue:
         """What is due first, then what came first."""
         batch = []
         due = self._deadline is not None and self._deadline <= self.clock()
-        if due and trio.current_time() >= self._due_again and Due in self.party.handlers:
+        if due and trio.current_time() >= self._due_again and (takers := self._takers(Due)):
             self._due_again = trio.current_time() + RETRY_SECONDS_MIN
-            batch.append(_Waiting(self.request(Due()), slot=False))
+            batch += [_Waiting(self.request(Due(), to=party), slot=False) for party in takers]
         if trio.current_time() >= self._forget_again:
             self._forget_again = trio.current_time() + FORGET_SECONDS
-            batch.append(_Waiting(self.request(Forget(), owner=True), slot=False))
+            forgets = [self.request(Forget(), owner=True, to=party) for party in self._takers(Forget)]
+            batch += [_Waiting(asked, slot=False) for asked in forgets]
         while self._inbox and len(batch) < TURNS_BATCH_MAX:
             batch.append(self._inbox.popleft())
         return batch
+
+    def _takers(self, kind: type) -> list[Party]:
+        """The parties that take this from the shell."""
+        return [party for party in self._turns.parties if kind in party.handlers]
 
     async def _run(self, batch: Sequence[_Waiting]) -> None:
         """Run a batch, commit it, and only then let its answers out."""
