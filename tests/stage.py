@@ -317,10 +317,10 @@ class Stage:
             self.on_said(sender, receiver, said)
 
     def due(self) -> Iterator[tuple[Actor, Errand]]:
-        """Everything that somebody would send now. A merged log asks nobody, and is asked by its host in turns."""
+        """Everything that somebody would send now. The errands of a merged log are those of its host."""
         for actor in self.actors if not self.merged else [each for each in self.actors if each is not self.log]:
             for errand in actor.store.errands.due(self.now, most=actor.store.errands.count()):
-                if actor.name != self.merged or errand.receiver != self.by_name["log"]:
+                if errand.receiver not in actor.turns.within:
                     yield actor, errand
 
     def run_errand(self, actor: Actor, errand: Errand) -> None:

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from anonnet.errors import Malformed, Refused
+from anonnet.parties.bank import Bank
 from anonnet.parties.log import Log
+from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import ENTROPY_BYTES, Answer, Asked, Outcome, Party, Turns
 from anonnet.store.errands import Errand
 from anonnet.store.joint import Joint
@@ -32,14 +34,16 @@ class Merged:
     """The turns of a party and of the log that is merged with it."""
 
     def __init__(self, host: Turns[Any], log: Turns[LogStore]) -> None:
+        assert isinstance(host.party, Bank | Merchant), "a log is merged with a bank or with a merchant"
         assert isinstance(log.party, Log), "only a log is merged with another party"
         assert log.party.known.decides_alone, "a log that does not decide alone is not merged"
         self.party = host.party
-        self.store = Joint(host.store, log.store, log.party.identity)
-        self.within = frozenset({log.party.identity})
+        self.within = frozenset({host.party.key, log.party.identity})
         """Who is asked behind the turns, and not over the network."""
+        self.store = Joint(host.store, log.store, self.within)
         self._host = host
         self._log = log
+        self._identity = log.party.identity
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -63,9 +67,9 @@ class Merged:
                 self._ask(errand, now)
 
     def _ask(self, errand: Errand, now: int) -> None:
-        answer = self._heard(self._log, errand.said, now)
+        answer = self._heard(self._log if errand.receiver == self._identity else self._host, errand.said, now)
         if isinstance(answer, Answer) and not answer.hold:
-            assert answer.said is not None, "a log says everything that it has to say in its turn"
+            assert answer.said is not None, "what they ask each other is answered in the turn"
             self._heard(self._host, answer.said, now, errand)
 
     def _heard(self, turns: Turns[Any], said: Message | Signed, now: int, errand: Errand | None = None) -> Outcome:

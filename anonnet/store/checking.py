@@ -94,10 +94,10 @@ class KeptShard:
 class Kept:
     """A data folder: its shards, and for a log what its lock says and how late it is."""
 
-    def __init__(self, path: Path, *, mirrored: bool) -> None:
-        """Open log.db, with lock.db beside it, or mirror.db. Raises BadStart."""
+    def __init__(self, path: Path, *, mirrored: bool, within: Path | None = None) -> None:
+        """Open log.db, with lock.db beside it, or mirror.db; `within`: see `LogShelf`. Raises BadStart."""
         version = mirror.VERSION if mirrored else log.VERSION
-        self._db = Database(path, version=version, read_only=True)
+        self._db = Database(within or path, version=version, read_only=True)
         self._mirrored = mirrored
         self._locked = {} if mirrored else lock.noted(Path(lock.beside(str(path))))
 

@@ -1,12 +1,13 @@
 """The stores of two merged parties: one database, one transaction, one commit.
 
-Each party has its own tables, but for the errands: a log that decides alone asks nobody, so all of them are the other
-party's, its host's. What that asks the log never leaves the database.
+Each party has its own tables, but for two. Alerts are about logs, whoever of the two was told. Of errands a log that
+decides alone has none but to pass alerts on, as its host does too: so the host takes all answers in. What one of them
+asks the other never leaves the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from anonnet.store.base import Store
 from anonnet.store.errands import Errand
@@ -16,12 +17,12 @@ from anonnet.store.log import LogStore
 class Joint(Store):
     """What the shell of merged parties needs of their stores; each turn is given its own party's."""
 
-    def __init__(self, host: Store, log: LogStore, identity: bytes) -> None:
-        """`log` was made in the database of `host`; `identity`: L."""
+    def __init__(self, host: Store, log: LogStore, identities: Collection[bytes]) -> None:
+        """`log` was made in the database of `host`; `identities`: of the two."""
         super().__init__(host.database)
         self._host = host
         self._log = log
-        self._identity = identity
+        self._identities = sorted(identities)
         self._asked_at = -1
         host.news = log.news = self.news
 
@@ -36,14 +37,16 @@ class Joint(Store):
         self._log.rollback()
 
     def questions(self, now: int) -> list[Errand]:
-        """What the host has to ask the log now."""
+        """What one of them has to ask the other now."""
         self._asked_at = now
-        found = self.errands.waiting_for(self._identity, now, most=self.errands.count())
+        most = self.errands.count()
+        found = [each for one in self._identities for each in self.errands.waiting_for(one, now, most=most)]
         return [errand for _, hash in found if (errand := self.errands.get(hash))]
 
     def next_deadline(self) -> int | None:
-        """Also when the host next has something to ask the log. What was asked and still stands waits for news."""
-        times = self._host.next_deadline(), self.errands.next_due_for(self._identity, self._asked_at)
+        """Also when they next have something to ask each other. What was asked and still stands waits for news."""
+        times = [self._host.next_deadline()]
+        times += [self.errands.next_due_for(one, self._asked_at) for one in self._identities]
         return min((time for time in times if time is not None), default=None)
 
     def jobs(self) -> Sequence[object]:

@@ -116,9 +116,10 @@ def _with(note: bytes, lines: Iterable[tuple[Any, ...]]) -> bytes:
 class LogShelf:
     """What a log publishes."""
 
-    def __init__(self, path: Path | str, known: KnownLog) -> None:
-        """Open `path` and the lock beside it, which the log's daemon has made. Raises BadStart."""
-        self._db = Database(path, version=log.VERSION, read_only=True)
+    def __init__(self, path: Path | str, known: KnownLog, within: Path | None = None) -> None:
+        """Open `path` and the lock beside it, which the log's daemon has made; `within`: the file of another party that
+        a merged log's rows stand in, while its lock stands where it would be. Raises BadStart."""
+        self._db = Database(within or path, version=log.VERSION, read_only=True)
         self._lock = Database(lock.beside(str(path)), version=lock.VERSION, read_only=True)
         self._known = known
         rows = _Rows(self._db, "shard")

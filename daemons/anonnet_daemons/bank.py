@@ -16,7 +16,7 @@ from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
 from anonnet_daemons.branding import BANK_STORE
 from anonnet_daemons.config import Kind, offers_of
-from anonnet_daemons.serving import Reachable, reachable, told
+from anonnet_daemons.serving import Reachable, alone, told
 
 STORE = BANK_STORE
 
@@ -34,13 +34,18 @@ def slow_signing(found: Iterable[Minted]) -> list[str]:
     return sorted({each.secret.warning for each in found if each.secret.warning})
 
 
-async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
-    """Run until SIGTERM. Raises BadStart, Fatal."""
-    found = reachable(path, Kind.BANK)
+def party_of(found: Reachable) -> Bank:
+    """The bank of this data folder. Raises BadStart."""
     brands = minted(found)
     for warning in slow_signing(brands):
         print(f"signing is slower than it need be: {warning}", file=sys.stderr)
-    party = Bank(found.signer, found.peer.key, brands, found.network.logs, told(found))
+    return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found))
+
+
+async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
+    """Run until SIGTERM. Raises BadStart, Fatal."""
+    found = alone(path, Kind.BANK)
+    party = party_of(found)
     with Folder(path) as folder:
         await run_party(
             *(party, BankStore(str(folder / STORE))),

@@ -231,6 +231,18 @@ def accepted_brands(network: Network) -> list[Brand]:
 
 
 @dataclass(frozen=True, slots=True)
+class Merger:
+    """With whom a party is merged: what it is, and its data folder."""
+
+    kind: Kind
+    folder: Path
+
+
+MERGED = {Kind.LOG: (Kind.BANK, Kind.MERCHANT), Kind.BANK: (Kind.LOG,), Kind.MERCHANT: (Kind.LOG,)}
+"""Who can be merged with whom (paper, section "Trust")."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """A party's data folder: who it is, its network, where it dials from, and the names of its key files."""
 
@@ -243,6 +255,8 @@ class Setup:
     """The relay that a consumer dials through; empty for everyone else."""
     habits: Habits = AS_EVER
     """How a consumer withdraws and pays."""
+    merged: Merger | None = None
+    """Who shares its daemon with it; the command that runs the log runs both."""
 
     def network(self) -> Network:
         """The network that this party is of, with the brands that it knows beside those of the network file: a bank its
@@ -335,6 +349,7 @@ def read_setup(folder: Path, expected: Kind) -> Setup:
         bind=table.text("bind"),
         relay=table.text("relay") if kind is Kind.CONSUMER else "",
         habits=_habits(table) if kind is Kind.CONSUMER else AS_EVER,
+        merged=_merger(table, kind, folder),
     )
     table.done()
     return setup
@@ -360,10 +375,24 @@ def change_party(folder: Path, kind: Kind, words: Mapping[str, str]) -> Setup:
     return read_setup(folder, kind)
 
 
-def party_json(kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}") -> bytes:
-    """A party file's content; by default the network file lies beside the data folders."""
+def _merger(table: Table, kind: Kind, folder: Path) -> Merger | None:
+    """Optional: `"merged bank": "../bank"` in a log's file, and `"merged log": "../log"` in that of its bank. A log is
+    merged with a bank or with a merchant."""
+    for other in MERGED.get(kind, ()):
+        if table.has(f"merged {other}"):
+            return Merger(other, folder / table.text(f"merged {other}", 1024))
+    return None
+
+
+def party_json(
+    kind: Kind, name: str, bind: str, relay: str = "", network: str = f"../{NETWORK_FILE}", **merged: str
+) -> bytes:
+    """A party file's content; by default the network file lies beside the data folders. `merged`: by kind, who shares
+    the party's daemon, as a path from its folder."""
     values = {"role": kind.value, "name": name, "network": network, "bind": bind}
-    return _json({**values, **({"relay": relay} if relay else {})})
+    values |= {"relay": relay} if relay else {}
+    values |= {f"merged {other}": path for other, path in merged.items()}
+    return _json(values)
 
 
 def _json(values: object) -> bytes:

@@ -57,6 +57,8 @@ class Plan:
     """How many decide with the log; without any it decides alone."""
     quorum: int = 0
     """How many of them are enough."""
+    merged: Kind | None = None
+    """Whose daemon the log's is too: the first bank's, or the merchant's. None: the log is a party of its own."""
 
     @property
     def all_banks(self) -> Mapping[str, Sequence[str]]:
@@ -68,6 +70,13 @@ class Plan:
         """What the parties are called. An address and a port follow from the place here."""
         first, *others = self.all_banks
         return [first, *REACHABLE, Kind.CONSUMER, *others, *self.all_mirrors]
+
+    def mergers(self, party: str) -> dict[str, str]:
+        """With whom a party is merged: its kind, and its folder as seen from the party's."""
+        if self.merged is None:
+            return {}
+        host = next(iter(self.all_banks)) if self.merged is Kind.BANK else self.merged.value
+        return {Kind.LOG: {self.merged.value: f"../{host}"}, host: {Kind.LOG.value: f"../{Kind.LOG}"}}.get(party, {})
 
     @property
     def all_mirrors(self) -> list[str]:
@@ -93,7 +102,7 @@ async def found(plan: Plan) -> Network:
             _consumer(home, host)
             continue
         kind = Kind.BANK if party in plan.all_banks else Kind.MIRROR if party in plan.all_mirrors else Kind(party)
-        key, peer = _reachable(home, kind, party, host, plan.port + len(peers))
+        key, peer = _reachable(plan, kind, party, host, plan.port + len(peers))
         peers.append(peer)
         if kind is Kind.BANK:
             offers += await trio.to_thread.run_sync(_mint, plan, party, Signer(name, key), key.public)
@@ -110,14 +119,14 @@ def _decided(plan: Plan, peers: list[Peer]) -> list[Peer]:
     return [replace(peer, policy=policy) if peer.role is Role.LOG else peer for peer in peers]
 
 
-def _reachable(home: Path, kind: Kind, name: str, host: str, port: int) -> tuple[SigningKey, Peer]:
+def _reachable(plan: Plan, kind: Kind, name: str, host: str, port: int) -> tuple[SigningKey, Peer]:
     """A data folder for a party that others reach."""
     seed, channel = os.urandom(SEED_BYTES), generate_static()
     key = SigningKey(seed)
-    with Folder(home / name) as folder:
+    with Folder(plan.home / name) as folder:
         folder.write(IDENTITY_FILE, seed)
         folder.write(CHANNEL_FILE, channel)
-        folder.write(PARTY_FILE, party_json(kind, name, host))
+        folder.write(PARTY_FILE, party_json(kind, name, host, **plan.mergers(name)))
     return key, Peer(Role(kind.value), name, key.public, public_of(channel), host, port)
 
 

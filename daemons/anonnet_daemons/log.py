@@ -1,24 +1,68 @@
-"""The log's daemon: it decides each sale once, by a clock that neither falls nor leaps."""
+"""The log's daemon: it decides each sale once, by a clock that neither falls nor leaps.
+
+It can be the bank's daemon too, or a merchant's: what the log records and what the other does about it are then one
+transaction, in the other's database.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from anonnet.errors import BadStart
 from anonnet.net.clock import BoundedClock, check_start, keep_mark, read_mark
-from anonnet.net.daemon import run_party
+from anonnet.net.daemon import MergedLog, run_party
 from anonnet.net.dialing import Direct
 from anonnet.parties.log import Log
+from anonnet.parties.turn import Party
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Role
+from anonnet.protocol.transaction import NO_POLICY
+from anonnet.store.bank import BankStore
+from anonnet.store.base import Store
 from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
+from anonnet.store.merchant import MerchantStore
 from anonnet.store.published import LogShelf
-from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import reachable, told
+from anonnet_daemons import bank, merchant
+from anonnet_daemons.config import Kind, Merger, Setup
+from anonnet_daemons.serving import Reachable, reachable, told
 from anonnet_daemons.showing import Address, showing
 
 STORE = "log.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """How a party is made that a log can be merged with."""
+
+    file: str
+    store: Callable[[str], Store]
+    party: Callable[[Reachable], Party]
+
+
+HOSTS = {
+    Kind.BANK: Host(bank.STORE, BankStore, bank.party_of),
+    Kind.MERCHANT: Host(merchant.STORE, MerchantStore, merchant.party_of),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Whose daemon it is: the log's own, or that of the party that the log is merged with."""
+
+    found: Reachable
+    party: Party
+    store: Store
+    folder: Folder
+
+
+def within(setup: Setup) -> Path | None:
+    """The file of another party that the rows of this log stand in; None where it has its own."""
+    return setup.merged.folder / HOSTS[setup.merged.kind].file if setup.merged and setup.kind is Kind.LOG else None
 
 
 async def run(path: Path, *, trust_clock: bool = False, http: Address | None = None) -> None:
@@ -28,22 +72,45 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
     """
     found = reachable(path, Kind.LOG)
     clock = BoundedClock()
-    with Folder(path) as folder:
-        banks = [peer.key for peer in found.network.all(Role.BANK)]
-        merchants = [peer.key for peer in found.network.all(Role.MERCHANT)]
-        known = KnownLog(found.peer.key, found.peer.policy)
-        store = LogStore(str(folder / STORE), seal=partial(known.sealed, found.setup.identity(found.peer)))
-        shelf = partial(LogShelf, folder / STORE, known)
+    banks, merchants = ([peer.key for peer in found.network.all(role)] for role in (Role.BANK, Role.MERCHANT))
+    known = KnownLog(found.peer.key, found.peer.policy)
+    party = Log(found.signer, known, banks, merchants, told(found), found.network.logs)
+    with ExitStack() as folders:
+        folder = folders.enter_context(Folder(path))
+        host = _host(found, found.setup.merged, folders) if found.setup.merged else None
+        seal = partial(known.sealed, found.setup.identity(found.peer))
+        store = LogStore(str(folder / STORE), seal=seal, merged=host.store if host else None)
+        shelf = partial(LogShelf, folder / STORE, known, within(found.setup))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
-        party = Log(found.signer, known, banks, merchants, told(found), found.network.logs)
+        runs = host or Runs(found, party, store, folder)
         await run_party(
-            *(party, store),
-            name=found.peer.name,
-            network=found.network,
-            dialer=Direct(found.network, found.setup.bind),
-            folder=folder,
-            peer=found.peer,
-            static_secret=found.static_secret,
+            *(runs.party, runs.store),
+            name=runs.found.peer.name,
+            network=runs.found.network,
+            dialer=Direct(runs.found.network, runs.found.setup.bind),
+            folder=runs.folder,
+            peer=runs.found.peer,
+            static_secret=runs.found.static_secret,
             clock=clock,
             beside=showing(http, shelf, {known.identity: known}, partial(keep_mark, clock, folder)),
+            merged=MergedLog(party, store, found.peer, found.static_secret, folder) if host else None,
         )
+
+
+def _host(log: Reachable, merger: Merger, folders: ExitStack) -> Runs:
+    """The party that the log is merged with. Raises BadStart."""
+    if log.peer.policy != NO_POLICY:
+        raise BadStart(
+            f"the log {log.peer.name} is not merged with another party: mirrors decide with it, and nothing that it"
+            f' records settles a sale: remove "merged {merger.kind}" from its party.json'
+        )
+    found = reachable(merger.folder, merger.kind)
+    mine = found.setup.merged
+    if mine is None or mine.folder.resolve() != log.setup.folder.resolve():
+        raise BadStart(
+            f"{found.peer.name} is not merged with the log {log.peer.name}: its party.json must name the log's folder,"
+            ' as "merged log", so that it is not run twice'
+        )
+    host = HOSTS[merger.kind]
+    folder = folders.enter_context(Folder(merger.folder))
+    return Runs(found, host.party(found), host.store(str(folder / host.file)), folder)

@@ -11,16 +11,21 @@ from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.merchant import MerchantStore
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import reachable, told
+from anonnet_daemons.serving import Reachable, alone, told
 
 STORE = "merchant.db"
 
 
+def party_of(found: Reachable, made: type[Merchant] = Merchant) -> Merchant:
+    """The merchant of this data folder."""
+    banks = [peer.key for peer in found.network.all(Role.BANK)]
+    return made(found.signer, found.peer.key, banks, found.network.logs, told(found))
+
+
 async def run(path: Path, made: type[Merchant] = Merchant) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `made`: who keeps the shop; the demo of a dispute has a cheat."""
-    found = reachable(path, Kind.MERCHANT)
-    banks = [peer.key for peer in found.network.all(Role.BANK)]
-    party = made(found.signer, found.peer.key, banks, found.network.logs, told(found))
+    found = alone(path, Kind.MERCHANT)
+    party = party_of(found, made)
     with Folder(path) as folder:
         await run_party(
             *(party, MerchantStore(str(folder / STORE))),

@@ -20,7 +20,7 @@ from anonnet.errors import BadStart
 from anonnet.limits import STOP_SECONDS
 from anonnet.net.daemon import plain_errors, signalled
 from anonnet.protocol.network import Network, Peer
-from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
+from anonnet_daemons.config import NETWORK_FILE, Kind, read_network, read_setup
 from anonnet_daemons.owner import NoDaemon, Owner, noun, owner_of
 
 LOG_FILE = "daemon.log"
@@ -165,11 +165,18 @@ class LocalNetwork:
     ) -> None:
         self.home = home
         self.network: Network = read_network(home / NETWORK_FILE)
-        self.daemons = {peer.name: Daemon(home / peer.name, Kind(peer.role.value)) for peer in self.network.peers}
-        """By name; whoever is the only one of a kind is called after it."""
+        self._kinds = {peer.name: Kind(peer.role.value) for peer in self.network.peers}
+        self.daemons = {name: Daemon(home / name, kind) for name, kind in self._kinds.items() if not self._hosts(name)}
+        """By name; whoever is the only one of a kind is called after it. Who is merged with a log is run by that."""
+        self._kinds[Kind.CONSUMER] = Kind.CONSUMER
         self.daemons[Kind.CONSUMER] = Daemon(home / Kind.CONSUMER, Kind.CONSUMER, (*NO_DWELL, *wallet))
         for name, program in programs.items():
             self.daemons[name].program = program
+
+    def _hosts(self, name: str) -> bool:
+        """True if a log's daemon runs this party too."""
+        kind = self._kinds[name]
+        return kind is not Kind.LOG and read_setup(self.home / name, kind).merged is not None
 
     def __getitem__(self, name: str) -> Daemon:
         return self.daemons[name]
@@ -223,8 +230,7 @@ class LocalNetwork:
     @asynccontextmanager
     async def owner(self, name: str) -> AsyncIterator[Owner]:
         """Speak with one of the daemons as its owner."""
-        daemon = self.daemons[name]
-        async with owner_of(daemon.folder, daemon.kind) as owner:
+        async with owner_of(self.home / name, self._kinds[name]) as owner:
             yield owner
 
     @classmethod

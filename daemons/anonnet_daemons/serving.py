@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from anonnet.errors import BadStart
 from anonnet.parties.mesh import neighbours
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.wire.signed import Signer
@@ -31,6 +32,15 @@ def reachable(path: Path, kind: Kind) -> Reachable:
     network = setup.network()
     peer = setup.peer(network)
     return Reachable(setup, network, peer, Signer(network.name, setup.identity(peer)), setup.channel_secret())
+
+
+def alone(path: Path, kind: Kind) -> Reachable:
+    """The same for who has a daemon of its own. Raises BadStart."""
+    found = reachable(path, kind)
+    if found.setup.merged:
+        log = found.setup.merged.folder.resolve()
+        raise BadStart(f"this {kind} is merged with the log in {log}: anonnet log run --data {log} runs both")
+    return found
 
 
 def told(of: Reachable) -> list[bytes]:

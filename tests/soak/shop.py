@@ -260,6 +260,7 @@ async def shop_in(
     seconds: float,
     mirrors: int = 0,
     quorum: int = 0,
+    merged: Kind | None = None,
     prepare: Callable[[LocalNetwork], object] = lambda local: None,
 ) -> AsyncIterator[Shop]:
     """A shop that runs for the time of the block, which has a deadline. Its processes end with the block.
@@ -267,7 +268,7 @@ async def shop_in(
     `prepare` is called when there is a network and nothing of it runs yet.
     """
     with trio.fail_after(seconds):
-        await found(Plan(folder / "n", CURRENCY, DENOMINATIONS, mirrors=mirrors, quorum=quorum))
+        await found(Plan(folder / "n", CURRENCY, DENOMINATIONS, mirrors=mirrors, quorum=quorum, merged=merged))
         local = LocalNetwork(folder / "n")
         prepare(local)
         try:

@@ -59,6 +59,8 @@ class Trust:
     budget_seconds: float
     """In CI, from a lane's first kill on."""
     council: bool = False
+    merged: Kind | None = None
+    """Whose daemon the log's is too."""
 
     @property
     def lanes(self) -> Sequence[Lane]:
@@ -69,10 +71,12 @@ class Trust:
     @property
     def options(self) -> dict[str, Any]:
         """How a shop is to be opened."""
-        return {"mirrors": MIRRORS, "quorum": QUORUM, "prepare": leave_one_out} if self.council else {}
+        council: dict[str, Any] = {"mirrors": MIRRORS, "quorum": QUORUM, "prepare": leave_one_out}
+        return council if self.council else {"merged": self.merged}
 
 
 ALONE = Trust("alone", (Kind.CONSUMER, Kind.BANK, Kind.MERCHANT, Kind.LOG), 25.0)
+MERGED = Trust("merged", (Kind.LOG,), 8.0, merged=Kind.BANK)
 WITH_MIRRORS = Trust("3-of-4", (Kind.LOG, f"{Kind.MIRROR}-1", Kind.MERCHANT), 12.0, council=True)
 
 
@@ -148,7 +152,7 @@ async def run_lane(folder: Path, trust: Trust, lane: Lane, chance: random.Random
     return [*(each.words for each in reached), *checked]
 
 
-@pytest.mark.parametrize("trust", [ALONE, WITH_MIRRORS], ids=lambda trust: trust.name)
+@pytest.mark.parametrize("trust", [ALONE, MERGED, WITH_MIRRORS], ids=lambda trust: trust.name)
 async def test_a_kill_at_any_write_loses_nothing(tmp_path: Path, trust: Trust, reached: Callable[[str], None]) -> None:
     reached(f"ANONNET_SEED={SEED}; {'every write' if DEEP else f'each {STRIDE}th write'}, before or after it")
     lines: list[str] = []

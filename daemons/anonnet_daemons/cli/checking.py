@@ -14,6 +14,7 @@ from anonnet.store.folder import Folder
 from anonnet_daemons.cli.verbs import FAILED, Found, data_option, verb
 from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.log import STORE as LOG_STORE
+from anonnet_daemons.log import within
 from anonnet_daemons.mirror import STORE as MIRROR_STORE
 
 of_log, of_mirror = click.Group(), click.Group()
@@ -67,7 +68,7 @@ def _checked(data: Path, kind: Kind, store: str, advice: str) -> Found:
     network = setup.network()
     peer = setup.peer(network)
     with Folder(data):
-        kept = Kept(data / store, mirrored=kind is Kind.MIRROR)
+        kept = Kept(data / store, mirrored=kind is Kind.MIRROR, within=within(setup))
         try:
             fsck = Fsck(network.name, network.logs, kept, peer.identity if peer.role is Role.LOG else b"")
             faults = list(fsck.faults())

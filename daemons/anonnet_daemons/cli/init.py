@@ -13,7 +13,7 @@ from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_B
 from anonnet.protocol.goods import PARTIES_MAX as BANKS_MAX
 from anonnet_daemons.branding import BRAND_BITS, DENOMINATIONS
 from anonnet_daemons.cli.verbs import Found, home, verb
-from anonnet_daemons.config import Kind
+from anonnet_daemons.config import MERGED, Kind
 from anonnet_daemons.founding import PORT, REACHABLE, Plan, found
 
 alone = click.Group()
@@ -109,6 +109,12 @@ def check_banks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) 
     default=None,
     help="How many of them are enough: more than half; by default so many that a third may lie.",
 )
+@click.option(
+    "--merge-log",
+    type=click.Choice([kind.value for kind in MERGED[Kind.LOG]]),
+    default=None,
+    help="Run the log in the daemon of the (first) bank, or of the merchant; otherwise in one of its own.",
+)
 @click.option("--subnet", default="", callback=check_subnet, help="A /24 such as 127.20.30 (otherwise random).")
 @click.option(
     "--port", type=click.IntRange(1024, 65000), default=PORT, show_default=True, help="The first; each party has one."
@@ -121,6 +127,7 @@ def init(
     bits: str,
     mirrors: int,
     quorum: int | None,
+    merge_log: str | None,
     subnet: str,
     port: int,
 ) -> Found:
@@ -133,7 +140,10 @@ def init(
     enough = mirrors - max(0, mirrors - 1) // 3 if quorum is None else quorum
     if not (mirrors < 2 * enough <= 2 * mirrors or mirrors == enough == 0):
         raise click.UsageError("A quorum is more than half of the mirrors, and at most all of them.")
-    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port, banks, mirrors, enough)
+    if merge_log and mirrors:
+        raise click.UsageError("A log that mirrors decide with is not merged: nothing that it records settles a sale.")
+    merged = Kind(merge_log) if merge_log else None
+    plan = Plan(home_.absolute(), currency, denominations, int(bits), subnet, port, banks, mirrors, enough, merged)
     for bank, currencies in plan.all_banks.items():
         if len(currencies) * len(denominations) > BRANDS_MAX:
             raise click.UsageError(f"{bank} would have more than {BRANDS_MAX} brands: choose fewer denominations.")
@@ -143,5 +153,6 @@ def init(
     words = [f"Made {network.name} in {plan.home}: {', '.join(plan.names)}."]
     words += [f"{bank} has tokens of {worths} {' and '.join(listed)}." for bank, listed in plan.all_banks.items()]
     words += [f"{enough} of {mirrors} mirrors decide with the log."] if mirrors else []
+    words += [f"The log is run in the daemon of the {merged}: anonnet log run runs both."] if merged else []
     words += [f"Next: anonnet up {plan.home}"]
     return Found({"network": network.name, "home": str(plan.home), "parties": parties}, words)
