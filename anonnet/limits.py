@@ -131,6 +131,12 @@ EVIDENCE_PAPERS_MAX = 1024
 ALERTS_MAX = 64
 """Shards of one log that alerts are kept of: one convicts it, and a log that lies could sign for shards without end."""
 
+ALERTS_PAGE = 6
+"""Alerts in one answer: so many of the longest fit in a frame."""
+
+ALERTS_READ_MAX = 1024
+"""Alerts that a wallet reads from one mirror: of 16 logs all that are kept, and no mirror keeps it reading for ever."""
+
 # How much at once.
 
 MESH_NODES_MAX = 32

@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from anonnet.errors import Refused, Why
+from anonnet.limits import ALERTS_PAGE
 from anonnet.parties.errands import done
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
-from anonnet.protocol.breach import Alert, breach
+from anonnet.protocol.breach import Alert, Alerts, AlertsOf, breach
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.wire.signed import unsigned
 
 SUBJECT = b"alerts"
 """What the errands of this desk are about."""
@@ -38,8 +40,11 @@ class Alerting:
 
     def refuse_convicted(self, turn: Turn[Any], log: bytes) -> None:
         """Raise Refused where nothing new may rest on this log."""
-        if turn.store.alerts.against(log):
-            raise Refused(Why.WRONG_LOG, "this log is convicted: it has forked, or broken a rule")
+        alert = turn.store.alerts.against(log)
+        if alert:
+            shard, evidence = alert
+            shown = unsigned(Alert(log=log, shard=shard, evidence=evidence)).signed
+            raise Refused(Why.WRONG_LOG, "this log is convicted: it has forked, or broken a rule", evidence=[shown])
 
     def take_in(self, turn: Turn[Any], alert: Alert) -> None:
         """Keep an alert and pass it on. Raises Malformed where it convicts nobody, Refused."""
@@ -55,6 +60,14 @@ class Alerting:
     def alert(self, turn: Turn[Any], asked: Asked[Alert]) -> Answer:
         self.take_in(turn, asked.body)
         return Answer(Noted(request=asked.signed.hash))
+
+    @on(AlertsOf)
+    def alerts(self, turn: Turn[Any], asked: Asked[AlertsOf]) -> Answer:
+        """Whoever asks is told of every log alike."""
+        start = asked.body.start
+        kept = turn.store.alerts.proven(start, most=ALERTS_PAGE)
+        alerts = tuple(Alert(log=log, shard=shard, evidence=evidence) for log, shard, evidence in kept)
+        return Answer(Alerts(start=start, alerts=alerts))
 
     @on(Noted, by=From.ERRAND, to=(Alert,))
     def noted(self, turn: Turn[Any], asked: Asked[Noted]) -> Answer:

@@ -17,6 +17,7 @@ from anonnet.parties.brands import BrandList
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
+from anonnet.parties.heeding import Heeding
 from anonnet.parties.ordering import Ordering
 from anonnet.parties.purse import AS_EVER, Habits, Purse
 from anonnet.parties.recovery import Recovery
@@ -85,8 +86,11 @@ class Consumer(Party):
         recovery = Recovery(self.purse, self.tokens)
         self.brand_list = BrandList(network, self.purse, recovery)
         self.settling = Settling(network.name, self.logs, commit=self._certified, abort=self._aborted)
-        desks = recovery, self.brand_list, Discarding(self.purse, self.tokens, self.brand_list), self.settling
-        super().__init__(Signer(network.name), Ordering(network, self.purse, self.resting), self.tokens, *desks)
+        self.heeding = Heeding(network)
+        ordering = Ordering(network, self.purse, self.resting, self.heeding)
+        discarding = Discarding(self.purse, self.tokens, self.brand_list, self.heeding)
+        desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding
+        super().__init__(Signer(network.name), *desks)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -135,6 +139,9 @@ class Consumer(Party):
 
     def _pay(self, turn: WalletTurn, bought: Bought, time: Time) -> None:
         wish = bought.buy
+        if complaint := self.heeding.complaint(turn, wish.log):
+            turn.store.move(bought.id, wallet.REFUSED, complaint)
+            return
         if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
             turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
             return
@@ -313,6 +320,7 @@ class Consumer(Party):
         q, bought, refusal = request(asked), self._about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
+        self.heeding.learn(turn, refusal.evidence)
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
         if spent:
@@ -340,7 +348,7 @@ class Consumer(Party):
         of it is spent."""
         free = self.resting.free(turn, bought, transaction.expiration)
         chosen = self.purse.choose(free, bought.terms.contract)
-        if chosen is None or expired(transaction.expiration, turn.now):
+        if chosen is None or expired(transaction.expiration, turn.now) or self.heeding.complaint(turn, transaction.log):
             return False
         self._lock(turn, bought, transaction, chosen)
         return True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anonnet.errors import Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX, RENEW_MAX
 from anonnet.parties.brands import BrandList
+from anonnet.parties.heeding import Heeding
 from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
@@ -41,10 +42,11 @@ class FilesRemoved:
 class Discarding:
     """The desk for what need not be kept."""
 
-    def __init__(self, purse: Purse, tokens: Tokens, brands: BrandList) -> None:
+    def __init__(self, purse: Purse, tokens: Tokens, brands: BrandList, heeding: Heeding) -> None:
         self._purse = purse
         self._tokens = tokens
         self._brands = brands
+        self._heeding = heeding
 
     @on(Discard, by=From.OWNER)
     def discard(self, turn: WalletTurn, asked: Asked[Discard]) -> Answer:
@@ -65,8 +67,9 @@ class Discarding:
 
     @on(Forget, by=From.OWNER)
     def forget(self, turn: WalletTurn, asked: Asked[Forget]) -> Answer:
-        """Look which brands there are, renew what would end, drop what is over."""
+        """Look which brands there are, and which alerts; renew what would end, drop what is over."""
         self._brands.look(turn)
+        self._heeding.ask(turn)
         brands = self._purse.brands.values()
         for brand in brands:
             if not turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):

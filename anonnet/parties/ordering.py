@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anonnet.errors import Refused, Why
+from anonnet.parties.heeding import Heeding
 from anonnet.parties.purse import Purse
 from anonnet.parties.resting import Resting
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
@@ -18,10 +19,11 @@ WalletTurn = Turn[WalletStore]
 class Ordering:
     """The desk for wishes."""
 
-    def __init__(self, network: Network, purse: Purse, resting: Resting) -> None:
+    def __init__(self, network: Network, purse: Purse, resting: Resting, heeding: Heeding) -> None:
         self._network = network
         self._purse = purse
         self._resting = resting
+        self._heeding = heeding
 
     @on(Buy, by=From.OWNER)
     def buy(self, turn: WalletTurn, asked: Asked[Buy]) -> Answer:
@@ -44,6 +46,9 @@ class Ordering:
             raise Refused(Why.BAD_CURRENCY, f"{bank.name} gives out no tokens in {wish.currency}")
         if wish.lead > LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, f"no bank or log takes a sale that expires in more than {LEAD_SECONDS_MAX} s")
+        if complaint := self._heeding.complaint(turn, wish.log):
+            raise Refused(Why.WRONG_LOG, complaint)
+        self._heeding.ask(turn)
         purchase = order_id(secret)
         turn.store.begin_purchase(purchase, wish, secret)
         order = Order(merchant=wish.merchant, item=wish.item, secret=secret)

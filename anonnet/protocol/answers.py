@@ -11,7 +11,7 @@ from typing import Any
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim, Credit, OpenAccount, Statement, StatementOf
 from anonnet.protocol.brand import Brand, Brands, BrandsOf
-from anonnet.protocol.breach import Alert
+from anonnet.protocol.breach import Alert, Alerts, AlertsOf
 from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, GoodsQ, Order
@@ -66,6 +66,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     CheckpointOf: (CheckpointIs,),
     TimeOf: (Time,),
     Alert: (Noted,),
+    AlertsOf: (Alerts,),
     Join: (Joined,),
 }
 """Every request between parties, and what may be said to it; a signed refusal may be said to each but `Join`."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from anonnet.errors import Malformed
-from anonnet.limits import BREACH_BYTES_MAX, KIB
-from anonnet.protocol.fields import Hash, Shard
+from anonnet.limits import ALERTS_PAGE, BREACH_BYTES_MAX, FRAME_MAX, KIB
+from anonnet.protocol.fields import Hash, Index, Shard
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.rules import Broken, check_excerpt
 from anonnet.protocol.steps import Step
@@ -32,6 +32,22 @@ class Alert(Message):
     log: Hash
     shard: Shard
     evidence: Annotated[bytes, Between(1, BREACH_BYTES_MAX)]
+
+
+@message(Step.ALERTS_OF, signed=False, frame_max=KIB)
+class AlertsOf(Message):
+    """Anyone -> whoever keeps alerts: all of them, from this one on. No log is named: what somebody relies on is
+    nobody's business."""
+
+    start: Index
+
+
+@message(Step.ALERTS, signed=False, frame_max=FRAME_MAX)
+class Alerts(Message):
+    """The answer: alerts in the order of their coming. As many as one answer holds: there may be more behind them."""
+
+    start: Index
+    alerts: Annotated[tuple[Alert, ...], Between(0, ALERTS_PAGE)]
 
 
 @dataclass(frozen=True, slots=True)

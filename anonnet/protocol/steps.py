@@ -79,6 +79,10 @@ class Step(enum.IntEnum):
     JOIN = 96
     JOINED = 97
 
+    # Whoever relies on logs.
+    ALERTS_OF = 98
+    ALERTS = 99
+
     # The owner's control socket: what happens here, as it happens.
     WATCH = 240
     HAPPENED = 241

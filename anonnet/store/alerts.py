@@ -37,9 +37,19 @@ class Alerts:
         """Keep what this party has seen itself and cannot prove to others."""
         self._db.run("insert or ignore into alert values(?, ?, ?, ?, 0)", log, shard, evidence, now)
 
-    def against(self, log: bytes) -> bool:
-        """True if something convicts this log."""
-        return self._db.one("select 1 from alert where log = ? and proven", log) is not None
+    def against(self, log: bytes) -> tuple[int, bytes] | None:
+        """(shard, evidence) of the first that convicts this log, or None."""
+        found: tuple[int, bytes] | None = self._db.one(
+            "select shard, evidence from alert where log = ? and proven order by time, shard", log
+        )
+        return found
+
+    def proven(self, start: int, *, most: int) -> list[tuple[bytes, int, bytes]]:
+        """(log, shard, evidence) of those that convict, the oldest first, from this one on."""
+        return self._db.all(
+            "select log, shard, evidence from alert where proven order by time, log, shard limit ? offset ?",
+            *(most, start),
+        )
 
     def all(self) -> list[tuple[bytes, int, bytes]]:
         """(log, shard, evidence) of all, the oldest first."""

@@ -15,7 +15,7 @@ from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import order_in
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import answered, discarding, errands, lanes, listing, parts, recovery, resting, tokens
+from anonnet.store import alerts, answered, discarding, errands, lanes, listing, parts, recovery, resting, tokens
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -24,7 +24,7 @@ from anonnet.wire.signed import Signed
 
 VERSION = 2
 
-PARTS = errands, parts, recovery, lanes, discarding, answered, listing, resting, tokens
+PARTS = alerts, errands, parts, recovery, lanes, discarding, answered, listing, resting, tokens
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
@@ -124,6 +124,7 @@ class WalletStore(Store):
         self.discarding = discarding.Discarding(self._db)
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
+        self.alerts = alerts.Alerts(self._db)
         self.listing = listing.Listing(self._db)
         self.resting = resting.Resting(self._db)
         self.tokens = tokens.Tokens(self._db, self.lanes)

@@ -42,6 +42,7 @@ REUSED = f"{PAPER}/test_reusable_keys.py"
 PARTS = "tests/unit/parties/test_parts.py"
 DISPUTES = "tests/unit/parties/test_disputes.py"
 SEQUENCER = "tests/unit/stores/test_sequencer.py"
+HEEDING = "tests/unit/parties/test_heeding.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
 TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
 WORLD_SECONDS = 5
@@ -203,6 +204,26 @@ TABLE = [
         "35-one-mirror-frees-a-token",
         (f"{QUORUM}::test_shares_of_an_abort_by_too_few_free_nothing",),
         "assert 'aborted' == 'authorized'",
+    ),
+    Planted(
+        "36-wallet-believes-any-alert",
+        (f"{HEEDING}::test_an_alert_that_proves_nothing_is_not_believed",),
+        "assert council.consumer.closed",
+    ),
+    Planted(
+        "37-wallet-pays-by-a-convicted-log",
+        (f"{HEEDING}::test_what_she_hears_while_the_goods_come_keeps_her_from_paying",),
+        "she has asked when she ordered",
+    ),
+    Planted(
+        "38-key-alone-convicts",
+        ("tests/unit/test_breach.py::test_nothing_that_an_honest_log_signs_convicts_it",),
+        "assert not ['released'",
+    ),
+    Planted(
+        "39-told-by-chance-alone",
+        ("tests/unit/parties/test_mesh.py::test_whatever_is_drawn_leads_round_to_everyone",),
+        "assert reached == set(keys)",
     ),
     Planted(
         "40-remainder-released-twice",
