@@ -26,7 +26,7 @@ KEYS = {
         f"Up to {KEY_TOKENS} tokens of each worth that are withdrawn have one key, which signs for all of them. By it "
         "the bank can link every sale that they pay, its time, price and merchant, and every exchange of them. Taken "
         "together these may fit only one withdrawal, and then the bank knows whose they are. Nobody else sees such a "
-        "key. What tokens are exchanged for has keys of its own."
+        "key, unless you hand out evidence. What tokens are exchanged for has keys of its own."
     ),
 }
 """What each word of party.json means, and what the bank can link by it."""

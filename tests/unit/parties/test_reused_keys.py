@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from anonnet.parties.purse import Habits
 from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.seed import KEY_TOKENS, Lane, TokenSecrets
@@ -46,3 +47,21 @@ def test_a_key_serves_a_few_tokens_of_each_brand(scene: Scene) -> None:
 
     assert len({key(1, index) for index in range(KEY_TOKENS)} | {key(4, 0)}) == 1
     assert key(1, KEY_TOKENS) not in {key(1, 0), key(4, 0)}
+
+
+def test_what_was_withdrawn_under_one_key_is_spent_when_keys_are_not_reused_any_more(scene: Scene) -> None:
+    """The habit is about withdrawals: tokens keep the keys they have."""
+    purse = scene.consumer.party.purse  # type: ignore[attr-defined]
+    purse.habits = Habits(reused_keys=True)
+    scene.fund(scene.account(scene.consumer), 2 * PRICE)
+    scene.withdraw(PRICE)
+    purse.habits = Habits()
+    scene.withdraw(PRICE)
+
+    bought = [scene.buy() for _ in range(scene.tokens()["free"] // PRICE)]
+    scene.settle()
+
+    assert {scene.purchase(id).state for id in bought} == {"done"}
+    orders = [line.body for line in scene.said(AuthorizationQ)]
+    under_one_key = [q for q in orders if any(each.token.serial for each in q.payments)]  # type: ignore[attr-defined]
+    assert (len(orders), len(under_one_key)) == (len(bought), 1)
