@@ -23,7 +23,7 @@ from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.bank import BankStore
-from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, USED_SECONDS
 from anonnet.wire.signed import Checked, Signer
 
 BankTurn = Turn[BankStore]
@@ -223,7 +223,8 @@ class Mint:
     @on(UsedOf)
     def used_of(self, turn: BankTurn, asked: Asked[UsedOf]) -> Answer:
         brand, after = self.brand(asked.body.brand), asked.body.after
-        names = turn.store.uses.names(brand.id, after, worth=brand.denomination, most=USED_MAX + 1)
+        told = asked.arrival - asked.arrival % USED_SECONDS
+        names = turn.store.uses.names(brand.id, after, worth=brand.denomination, before=told, most=USED_MAX + 1)
         return Answer(Used(names=tuple(names[:USED_MAX]), more=int(len(names) > USED_MAX)))
 
     # Outside the turn.

@@ -198,6 +198,7 @@ class BankStore(Store):
         """Use this much of these tokens, each `worth` by its brand, for new ones that are worth `given` by brand.
         Refuses, with the evidence, more than what remains of one."""
         self._use(payments, worth, hash)
+        self.uses.settle(hash, now)
         taken = [Leg(TOKENS, brand, -amount) for brand, amount in _by_brand(payments).items()]
         self.ledger.move("exchange", hash, currency, now, *taken, *(Leg(TOKENS, b, a) for b, a in given.items()))
         self._check_outstanding(payments, currency)
@@ -266,6 +267,7 @@ class BankStore(Store):
         """Credit the merchant. The tokens are spent for good."""
         transaction = sale.order.transaction
         self._end(transaction, COMMITTED, commit)
+        self.uses.settle(transaction.outcome_key, now)
         for brand, amount in _by_brand(sale.order.payments).items():
             legs = Leg(LOCKED, brand, -amount), Leg(ACCOUNT, transaction.merchant, amount)
             self.ledger.move("credit", transaction.outcome_key, sale.currency, now, *legs)

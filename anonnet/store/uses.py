@@ -23,6 +23,7 @@ create table if not exists used(
     brand blob not null,
     name blob not null,         -- under which everybody may know that all of it is used
     amount integer not null,    -- how much of it
+    final integer,              -- since when it is used for good; null while a sale locks it
     primary key(token, user)
 ) without rowid;
 create index if not exists used_user on used(user);
@@ -30,8 +31,8 @@ create index if not exists used_name on used(brand, name);
 """
 OF_AN_ENDED_BRAND = "delete from used where (token, user) in (select token, user from used where brand = ?1 limit ?2)"
 TAKE = (
-    "insert into used select ?1, ?2, ?3, ?4, ?5 from (select coalesce(sum(amount), 0) + ?5 as taken, count(*) as parts"
-    " from used where token = ?1) where taken = ?6 or (taken < ?6 and parts < ?7)"
+    "insert into used select ?1, ?2, ?3, ?4, ?5, null from (select coalesce(sum(amount), 0) + ?5 as taken,"
+    " count(*) as parts from used where token = ?1) where taken = ?6 or (taken < ?6 and parts < ?7)"
 )
 """What remains may always be taken whole; a part of it, while there are not too many."""
 
@@ -51,6 +52,10 @@ class Uses:
         if self.taken(token.id) + amount <= worth:
             raise Refused(Why.FULL, f"{PARTS_MAX} parts of the token are in use: take all that remains, or ask later")
         raise Refused(Why.TOKEN_USED, evidence=self.history(token.id, beyond=worth - amount))
+
+    def settle(self, user: bytes, now: int) -> None:
+        """What `user` has taken is used for good."""
+        self._db.run("update used set final = ? where user = ?", now, user)
 
     def free(self, user: bytes) -> None:
         """What `user` has taken can be used again; what others have of the same tokens stands."""
@@ -85,14 +90,15 @@ class Uses:
             token,
         )
 
-    def names(self, brand: bytes, after: bytes, *, worth: int, most: int) -> list[bytes]:
-        """Published names of a brand's tokens of which all is used for good, ascending, from the one after `after` on.
+    def names(self, brand: bytes, after: bytes, *, worth: int, before: int, most: int) -> list[bytes]:
+        """Published names of a brand's tokens of which all was used for good before the second `before`, ascending,
+        from the one after `after` on.
 
         One that a sale locks may come free, and one of which something remains can be spent: they are not among them.
         """
         rows = self._db.all(
-            "select name from used left join sale on outcome_key = user where brand = ? and name > ?"
-            " and coalesce(state, '') != 'locked' group by name having sum(amount) >= ? order by name limit ?",
-            *(brand, after, worth, most),
+            "select name from used where brand = ? and name > ? and final < ?"
+            " group by name having sum(amount) >= ? order by name limit ?",
+            *(brand, after, before, worth, most),
         )
         return [name for (name,) in rows]

@@ -119,7 +119,7 @@ BY_HAND = {
     ),
     "a token that is free again": "delete from used where token = (select min(token) from used)",
     "a token that was never used": (
-        "insert into used select zeroblob(32), user, brand, zeroblob(16), 1 from used limit 1"
+        "insert into used select zeroblob(32), user, brand, zeroblob(16), 1, null from used limit 1"
     ),
     "less of a token that is used": "update used set amount = amount - 1 where amount > 1",
     "a name that is another's": "update used set name = zeroblob(16) where token = (select min(token) from used)",

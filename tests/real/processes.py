@@ -118,7 +118,7 @@ async def check_money(local: LocalNetwork) -> None:
         async with local.owner(Kind.CONSUMER) as consumer, local.owner(Kind.BANK) as bank:
             tokens = (await wallet_of(consumer)).holdings
             books = {each.book: each.amount for each in (await bank.ask(BooksOf(), Books)).totals}
-            return not books.get("locked") and {each.state for each in tokens} <= {"free", "spent"}
+            return not books.get("locked") and {each.state for each in tokens} <= {"free", "spent", "void"}
 
     await until(unbound)
     books = (await told(local.home, "bank", "books"))["books"]

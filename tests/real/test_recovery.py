@@ -28,7 +28,7 @@ async def begun(local: LocalNetwork) -> str:
     """A sale that runs, and ends by itself in some seconds: the merchant has promised nothing yet, and is silent."""
     home = local.home
     local[Kind.LOG].pause()
-    ran = await anonnet(home, "wallet", "buy", "goods", "--lead", 4, "--timeout", 3, "--json")
+    ran = await anonnet(home, "wallet", "buy", "goods", "--lead", 10, "--timeout", 3, "--json")
     await local[Kind.MERCHANT].kill()
     local[Kind.LOG].go_on()
     purchase: str = ran.json["purchase"]

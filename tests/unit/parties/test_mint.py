@@ -12,12 +12,13 @@ from anonnet.errors import Malformed, Why
 from anonnet.parties.mint import BlindSign, Mint
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, Wanted
 from anonnet.protocol.history import used_by
-from anonnet.protocol.recovery import Restore, State, StateOf
+from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf, used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.withdrawal import WithdrawB
+from anonnet.times import USED_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
-from tests.paper.scenes import PRICE, Coin, Hand, Scene
+from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene
 from tests.rsa_keys import PRIMES
 from tests.stage import NETWORK, key_of
 from tests.unit.parties.refusing import closed, refused
@@ -203,3 +204,23 @@ def test_what_remains_of_a_token_is_told_to_its_key_on_its_channel(scene: Scene)
     refused(scene, scene.bank, by_key.sign(replace(asked, channel=OTHER)), Why.WRONG_RECEIVER)
     assert scene.ask(scene.bank, by_key.sign(asked)) == State(token=coin.token.id, remaining=4)
     refused(scene, scene.bank, Restore(bank=scene.bank_key, brand=coin.token.brand, blinded=bytes(256)), Why.UNKNOWN)
+
+
+def test_everybody_is_told_once_a_day_which_tokens_are_used(scene: Scene) -> None:
+    deal = Deal.committed(scene)
+    scene.settle()
+    (exchanged,) = deal.hand.withdraw(4)
+    scene.ask(scene.bank, exchange(scene, deal.hand, exchanged))
+    brand, coin = scene.brand(4).id, deal.coins[0]
+    asked, midnight = (
+        UsedOf(bank=scene.bank_key, brand=brand, after=b""),
+        (scene.now // USED_SECONDS + 1) * USED_SECONDS,
+    )
+
+    nobody = Used(names=(), more=0)
+    assert scene.ask(scene.bank, asked) == nobody
+    scene.now = midnight - 1
+    assert scene.ask(scene.bank, asked) == nobody
+    scene.now = midnight
+    both = sorted(used_name(each.token.id) for each in (coin, exchanged))
+    assert scene.ask(scene.bank, asked) == Used(names=tuple(both), more=0)
