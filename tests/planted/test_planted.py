@@ -45,6 +45,7 @@ SEQUENCER = "tests/unit/stores/test_sequencer.py"
 HEEDING = "tests/unit/parties/test_heeding.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
 TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
+BRANDS = "tests/unit/parties/test_brands_published.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -319,6 +320,26 @@ TABLE = [
         "62-a-sealed-place-counts-only-with-n",
         (f"{TABLE_OF_VERDICTS}[sealed_log_says_both_without_n]",),
         "Claim.TWO_OUTCOMES",
+    ),
+    Planted(
+        "70-witness-says-before-it-keeps",
+        ("tests/web/test_witness.py::test_what_is_cosigned_is_kept_before_it_is_said",),
+        "test_what_is_cosigned_is_kept_before_it_is_said",
+    ),
+    Planted(
+        "71-head-in-place-of-the-lock",
+        ("tests/unit/stores/test_published.py::test_nothing_is_published_before_the_lock_has_moved_to_it",),
+        "test_nothing_is_published_before_the_lock_has_moved_to_it",
+    ),
+    Planted(
+        "72-brand-without-its-notice",
+        (f"{BRANDS}::test_a_wallet_takes_no_brand_that_stands_nowhere_or_too_late",),
+        "assert [True, False, True] == [True, False, False]",
+    ),
+    Planted(
+        "73-chain-without-its-quorum",
+        (f"{BRANDS}::test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing",),
+        "test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
