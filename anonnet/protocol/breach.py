@@ -9,6 +9,7 @@ What an excerpt cannot show: that something is missing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from anonnet.protocol.fields import Hash, Index, Shard
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.rules import Broken, check_excerpt
 from anonnet.protocol.steps import Step
-from anonnet.tlog import fork
+from anonnet.tlog import excerpt, fork
 from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
 from anonnet.wire.codec import Between, Message, message
@@ -50,6 +51,10 @@ class Alerts(Message):
     alerts: Annotated[tuple[Alert, ...], Between(0, ALERTS_PAGE)]
 
 
+FORK = "fork"
+"""The kind of breach that a fork proof shows; all others are called as their rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """What a log is convicted of: in a word, and in a few."""
@@ -58,18 +63,35 @@ class Breach:
     says: str
 
 
+def is_proof(data: bytes) -> bool:
+    """True if these bytes begin as a fork proof or an excerpt does; nothing is checked."""
+    return data.startswith((fork.HEADER.encode(), excerpt.HEADER.encode()))
+
+
+def alert_of(logs: Iterable[KnownLog], evidence: bytes) -> Alert:
+    """The alert that brings this evidence, against the log whose shard it names. Raises Malformed, also where that is
+    none of these logs."""
+    forked = evidence.startswith(fork.HEADER.encode())
+    origin = (Fork.parse(evidence).upper if forked else Excerpt.parse(evidence).checkpoint).body.origin
+    for known in logs:
+        shard = known.shard_called(origin)
+        if shard is not None:
+            return Alert(log=known.identity, shard=shard, evidence=evidence)
+    raise Malformed(f"it is about {origin}, which is no shard of a log that is known here")
+
+
 def breach(network: str, known: KnownLog, shard: int, evidence: bytes) -> Breach:
     """What this evidence convicts the log of. Raises Malformed where that is nothing."""
     origin, keys = known.origin(shard), [known.verifier(shard)]
     if evidence.startswith(fork.HEADER.encode()):
         if not Fork.parse(evidence).convicts(origin, keys):
             raise Malformed("a fork proof that proves nothing")
-        return Breach("fork", "it has signed two histories")
-    excerpt = Excerpt.parse(evidence)
-    if not excerpt.holds(origin, keys):
+        return Breach(FORK, "it has signed two histories")
+    shown = Excerpt.parse(evidence)
+    if not shown.holds(origin, keys):
         raise Malformed("an excerpt that the log has not signed for")
     try:
-        check_excerpt(network, known, shard, [(leaf.index, leaf.entry) for leaf in excerpt.leaves])
+        check_excerpt(network, known, shard, [(leaf.index, leaf.entry) for leaf in shown.leaves])
     except Broken as broken:
         return Breach(broken.rule.name.lower().replace("_", "-"), str(broken))
     raise Malformed("an excerpt that breaks no rule by itself")

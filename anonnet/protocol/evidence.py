@@ -18,6 +18,7 @@ from typing import Annotated, TypeVar
 
 from anonnet.errors import Malformed
 from anonnet.limits import CHUNKS_MAX, EVIDENCE_LOGS_MAX, EVIDENCE_PAPERS_MAX, KIB, POLICY_BYTES_MAX
+from anonnet.protocol.breach import alert_of
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.fields import Key, Name
 from anonnet.protocol.known_log import KnownLog
@@ -26,7 +27,7 @@ from anonnet.protocol.papers import Papers
 from anonnet.protocol.steps import InFile
 from anonnet.wire.codec import STEPS, Between, Message, decode, decode_record, message
 from anonnet.wire.frames import Frame, Frames, frame
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, unsigned
 
 VERSION = 1
 
@@ -107,6 +108,13 @@ def opened(blocks: Iterable[bytes]) -> Evidence:
     logs = [_message(_next(frames), LogRules).known for _ in range(head.logs)]
     papers = [_paper(_next(frames)) for _ in range(head.papers)]
     return Evidence(head, {log.identity: log for log in logs}, papers, _delivered(frames, head.chunks))
+
+
+def alone(network: str, logs: Logs, proof: bytes) -> Evidence:
+    """A proof against one of these logs that stands in a file by itself, as evidence. Raises Malformed."""
+    said = unsigned(alert_of(logs.values(), proof)).signed
+    head = Head(version=VERSION, network=network, author=Author.OTHER.value, logs=0, papers=1, chunks=0)
+    return Evidence(head, logs, [said], iter(()))
 
 
 def joined(evidence: Sequence[tuple[str, Evidence]]) -> Papers:

@@ -18,6 +18,7 @@ from anonnet.times import SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint
 from anonnet.tlog.note import Kind, Note, Signer, Verifier
 from anonnet.tlog.policy import Group, Policy, Witness
+from anonnet.tlog.text import number
 
 CHAIN = 0
 """The number of the shard that is never dropped: brands, and the last checkpoint of every other shard."""
@@ -96,6 +97,14 @@ class KnownLog:
     def origin(self, shard: int) -> str:
         """The origin of a shard's checkpoints: it follows from L, so no directory of names needs to be believed."""
         return f"anonnet/{self.identity.hex()}/{'chain' if shard == CHAIN else shard}"
+
+    def shard_called(self, origin: str) -> int | None:
+        """The shard whose checkpoints have this origin; None where it is none of this log's."""
+        try:
+            shard = number(origin.rpartition("/")[2])
+        except Malformed:
+            shard = CHAIN
+        return shard if origin == self.origin(shard) else None
 
     def sealed(self, key: SigningKey, shard: int, size: int, root: bytes) -> bytes:
         """The checkpoint of a shard with so many leaves and this root, as a note signed with the log's key."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
 from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
@@ -31,7 +32,7 @@ from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.wire.codec import STEPS, Message
+from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.signed import Checked, Signed, checked, unsigned
 
 B = TypeVar("B")
@@ -50,6 +51,7 @@ NAMES: dict[type[Message], str] = {
     Statement: "statement",
     Brand: "brand",
     Receipt: "receipt",
+    Alert: "alert",
 }
 """What a judge reads, under the paper's names and ours; and commits, whatever their form."""
 
@@ -110,6 +112,7 @@ class Papers:
     statements: list[Paper[Statement]] = field(default_factory=list)
     handed: list[Paper[Receipt]] = field(default_factory=list)
     """Mirrors' receipts for keys."""
+    alerts: list[Paper[Alert]] = field(default_factory=list)
     sales: set[Transaction] = field(default_factory=set)
     """Sealed transactions that are named: n in them opens what a log has recorded."""
     filled: dict[tuple[bytes, ...], Paper[Transaction]] = field(default_factory=dict)
@@ -144,7 +147,7 @@ class Papers:
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
         yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
-        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.handed)
+        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.handed, self.alerts)
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
@@ -153,6 +156,9 @@ class Papers:
             return
         if _is(signed, Abort):
             self.aborts.append(Paper("abort", source, aborted_in(self.network, self.logs, signed), signed))
+            return
+        if _is(signed, Alert):
+            self._take_alert(source, signed)
             return
         kind = STEPS.get(signed.step)
         if kind not in NAMES:
@@ -166,6 +172,16 @@ class Papers:
             self.brands.setdefault(said.body.id, paper)
         else:
             self._lists[kind].append(paper)
+
+    def _take_alert(self, source: str, signed: Signed) -> None:
+        """A proof against a log, which nobody signs as a whole. Raises Malformed where it convicts nobody."""
+        alert = decode(signed.body)
+        if not isinstance(alert, Alert) or signed.signatures:
+            raise Malformed("an alert is signed by nobody")
+        if alert.log not in self.logs:
+            raise Lacking("against a log whose key and policy are not among the papers")
+        breach(self.network, self.logs[alert.log], alert.shard, alert.evidence)
+        self.alerts.append(Paper(NAMES[Alert], source, alert, signed))
 
     def _take_commit(self, source: str, signed: Signed) -> None:
         """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""

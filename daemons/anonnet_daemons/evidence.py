@@ -16,6 +16,7 @@ from anonnet.crypto.sealing import CHUNK_BYTES
 from anonnet.net.jobs import SEALED_FILE, goods_folder
 from anonnet.protocol.account import Credit
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.delivery import Delivered, Leaf
 from anonnet.protocol.evidence import Author, chunk_bytes, written
 from anonnet.protocol.exchange import ExchangeQ
@@ -23,19 +24,26 @@ from anonnet.protocol.goods import Chunk, Contract, GoodsM
 from anonnet.protocol.network import Network
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
+from anonnet.store.alerts import Alerts
 from anonnet.store.bank import COMMITTED, BankStore
 from anonnet.store.folder import write_durably
 from anonnet.store.goods import SEALED_BYTES
 from anonnet.store.merchant import MerchantStore
+from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import Bought, WalletStore
 from anonnet.tlog.merkle import HASH_BYTES, Tree, leaf_hash
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Signed, Signer
-from anonnet_daemons import bank, consumer, merchant
+from anonnet.wire.signed import Signed, Signer, unsigned
+from anonnet_daemons import bank, consumer, merchant, mirror
 from anonnet_daemons.config import Kind, Setup, read_setup
 from anonnet_daemons.owner import Failed
 
-STORES = {Kind.CONSUMER: consumer.STORE, Kind.MERCHANT: merchant.STORE, Kind.BANK: bank.STORE}
+STORES = {
+    Kind.CONSUMER: consumer.STORE,
+    Kind.MERCHANT: merchant.STORE,
+    Kind.BANK: bank.STORE,
+    Kind.MIRROR: mirror.STORE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,17 @@ def _of_the(setup: Setup) -> str:
 
 
 def _export(
-    setup: Setup, author: Author, papers: Iterable[Signed | None], into: Path, chunks: Sequence[Delivered] | Goods = ()
+    setup: Setup,
+    author: Author,
+    papers: Iterable[Signed | None],
+    into: Path,
+    chunks: Sequence[Delivered] | Goods = (),
+    alerts: Iterable[Alert] = (),
 ) -> Exported:
-    """Write the papers with what they need. Raises OSError."""
+    """Write the papers with what they need, and what convicts the logs that they name. Raises OSError."""
     network, there = setup.network(), [paper for paper in papers if paper is not None]
     brands, logs = needs(there)
-    whole = [*_brands(network, brands), *there]
+    whole = [*_brands(network, brands), *there, *(unsigned(each).signed for each in alerts if each.log in logs)]
     known = [log for name, log in network.logs.items() if name in logs]
 
     def blocks() -> Iterator[bytes]:
@@ -69,6 +82,11 @@ def _export(
     except OSError as why:
         raise Failed(f"{into} cannot be written ({why.strerror or why}): choose another place") from why
     return Exported(into, whole, len(chunks))
+
+
+def _convicting(alerts: Alerts) -> list[Alert]:
+    """What convicts logs before everybody."""
+    return [Alert(log=log, shard=shard, evidence=said) for log, shard, said in alerts.proven(0, most=-1)]
 
 
 def _brands(network: Network, wanted: set[bytes]) -> list[Signed]:
@@ -88,6 +106,8 @@ def needs(papers: Iterable[Signed]) -> tuple[set[bytes], set[bytes]]:
             logs.add(body.transaction.log)
         if isinstance(body, GoodsM):
             logs |= set(body.contract.logs)
+        if isinstance(body, Alert):
+            logs.add(body.log)
         if isinstance(body, Refusal):
             more = needs(body.evidence)
             brands, logs = brands | more[0], logs | more[1]
@@ -103,14 +123,14 @@ def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Seq
     store = WalletStore(_of_the(setup), read_only=True)
     try:
         id = the_one([id for id in store.purchases(most=-1) if id.hex().startswith(digits.lower())], digits)
-        bought, answers = store.purchase(id), store.answered.of(id)
+        bought, answers, alerts = store.purchase(id), store.answered.of(id), _convicting(store.alerts)
     finally:
         store.close()
     assert bought is not None
     papers = [bought.goods_m, bought.authorization_q, bought.authorization_b, bought.outcome]
     papers += [each for each in answers if each != bought.outcome]
     shown = Goods(setup.folder, bought, None if goods else chunks) if goods or chunks else ()
-    return _export(setup, Author.CONSUMER, papers, into, shown)
+    return _export(setup, Author.CONSUMER, papers, into, shown, alerts=alerts)
 
 
 class Goods:
@@ -189,11 +209,12 @@ def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = 
         number = the_one([n for n in store.numbers() if n.hex().startswith(digits.lower())], digits)
         sale, answers = store.by_number(number), store.answered.of(number)
         receipt = store.receipt(number, sale.receiver_key) if sale else None
+        alerts = _convicting(store.alerts)
     finally:
         store.close()
     assert sale is not None
     papers = [sale.goods_m, receipt, sale.authorization_b, sale.outcome, *answers, *statements]
-    return _export(setup, Author.MERCHANT, papers, into)
+    return _export(setup, Author.MERCHANT, papers, into, alerts=alerts)
 
 
 # The bank.
@@ -209,9 +230,10 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
         tokens = {token for token, _ in store.bookkeeping.used() if token.hex().startswith(digits.lower())}
         if not papers:
             papers = list(store.uses.history(the_one(sorted(tokens), digits), beyond=0))
+        alerts = _convicting(store.alerts)
     finally:
         store.close()
-    return _export(setup, Author.BANK, papers, into)
+    return _export(setup, Author.BANK, papers, into, alerts=alerts)
 
 
 def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | None]:
@@ -227,6 +249,22 @@ def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | 
         if sale.state == COMMITTED and isinstance(promise, AuthorizationB):
             value, currency = promise.value, promise.currency
             yield signer.sign(Credit(transaction=promise.transaction, currency=currency, value=value))
+
+
+# A mirror.
+
+
+def of_mirror(data: Path, into: Path) -> Exported:
+    """What a mirror can prove against logs. Raises Failed, BadStart."""
+    setup = read_setup(data, Kind.MIRROR)
+    store = MirrorStore(_of_the(setup), read_only=True)
+    try:
+        alerts = _convicting(store.alerts)
+    finally:
+        store.close()
+    if not alerts:
+        raise Failed("nothing that this mirror has seen convicts a log")
+    return _export(setup, Author.OTHER, [unsigned(each).signed for each in alerts], into)
 
 
 def the_one(found: Sequence[bytes], digits: str) -> bytes:

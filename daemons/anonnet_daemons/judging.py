@@ -12,8 +12,9 @@ from anonnet.errors import Malformed
 from anonnet.parties.judge.goods import deliveries
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Party, Role, Verdict
+from anonnet.protocol.breach import is_proof
 from anonnet.protocol.delivery import Delivered, Delivery
-from anonnet.protocol.evidence import Evidence, joined, opened
+from anonnet.protocol.evidence import Evidence, alone, joined, opened
 from anonnet.protocol.network import Network
 from anonnet.protocol.papers import Papers
 from anonnet_daemons.owner import Failed
@@ -53,7 +54,7 @@ def _parties(verdict: Verdict) -> list[Party]:
 
 
 def _read(paths: Sequence[Path], network: Network | None) -> tuple[Files, Papers]:
-    files = [(path, _opened(path)) for path in paths]
+    files = [(path, _opened(path, network)) for path in paths]
     for path, evidence in files:
         if network and evidence.head.network != network.name:
             raise Failed(f"{path} is evidence of another network, {evidence.head.network}: use that network's file")
@@ -63,9 +64,16 @@ def _read(paths: Sequence[Path], network: Network | None) -> tuple[Files, Papers
         raise Failed(f"these files cannot be judged together ({why}): judge each by itself") from why
 
 
-def _opened(path: Path) -> Evidence:
+def _opened(path: Path, network: Network | None) -> Evidence:
+    begin = next(_blocks(path), b"")
     try:
-        return opened(_blocks(path))
+        if not is_proof(begin):
+            return opened(_blocks(path))
+        if network is None:
+            raise Failed(
+                f"{path} is a proof against a log, alone: give --network, where that log's key and policy stand"
+            )
+        return alone(network.name, network.logs, begin)
     except Malformed as why:
         raise _refused(path, why) from why
 

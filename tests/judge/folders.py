@@ -44,6 +44,10 @@ def folders(scene: Scene, home: Path) -> dict[Kind, Path]:
         secret.write_bytes(seed_of("seed of consumer" if kind is Kind.CONSUMER else name))
         secret.chmod(0o600)
     _copy_goods(scene, made[Kind.CONSUMER])
+    for name, mirror in scene.mirrors.items():
+        (home / name).mkdir(mode=0o700)
+        (home / name / PARTY_FILE).write_bytes(party_json(Kind.MIRROR, name, "127.0.0.1"))
+        mirror.store._db.run("vacuum into ?", str(home / name / STORES[Kind.MIRROR]))
     return made
 
 

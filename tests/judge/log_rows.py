@@ -6,26 +6,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.breach import Alert
+from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind, form
-from anonnet.protocol.purchase import Abort
+from anonnet.protocol.purchase import Abort, AuthorizationB
 from anonnet.protocol.quorum import Certificate, Receipt
 from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.excerpt import Excerpt, Leaf
+from anonnet.tlog.fork import Fork
 from anonnet.tlog.note import Note
 from anonnet.tlog.note import Signer as NoteSigner
 from anonnet.tlog.proof import LogProof
-from anonnet.wire.codec import encode
+from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.judge.court import Case, row
-from tests.judge.money_rows import RELEASE_OWED
+from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED
 from tests.judge.sealed_rows import LIED
-from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, entry, p4, pledge, released, sale
-from tests.paper.scenes import Deal, Scene, by, tampered
-from tests.stage import NETWORK, NOON, key_of
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, entry, p4, pledge, released, sale, tick
+from tests.paper.scenes import PRICE, Deal, Scene, by, tampered
+from tests.stage import CURRENCY, NETWORK, NOON, key_of
 
 SUPPRESSED = Claim.SUPPRESSED, Ruling.WRONG
+FORKED = Claim.FORK, Ruling.WRONG
+BROKEN = Claim.BROKEN_RULE, Ruling.WRONG
 IN_TIME = sale().expiration + RELEASE_SECONDS - HANDED_SECONDS
 """The last second at which a receipt counts."""
 
@@ -197,3 +203,75 @@ def pledge_without_its_key(scene: Scene) -> Case:
     pen = Pen(KNOWN, shard=SHARD)
     pen.write(pledge(sale()))
     return Case([certificate(pen), abort(sale(), MIRRORS[1:])])
+
+
+# Histories and entries that no honest log signs.
+
+
+def fork(name: str = "log", *, forked: int = 1, shard: int = SHARD, known: KnownLog = KNOWN) -> Signed:
+    """Two checkpoints of one size by this key, each of a tree with another tick, or twice the same."""
+    pen = Pen(known, name, shard)
+    branch = pen.copy()
+    pen.write(tick(NOON))
+    branch.write(tick(NOON + forked))
+    one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
+    return unsigned(Alert(log=known.identity, shard=SHARD, evidence=Fork(one, other).encoded())).signed
+
+
+def excerpt(*entries: Entry) -> Signed:
+    """The newest entry of a shard, shown to strangers."""
+    pen = Pen(KNOWN, shard=SHARD)
+    pen.write(*entries)
+    leaf = Leaf(pen.size - 1, encode(pen.entries[-1]), tuple(pen.tree.inclusion(pen.size - 1, pen.size)))
+    shown = Excerpt((leaf,), SignedCheckpoint.parse(pen.notes[pen.size]))
+    return unsigned(Alert(log=KNOWN.identity, shard=SHARD, evidence=shown.encoded())).signed
+
+
+@row(Claim.FORK, "a fork proof, signed by the log", "the log has lied", FORKED)
+def log_forks(scene: Scene) -> Case:
+    return Case([fork()])
+
+
+@row(
+    *(Claim.FORK, "the same, the certificate of a key, authorization_b"),
+    "the log has lied; what is certified stands, and the bank must credit the merchant",
+    *(FORKED, CREDIT_OWED),
+)
+def certified_before_a_fork(scene: Scene) -> Case:
+    promise = AuthorizationB(transaction=sale(), currency=CURRENCY, value=PRICE)
+    return Case([fork(), certificate(committed(sale())), by("bank", promise)])
+
+
+@row(Claim.FORK, "two checkpoints of a log that agree", "nothing; it is set aside", set_aside=1)
+def fork_that_is_none(scene: Scene) -> Case:
+    return Case([fork(forked=0)])
+
+
+@row(Claim.FORK, "a fork proof, signed by another", "nothing; it is set aside", set_aside=1)
+def fork_by_another(scene: Scene) -> Case:
+    return Case([fork("mallory")])
+
+
+@row(Claim.FORK, "a fork proof of another shard than it is said to be of", "nothing; it is set aside", set_aside=1)
+def fork_elsewhere(scene: Scene) -> Case:
+    return Case([fork(shard=SHARD + 1)])
+
+
+@row(Claim.FORK, "a fork proof, of a log whose rules are not shown", "nothing; it is set aside", set_aside=1)
+def fork_of_an_unknown_log(scene: Scene) -> Case:
+    alert = decode(fork().body)
+    assert isinstance(alert, Alert)
+    return Case([unsigned(replace(alert, log=bytes(32))).signed])
+
+
+@row(Claim.BROKEN_RULE, "an entry under a log's signature that came too late", "the log has lied", BROKEN)
+def log_breaks_a_rule(scene: Scene) -> Case:
+    return Case([excerpt(pledge(sale(), sale().expiration + 1))])
+
+
+@row(
+    *(Claim.BROKEN_RULE, "an entry under a log's signature that keeps the rules", "nothing; it is set aside"),
+    set_aside=1,
+)
+def lawful_entry(scene: Scene) -> Case:
+    return Case([excerpt(pledge(sale(), sale().expiration))])

@@ -6,17 +6,27 @@ from pathlib import Path
 
 import pytest
 from anonnet_daemons.config import NETWORK_FILE, read_network
-from anonnet_daemons.evidence import of_purchase, of_sale
+from anonnet_daemons.evidence import of_mirror, of_purchase, of_sale
 from anonnet_daemons.judging import judged
+from anonnet_daemons.owner import Failed
 
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.breach import Alert
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.quorum import Receipt
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Signed
 from tests.judge.folders import folders
-from tests.mirrors import MIRRORS
+from tests.judge.log_rows import excerpt, fork
+from tests.mirrors import KNOWN, MIRRORS, pledge, sale
 from tests.paper.scenes import LEAD, PRICE
-from tests.quorum import WrittenScene
+from tests.quorum import QuorumScene, WrittenScene
+from tests.stage import NETWORK, key_of
+
+ALONE = KnownLog(key_of("log").public)
 
 
 def suppressed(folder: Path, late: int = 0) -> WrittenScene:
@@ -50,10 +60,10 @@ def files(scene: WrittenScene, folder: Path) -> tuple[Path, Path, Path]:
 @pytest.mark.slow
 def test_a_merchant_s_file_convicts_the_log_that_suppressed_his_key(tmp_path: Path) -> None:
     scene = suppressed(tmp_path)
-    sale, papers, network = files(scene, tmp_path)
+    merchants, consumers, network = files(scene, tmp_path)
 
-    alone = judged([sale], None, None).verdict
-    both = judged([sale, papers], read_network(network), None)
+    alone = judged([merchants], None, None).verdict
+    both = judged([merchants, consumers], read_network(network), None)
 
     assert [(each.claim, each.ruling) for each in alone.findings] == [(Claim.SUPPRESSED, Ruling.WRONG)]
     assert alone.findings[0].party.identity == scene.log_name
@@ -63,16 +73,93 @@ def test_a_merchant_s_file_convicts_the_log_that_suppressed_his_key(tmp_path: Pa
     assert not both.strangers
     assert scene.income == 0
     assert scene.tokens()["free"] == 2 * PRICE
-    assert scene.merchant.store.by_number(scene.merchant.store.numbers()[0]).key not in sale.read_bytes()
+    assert scene.merchant.store.by_number(scene.merchant.store.numbers()[0]).key not in merchants.read_bytes()
 
 
 @pytest.mark.slow
 def test_a_key_that_came_late_to_the_mirrors_convicts_nobody(tmp_path: Path) -> None:
     scene = suppressed(tmp_path, late=LEAD + RELEASE_SECONDS - HANDED_SECONDS + 60)
-    sale, papers, _ = files(scene, tmp_path)
+    merchants, consumers, _ = files(scene, tmp_path)
 
-    verdict = judged([sale, papers], None, None).verdict
+    verdict = judged([merchants, consumers], None, None).verdict
 
     assert [(each.claim, each.ruling) for each in verdict.findings] == [(Claim.RELEASE, Ruling.OWES)]
     kept = scene.merchant.store.answered.of(scene.merchant.store.numbers()[0])
     assert [paper.step for paper in kept].count(Receipt.step) == len(MIRRORS)
+
+
+# Proofs against a log.
+
+
+def proof(said: Signed) -> bytes:
+    alert = decode(said.body)
+    assert isinstance(alert, Alert)
+    return alert.evidence
+
+
+def network_of(*logs: KnownLog) -> Network:
+    """A network file's content, with these logs."""
+    peers = [Peer(Role.LOG, f"log-{at}", log.key, bytes(32), "127.0.0.1", 1, log.policy) for at, log in enumerate(logs)]
+    return Network(NETWORK, tuple(peers))
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"), [(fork(), Claim.FORK), (excerpt(pledge(sale(), sale().expiration + 1)), Claim.BROKEN_RULE)]
+)
+def test_a_proof_alone_convicts_a_log_of_the_network_file(tmp_path: Path, said: Signed, claim: Claim) -> None:
+    file = tmp_path / "proof"
+    file.write_bytes(proof(said))
+
+    judgement = judged([file], network_of(ALONE, KNOWN), None)
+
+    (finding,) = judgement.verdict.findings
+    assert (finding.claim, finding.ruling) == (claim, Ruling.WRONG)
+    assert judgement.names[finding.party.identity] == "log-1"
+
+
+def test_a_proof_alone_that_convicts_nobody_is_refused_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "proof"
+    file.write_bytes(proof(fork()))
+    with pytest.raises(Failed, match="give --network"):
+        judged([file], None, None)
+    with pytest.raises(Failed, match="no shard of a log that is known here"):
+        judged([file], network_of(ALONE), None)
+    file.write_bytes(proof(fork())[:-1])
+    with pytest.raises(Failed, match="not whole evidence"):
+        judged([file], network_of(KNOWN), None)
+
+    file.write_bytes(proof(fork("mallory")))
+    verdict = judged([file], network_of(KNOWN), None).verdict
+
+    assert not verdict.findings
+    assert "proves nothing" in verdict.set_aside[0]
+
+
+def test_whoever_heard_of_a_fork_exports_the_proof(tmp_path: Path) -> None:
+    scene = QuorumScene(tmp_path)
+    scene.prepare()
+    scene.wait(1)
+    scene.buy()
+    scene.settle()
+    scene.wait(6)
+    scene.ask(scene.mirrors[MIRRORS[0]], decode(fork(known=scene.network.logs[scene.log_name]).body))
+    scene.settle()
+    home = tmp_path / "parties"
+    folders(scene, home)
+    of_mirror(home / MIRRORS[0], tmp_path / "mirror")
+    of_sale(home / "merchant", scene.merchant.store.numbers()[0].hex(), tmp_path / "sale")
+
+    mirror, merchant = (judged([tmp_path / name], None, None).verdict for name in ("mirror", "sale"))
+
+    assert [(each.claim, each.ruling) for each in mirror.findings] == [(Claim.FORK, Ruling.WRONG)]
+    rulings = {each.claim: each.ruling for each in merchant.findings}
+    assert rulings == {Claim.FORK: Ruling.WRONG, Claim.CREDIT: Ruling.DONE, Claim.DELIVERY: Ruling.OPEN}
+
+
+def test_a_mirror_that_knows_nothing_against_a_log_exports_nothing(tmp_path: Path) -> None:
+    scene = QuorumScene(tmp_path)
+    home = tmp_path / "parties"
+    folders(scene, home)
+
+    with pytest.raises(Failed, match="nothing that this mirror has seen"):
+        of_mirror(home / MIRRORS[0], tmp_path / "mirror")

@@ -15,7 +15,8 @@ from tests.paper.scenes import Scene
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "evidence.md"
 MADE = re.compile(r"(?<=<!-- made: verdicts -->\n).*?(?=<!-- end of verdicts -->)", re.DOTALL)
-TABLES = (money_rows, goods_rows, receipt_rows, sealed_rows, conduct_rows, log_rows, key_rows)
+MODULES = (money_rows, goods_rows, receipt_rows, conduct_rows, sealed_rows, log_rows, key_rows)
+TABLES = [each.__name__ for each in MODULES]
 
 
 def shop(folder: Path) -> Scene:
@@ -45,7 +46,7 @@ def test_the_judge_decides_as_the_table_says(scene: Scene, row: Row) -> None:
 def table() -> str:
     """The rows as the document shows them."""
     lines = ["| claim | evidence | verdict |", "|---|---|---|"]
-    ordered = sorted(ROWS, key=lambda row: list(Claim).index(row.claim))
+    ordered = sorted(ROWS, key=lambda row: (list(Claim).index(row.claim), TABLES.index(row.made.__module__)))
     lines += [f"| {row.claim} | {row.evidence} | {row.verdict} |" for row in ordered]
     return "\n".join(["", *lines, "", ""])
 

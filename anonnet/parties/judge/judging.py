@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_promises
 from anonnet.parties.judge.goods import delivery, receipts
-from anonnet.parties.judge.logs import suppressed, two_outcomes
+from anonnet.parties.judge.logs import breaches, suppressed, two_outcomes
 from anonnet.parties.judge.money import credit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
 from anonnet.parties.judge.verdict import Finding, Verdict
@@ -16,6 +16,7 @@ from anonnet.protocol.papers import Papers
 RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     two_outcomes,
     suppressed,
+    breaches,
     two_promises,
     two_contracts,
     two_brands,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
+from anonnet.protocol.breach import FORK, breach
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.papers import Paper, Papers
@@ -81,3 +82,15 @@ def _suppressed(transaction: Transaction, abort: Paper[Transaction], receipts: l
     changed = "the certificate of the key, which shows that it was recorded."
     about = {"number": transaction.number, "expiration": transaction.expiration}
     return Finding(Claim.SUPPRESSED, Ruling.WRONG, log, merchant, says, why, changed, about)
+
+
+def breaches(papers: Papers) -> Iterator[Finding]:
+    """What convicts a log by its signed checkpoints alone: a fork, or entries that its rules forbid. Each stands for
+    itself; what a sale's own papers say of it stays as it is."""
+    for alert in papers.alerts:
+        said = alert.body
+        found = breach(papers.network, papers.logs[said.log], said.shard, said.evidence)
+        claim = Claim.FORK if found.kind == FORK else Claim.BROKEN_RULE
+        says = f"{{party}} has broken its word in shard {said.shard}: {found.says}. Let no new sale rest on it."
+        about = {"shard": said.shard, "kind": found.kind}
+        yield Finding(claim, Ruling.WRONG, Party(Role.LOG, said.log), None, says, (alert,), "", about)

@@ -21,6 +21,8 @@ class Claim(enum.StrEnum):
     DOUBLE_SPEND = "double-spend"
     TWO_OUTCOMES = "two-outcomes"
     SUPPRESSED = "suppressed"  # against a log: an abort, and receipts for the key by more mirrors than may lie
+    FORK = "fork"  # against a log: two histories under its signature
+    BROKEN_RULE = "broken-rule"  # against a log: entries under its signature that its rules forbid
     TWO_PROMISES = "two-promises"
     TWO_CONTRACTS = "two-contracts"
     TWO_BRANDS = "two-brands"

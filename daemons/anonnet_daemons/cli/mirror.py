@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from anonnet_daemons.cli import checking
+from anonnet_daemons.cli import checking, evidence
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, verb
 from anonnet_daemons.config import Kind, read_setup
@@ -22,8 +22,9 @@ def mirror() -> None:
     """
 
 
-for each in checking.of_mirror.commands.values():
-    mirror.add_command(each)
+for group in (checking.of_mirror, evidence.of_mirror):
+    for each in group.commands.values():
+        mirror.add_command(each)
 
 
 @verb(mirror, example="anonnet mirror run --data ~/try/mirror-1")
