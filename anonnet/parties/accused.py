@@ -7,7 +7,7 @@ about what they prove. What is proven is done in the turn that follows, as often
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anonnet.errors import Refused, Why
@@ -29,7 +29,7 @@ class Case:
     claim: Claim
     papers: Papers
     proven: tuple[Finding, ...]
-    """What the accused owes, or has to show, under this claim."""
+    """What the accused owes under this claim, or has to show; and what it has done, to be shown once more."""
     signers: frozenset[bytes]
     by_owner: bool
 
@@ -45,7 +45,7 @@ class Judging:
     """What is to be done outside the turn: judge the papers of a dispute, which may take as long as a large payment."""
 
     network: str
-    logs: Logs
+    logs: Logs = field(repr=False, compare=False)
     accused: bytes
     brands: tuple[Signed, ...]
     dispute: Dispute
@@ -61,7 +61,7 @@ class Judging:
         return Case(claim, papers, proven, self.signers, self.by_owner)
 
     def _is_proven(self, finding: Finding) -> bool:
-        return finding.party.identity == self.accused and finding.ruling in (Ruling.OWES, Ruling.WRONG)
+        return finding.party.identity == self.accused and finding.ruling in (Ruling.OWES, Ruling.WRONG, Ruling.DONE)
 
 
 Remedy = Callable[[Turn[Any], Case], list[Signed]]

@@ -13,7 +13,9 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import RETRY_SECONDS_MAX
+from anonnet.parties.accusing import Accusing
 from anonnet.parties.brands import BrandList
+from anonnet.parties.complaining import Complaining
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
@@ -89,7 +91,9 @@ class Consumer(Party):
         self.heeding = Heeding(network)
         ordering = Ordering(network, self.purse, self.resting, self.heeding)
         discarding = Discarding(self.purse, self.tokens, self.brand_list, self.heeding)
-        desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding
+        complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
+        accusing = Accusing(complaining.draw, complaining.met)
+        desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, accusing
         super().__init__(Signer(network.name), *desks)
 
     def sign(self, said: Message) -> Signed:

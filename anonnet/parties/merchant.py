@@ -6,12 +6,15 @@ accepts, over the whole price, with time enough to reach the log. He learns what
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
+from anonnet.parties.accused import Accused, Case, Judging, unproven
+from anonnet.parties.accusing import Accusing
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.delivering import Delivering, SealChunk, SealGoods, sale_of
 from anonnet.parties.errands import answered, done, later, request
@@ -19,7 +22,9 @@ from anonnet.parties.settling import Settling
 from anonnet.parties.shop import Measure, Shop
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.account import Claim, Credit
+from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.goods import Chunk
+from anonnet.protocol.local import Accuse
 from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.outcome import Logs, aborted_in, committed, recorded_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
@@ -40,7 +45,7 @@ from anonnet.store.merchant import (
 )
 from anonnet.times import BEHIND_SECONDS, MERCHANT_MARGIN_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Checked, Signed, Signer
+from anonnet.wire.signed import Checked, Signed, Signer, checked
 
 MerchantTurn = Turn[MerchantStore]
 
@@ -58,7 +63,9 @@ class Merchant(Party):
         )
         self.alerting = Alerting(signer.network, self.logs, told)
         delivering = Delivering(signer, key, self.logs)
-        super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting)
+        accused = Accused(signer, key, self.logs, {Demand.DELIVERY: self._hand_over})
+        accusing = Accusing(self._dispute, self._met)
+        super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting, accused, accusing)
         self.key = key
         self.banks = tuple(sorted(banks))
 
@@ -238,6 +245,44 @@ class Merchant(Party):
         assert isinstance(body, AuthorizationM)
         return body.transaction
 
+    # Disputes.
+
+    def _hand_over(self, turn: MerchantTurn, case: Case) -> list[Signed]:
+        """Of a sale that a bank has promised to pay: the outcome, and with a commit the key. What the goods are worth
+        that he delivered no program makes good."""
+        promises = [each.body.transaction for each in case.papers.promises if each.signer in self.banks]
+        found = [turn.store.by_number(each.number) for each in promises if each.merchant == self.key]
+        sales = [sale for sale in found if sale and sale.authorization_b]
+        outcomes = [paper for sale in sales for paper in self._outcomes(turn, sale)]
+        if case.papers.commits or not sales:
+            raise unproven(case, outcomes)
+        if not outcomes:
+            raise Refused(Why.UNDECIDED, "the log has told no outcome")
+        return outcomes
+
+    def _outcomes(self, turn: MerchantTurn, sale: MerchantSale) -> list[Signed]:
+        aborts = [each for each in turn.store.answered.of(sale.number) if each.step == Abort.step]
+        return [sale.outcome] if sale.outcome else aborts
+
+    def _dispute(self, turn: MerchantTurn, wish: Accuse, entropy: bytes) -> tuple[bytes, Signed]:
+        """ "The merchant can use commit and authorization_b to prove that the bank should credit" (paper)."""
+        sale = sale_of(turn, wish.subject)
+        if wish.claim != Demand.CREDIT or sale.authorization_b is None or sale.outcome is None:
+            raise Refused(Why.UNDECIDED, "a bank owes a credit for a sale that has committed, and nothing else")
+        bank = sale.authorization_b.signatures[0].signer
+        papers = sale.authorization_b, sale.outcome
+        return bank, self.sign(Dispute(accused=bank, claim=wish.claim, papers=papers))
+
+    def _met(self, turn: MerchantTurn, number: bytes, papers: Sequence[Signed]) -> None:
+        """A credit that comes in a dispute is one like any other."""
+        promise = sale_of(turn, number).authorization_b
+        assert promise is not None
+        for paper in papers:
+            with suppress(Malformed, Refused):
+                said = checked(self.network, paper, Credit)
+                if said.signer == promise.signatures[0].signer:
+                    self._credited(turn, said.body, said.signed)
+
     @on(Forget, by=From.OWNER)
     def forget(self, turn: MerchantTurn, asked: Asked[Forget]) -> Answer:
         """ "Once the bank has issued the credit, the merchant may discard all data on the transaction" (paper)."""
@@ -251,14 +296,17 @@ class Merchant(Party):
         assert asked.answers is not None
         if asked.signer != asked.answers.receiver:
             raise Malformed("a credit of another bank")
-        sale, credit = sale_of(turn, asked.body.transaction.number), asked.body
+        self._credited(turn, asked.body, asked.signed)
+        return Answer()
+
+    def _credited(self, turn: MerchantTurn, credit: Credit, paper: Signed) -> None:
+        sale = sale_of(turn, credit.transaction.number)
         promised = decode(sale.authorization_b.body) if sale.authorization_b else None
         credited = credit.transaction, credit.currency, credit.value
         if not isinstance(promised, AuthorizationB) or credited != promised.credit:
             raise Malformed("a credit that is not what the bank promised")
         if sale.state == COMMITTED:
-            turn.store.credit(sale.number, asked.signed)
-        return Answer()
+            turn.store.credit(sale.number, paper)
 
     @on(Noted, by=From.ERRAND)
     def noted(self, turn: MerchantTurn, asked: Asked[Noted]) -> Answer:
@@ -290,5 +338,5 @@ class Merchant(Party):
     def finish(self, job: object) -> Chunk | Again:
         if isinstance(job, SealChunk):
             return job.run()
-        assert isinstance(job, SealGoods | Measure)
+        assert isinstance(job, SealGoods | Measure | Judging)
         return Again(job.run())

@@ -108,7 +108,7 @@ class Purse:
         """E1: these tokens for new ones at these places."""
         wanted = [Wanted(brand=b, blinded=self._blinded(b, Lane.EXCHANGE, places[b])) for b in sorted(places)]
         order = ExchangeQ(bank=bank, payments=self._payments(given), wanted=tuple(wanted), until=until)
-        return self._keys(given).sign(order)
+        return self.signer_of(given).sign(order)
 
     def is_whole(self, held: Held) -> bool:
         """True if this part is all of its token."""
@@ -147,7 +147,7 @@ class Purse:
         """P2 over these tokens, signed with all their keys."""
         payments = self._payments(chosen)
         q = AuthorizationQ(bank=bank, transaction=transaction, receiver_key=receiver_key, payments=payments)
-        return self._keys(chosen).sign(q)
+        return self.signer_of(chosen).sign(q)
 
     def goods_q(self, goods_m: Signed, merchant: bytes, number: bytes, chosen: Sequence[Held]) -> Signed:
         """CD2: the receipt for P1, signed with the key of one of these tokens, which serves it alone: merchant and log
@@ -158,7 +158,7 @@ class Purse:
     def _key(self, held: Held) -> SigningKey:
         return self.secrets(held.brand, held.lane, held.position).key
 
-    def _keys(self, tokens: Sequence[Held]) -> Signer:
+    def signer_of(self, tokens: Sequence[Held]) -> Signer:
         """Signs with every distinct q."""
         distinct = {key.public: key for key in map(self._key, tokens)}
         return Signer(self.network, *distinct.values())

@@ -9,7 +9,9 @@ import enum
 from collections.abc import Iterable
 from typing import Annotated
 
+from anonnet.errors import Malformed
 from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
+from anonnet.protocol.dispute import Demand
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
 from anonnet.protocol.transaction import expired
@@ -55,6 +57,9 @@ class Local(enum.IntEnum):
     RECOVERY = 232
     DISCARD = 233
     BUY_NOW = 234
+    ACCUSE = 235
+    ACCUSATION_OF = 236
+    ACCUSATION = 237
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)
@@ -324,6 +329,34 @@ class Discard(Message):
     """Owner of a wallet: this purchase is over, and nothing of it is needed any more: no paper, no goods."""
 
     purchase: Hash
+
+
+@message(Local.ACCUSE, signed=False, frame_max=KIB)
+class Accuse(Message):
+    """Owner of a wallet or a shop: show whom they bind the papers about this purchase, or this sale, and claim this."""
+
+    subject: Hash
+    claim: Name
+
+    def check(self) -> None:
+        if self.claim not in set(Demand):
+            raise Malformed(f"no such claim: {self.claim}")
+
+
+@message(Local.ACCUSATION_OF, signed=False, frame_max=KIB)
+class AccusationOf(Message):
+    """Owner of a wallet or a shop: what has the accused said to this dispute? Waits a while for it."""
+
+    subject: Hash
+    dispute: Hash
+
+
+@message(Local.ACCUSATION, signed=False, frame_max=FRAME_MAX)
+class Accusation(Message):
+    """The redress, or the refusal, if there is one; `stands`: the dispute is still on its way."""
+
+    answers: Annotated[tuple[Signed, ...], Between(0, 1)]
+    stands: Flag
 
 
 @message(Local.FORWARD, signed=False, frame_max=FRAME_MAX)

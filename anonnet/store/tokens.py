@@ -126,6 +126,11 @@ class Tokens:
         """The parts of the token at this place, if there is one."""
         return self._tokens("(brand, lane, position) = (?, ?, ?)", *place)
 
+    def known(self, ids: Sequence[bytes]) -> list[Held]:
+        """The parts of these tokens, as far as they are the wallet's."""
+        marks = ", ".join("?" * len(ids))
+        return self._tokens(f"id in ({marks}) order by id, part", *ids)
+
     def expect(self, place: recovery.Place, token: bytes, worth: int, source: bytes) -> None:
         """A token will come of this request."""
         brand, lane, position = place

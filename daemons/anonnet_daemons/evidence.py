@@ -18,6 +18,7 @@ from anonnet.protocol.account import Credit
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.delivery import Delivered, Leaf
+from anonnet.protocol.dispute import Redress
 from anonnet.protocol.evidence import Author, chunk_bytes, written
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.goods import Chunk, Contract, GoodsM
@@ -114,6 +115,14 @@ def needs(papers: Iterable[Signed]) -> tuple[set[bytes], set[bytes]]:
     return brands, logs
 
 
+def shown_by(answer: Signed | None) -> tuple[Signed, ...]:
+    """What the accused has shown in his answer to a dispute: his redress, or the evidence of his refusal."""
+    body = decode(answer.body) if answer else None
+    if isinstance(body, Redress):
+        return body.papers
+    return body.evidence if isinstance(body, Refusal) else ()
+
+
 # The consumer.
 
 
@@ -124,11 +133,12 @@ def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Seq
     try:
         id = the_one([id for id in store.purchases(most=-1) if id.hex().startswith(digits.lower())], digits)
         bought, answers, alerts = store.purchase(id), store.answered.of(id), _convicting(store.alerts)
+        more = shown_by(store.answered.to_dispute(id))
     finally:
         store.close()
     assert bought is not None
     papers = [bought.goods_m, bought.authorization_q, bought.authorization_b, bought.outcome]
-    papers += [each for each in answers if each != bought.outcome]
+    papers += [each for each in (*answers, *more) if each not in papers]
     shown = Goods(setup.folder, bought, None if goods else chunks) if goods or chunks else ()
     return _export(setup, Author.CONSUMER, papers, into, shown, alerts=alerts)
 
@@ -208,12 +218,14 @@ def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = 
     try:
         number = the_one([n for n in store.numbers() if n.hex().startswith(digits.lower())], digits)
         sale, answers = store.by_number(number), store.answered.of(number)
+        more = shown_by(store.answered.to_dispute(number))
         receipt = store.receipt(number, sale.receiver_key) if sale else None
         alerts = _convicting(store.alerts)
     finally:
         store.close()
     assert sale is not None
     papers = [sale.goods_m, receipt, sale.authorization_b, sale.outcome, *answers, *statements]
+    papers += [each for each in more if each not in papers]
     return _export(setup, Author.MERCHANT, papers, into, alerts=alerts)
 
 

@@ -54,7 +54,7 @@ def _parties(verdict: Verdict) -> list[Party]:
 
 
 def _read(paths: Sequence[Path], network: Network | None) -> tuple[Files, Papers]:
-    files = [(path, _opened(path, network)) for path in paths]
+    files = [(path, evidence_in(path, network)) for path in paths]
     for path, evidence in files:
         if network and evidence.head.network != network.name:
             raise Failed(f"{path} is evidence of another network, {evidence.head.network}: use that network's file")
@@ -64,7 +64,8 @@ def _read(paths: Sequence[Path], network: Network | None) -> tuple[Files, Papers
         raise Failed(f"these files cannot be judged together ({why}): judge each by itself") from why
 
 
-def _opened(path: Path, network: Network | None) -> Evidence:
+def evidence_in(path: Path, network: Network | None) -> Evidence:
+    """A file of evidence, its chunks not read yet. Raises Failed."""
     begin = next(_blocks(path), b"")
     try:
         if not is_proof(begin):

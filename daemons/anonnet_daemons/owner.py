@@ -37,6 +37,7 @@ ADVICE = {
     Why.BAD_GOODS: "check that the file is there and can be read, then put it on sale again",
     Why.NO_EXACT_AMOUNT: "choose an amount that the bank's denominations make up",
     Why.FULL: "try again later",
+    Why.UNPROVEN: "look at its evidence, and bring papers that prove it",
     Why.INCIDENT: "look into the incidents folder of that party's data folder",
 }
 """What to do about a refusal, where something can be done."""
@@ -70,8 +71,8 @@ class Owner:
         self.network = network
         self._connection = connection
 
-    async def ask(self, command: Message, expected: type[M]) -> M:
-        """Give a command, return its answer. Raises Failed, NoDaemon or NotYet."""
+    async def ask(self, command: Message | Signed, expected: type[M]) -> M:
+        """Give a command, or say what anybody may; return the answer. Raises Failed, NoDaemon or NotYet."""
         reply = await self._reply(command)
         checked = self._read(reply)
         if isinstance(checked.body, Refusal):
@@ -124,7 +125,7 @@ class Owner:
             raise refused(peer.name, checked.body)
         return self._as(checked, expected)
 
-    async def _reply(self, command: Message) -> Reply:
+    async def _reply(self, command: Message | Signed) -> Reply:
         try:
             return await self._connection.ask(command)
         except TimeoutError as why:

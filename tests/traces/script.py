@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from anonnet.protocol.account import Claim, Credit, OpenAccount
+from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
-from anonnet.protocol.recovery import Used, UsedOf
+from anonnet.protocol.recovery import State, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.token import Payment, Token
@@ -52,6 +53,7 @@ class Cast:
         self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
+        self._by_id: dict[bytes, str] = {}
         self._serials: dict[bytes, str] = {}
         self._numbers: dict[bytes, str] = {}
         self._entries: dict[bytes, str] = {}
@@ -72,6 +74,14 @@ class Cast:
     def serial(self, serial: bytes) -> str:
         """s1, s2, ..., which tell tokens of one key apart; nothing where a key serves one token."""
         return " " + self._serials.setdefault(serial, f"s{len(self._serials) + 1}") if serial else ""
+
+    def shown(self, token: Token) -> str:
+        """A token by its key, and by its serial where the key serves several."""
+        return self._by_id.setdefault(token.id, self.token(token.public_key) + self.serial(token.serial))
+
+    def by_id(self, id: bytes) -> str:
+        """One that has been shown, by its id."""
+        return self._by_id[id]
 
     def number(self, number: bytes) -> str:
         return self._numbers.setdefault(number, f"n{len(self._numbers) + 1}")
@@ -113,7 +123,9 @@ def about(cast: Cast, paper: Signed) -> str:
     """A paper named by its step and its sale or its tokens, where it stands inside another message."""
     body: Any = decode(paper.body)
     if isinstance(body, ExchangeQ):
-        return f"exchange_q of {' and '.join(_named(cast, each.token) for each in body.payments)}"
+        return f"exchange_q of {' and '.join(cast.shown(each.token) for each in body.payments)}"
+    if isinstance(body, State):
+        return f"{cast.by_id(body.token)}: {body.remaining} remains"
     inner: Any = decode(body.authorization_m.body) if isinstance(body, Commit) else body
     if isinstance(inner, SealedM):
         return f"commit of {cast.entry(inner.entry_key)}"
@@ -150,13 +162,8 @@ def _amount(cast: Cast, payment: Payment) -> str:
     return str(worth) if payment.amount == worth else f"{payment.amount} of {worth}"
 
 
-def _named(cast: Cast, token: Token) -> str:
-    """A token by its key, and by its serial where the key serves several."""
-    return cast.token(token.public_key) + cast.serial(token.serial)
-
-
 def _tokens(cast: Cast, payments: tuple[Payment, ...]) -> str:
-    tokens = [f"{_named(cast, each.token)} ({_amount(cast, each)})" for each in payments]
+    tokens = [f"{cast.shown(each.token)} ({_amount(cast, each)})" for each in payments]
     return f"tokens {' and '.join(tokens)}"
 
 
@@ -186,6 +193,10 @@ def _entries(cast: Cast, it: Entries) -> str:
         said = "genesis" if entry.kind == EntryKind.GENESIS else rendered(cast, decode_record(Signed, entry.body))
         told.append(f"{index}, at {cast.time(entry.time)}: {said}")
     return "; ".join(f"entry {each}" for each in told)
+
+
+def _dispute(cast: Cast, it: Dispute) -> str:
+    return f"B, {it.claim}, for here is {' and '.join(about(cast, paper) for paper in it.papers)}"
 
 
 def _refusal(cast: Cast, it: Refusal) -> str:
@@ -228,6 +239,8 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Credit: lambda cast, it: f"{_transaction(cast, it.transaction)}, {it.value} {it.currency}",
     UsedOf: lambda cast, it: f"B, {cast.brand(it.brand)}, which tokens are used?",
     Used: lambda cast, it: f"{counted(len(it.names), 'name', 'names')} of used tokens",
+    Dispute: _dispute,
+    Redress: lambda cast, it: f"done, for here is {' and '.join(about(cast, paper) for paper in it.papers)}",
     Refusal: _refusal,
 }
 

@@ -19,6 +19,7 @@ from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.evidence import Author, Head
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
+from anonnet.protocol.local import Accuse
 from anonnet.protocol.logbook import OutcomeOf, Recorded, Time, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.quorum import CertificateOf, Pledged
@@ -124,7 +125,7 @@ def _refusal(fields: Fields, chance: Random) -> None:
     fields["why"] = chance.choice(list(Why)).value
 
 
-def _dispute(fields: Fields, chance: Random) -> None:
+def _claim(fields: Fields, chance: Random) -> None:
     fields["claim"] = chance.choice(list(Demand)).value
 
 
@@ -179,7 +180,8 @@ ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     Submission: _submission,
     ExchangeQ: _exchange_q,
     Refusal: _refusal,
-    Dispute: _dispute,
+    Dispute: _claim,
+    Accuse: _claim,
     Head: _head,
     Recorded: _recorded,
     Time: _time,

@@ -217,6 +217,7 @@ BY_THEIR_MAKERS = {
     "Claim": "it holds one P3 and one P5a",
     "Refusal": "its evidence is a P2 and a commit, or less",
     "Dispute": "who accuses says it only where it fits",
+    "Accusation": "an answer that leaves no room is for a file",
     "Redress": "the accused puts in what fits",
     "Brands": "the bank does not start with more than fit",
     "Entries": "the log stops at FOLLOW_BYTES_MAX",
