@@ -93,5 +93,5 @@ def breach(network: str, known: KnownLog, shard: int, evidence: bytes) -> Breach
     try:
         check_excerpt(network, known, shard, [(leaf.index, leaf.entry) for leaf in shown.leaves])
     except Broken as broken:
-        return Breach(broken.rule.name.lower().replace("_", "-"), str(broken))
+        return Breach(broken.rule.name.lower().replace("_", "-"), f"it has broken {broken}")
     raise Malformed("an excerpt that breaks no rule by itself")

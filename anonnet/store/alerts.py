@@ -45,12 +45,20 @@ class Alerts:
         return found
 
     def proven(self, start: int, *, most: int) -> list[tuple[bytes, int, bytes]]:
-        """(log, shard, evidence) of those that convict, the oldest first, from this one on."""
+        """(log, shard, evidence) of those that convict, the oldest first, from this one on; none as below."""
+        if self._is_missing:
+            return []
         return self._db.all(
             "select log, shard, evidence from alert where proven order by time, log, shard limit ? offset ?",
             *(most, start),
         )
 
+    @property
+    def _is_missing(self) -> bool:
+        return not self._db.one("select 1 from sqlite_master where name = 'alert'")
+
     def all(self) -> list[tuple[bytes, int, bytes]]:
-        """(log, shard, evidence) of all, the oldest first."""
+        """(log, shard, evidence) of all, the oldest first; none in a file that is older than this table."""
+        if self._is_missing:
+            return []
         return self._db.all("select log, shard, evidence from alert order by time, log, shard")

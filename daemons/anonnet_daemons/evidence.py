@@ -274,9 +274,20 @@ def of_mirror(data: Path, into: Path) -> Exported:
         alerts = _convicting(store.alerts)
     finally:
         store.close()
+    return of_alerts(setup, alerts, into)
+
+
+# Whoever keeps alerts.
+
+AUTHORS = {Kind.CONSUMER: Author.CONSUMER, Kind.MERCHANT: Author.MERCHANT, Kind.BANK: Author.BANK}
+
+
+def of_alerts(setup: Setup, alerts: Sequence[Alert], into: Path) -> Exported:
+    """What convicts logs. Raises Failed, BadStart."""
     if not alerts:
-        raise Failed("nothing that this mirror has seen convicts a log")
-    return _export(setup, Author.OTHER, [unsigned(each).signed for each in alerts], into)
+        raise Failed("no log is convicted, as far as is known here: there is nothing to write")
+    papers = [unsigned(each).signed for each in alerts]
+    return _export(setup, AUTHORS.get(setup.kind, Author.OTHER), papers, into)
 
 
 def the_one(found: Sequence[bytes], digits: str) -> bytes:

@@ -161,5 +161,5 @@ def test_a_mirror_that_knows_nothing_against_a_log_exports_nothing(tmp_path: Pat
     home = tmp_path / "parties"
     folders(scene, home)
 
-    with pytest.raises(Failed, match="nothing that this mirror has seen"):
+    with pytest.raises(Failed, match="no log is convicted"):
         of_mirror(home / MIRRORS[0], tmp_path / "mirror")

@@ -17,7 +17,7 @@ from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
 from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate
-from anonnet_daemons.cli import auditing, disputing, evidence, warrant
+from anonnet_daemons.cli import alerts, auditing, disputing, evidence, warrant
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
@@ -43,7 +43,9 @@ def bank() -> None:
     """
 
 
-for group in (evidence.of_bank, disputing.of_bank, auditing.of_bank, warrant.of_bank):
+GROUPS = evidence.of_bank, disputing.of_bank, auditing.of_bank, warrant.of_bank, alerts.of(Kind.BANK)
+
+for group in GROUPS:
     for each in group.commands.values():
         bank.add_command(each)
 

@@ -13,7 +13,7 @@ import click
 from anonnet.errors import Malformed
 from anonnet.protocol.local import Sales, SalesOf, Sell, Started
 from anonnet.protocol.network import Peer, Role
-from anonnet_daemons.cli import disputing
+from anonnet_daemons.cli import alerts, disputing
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.evidence import of_merchant
 from anonnet_daemons.cli.running import run_daemon
@@ -33,7 +33,7 @@ def merchant() -> None:
     """
 
 
-for group in (of_merchant, disputing.of_merchant):
+for group in (of_merchant, disputing.of_merchant, alerts.of(Kind.MERCHANT)):
     for each in group.commands.values():
         merchant.add_command(each)
 

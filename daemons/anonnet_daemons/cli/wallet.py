@@ -11,7 +11,7 @@ from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet.times import DWELL_SECONDS
-from anonnet_daemons.cli import brands, disputing, habits, privacy
+from anonnet_daemons.cli import alerts, brands, disputing, habits, privacy
 from anonnet_daemons.cli.bank import statement_found
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
 from anonnet_daemons.cli.evidence import of_wallet
@@ -39,7 +39,9 @@ def wallet() -> None:
     """
 
 
-for group in (keeping, of_wallet, disputing.of_wallet, brands.of_wallet, habits.of_wallet, privacy.of_wallet):
+PROOFS = of_wallet, disputing.of_wallet, alerts.of(Kind.CONSUMER)
+
+for group in (keeping, *PROOFS, brands.of_wallet, habits.of_wallet, privacy.of_wallet):
     for each in group.commands.values():
         wallet.add_command(each)
 
