@@ -16,7 +16,7 @@ from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, Follow, Recorded
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, Recorded
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import cosignatures, places
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
@@ -106,8 +106,9 @@ class Auditing:
             if audited.size != signed.body.size:
                 return audited
             self._keep(turn, audited, signed)
+            self._hold_against_anchors(turn, audited, piece)
             copy = audited
-        return copy
+        return turn.store.open_copy(copy.log, copy.shard)
 
     def _audited(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint, piece: Sequence[Recorded]) -> Copy:
         """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful."""
@@ -128,6 +129,24 @@ class Auditing:
             grown = turn.store.append(grown, entry, each)
         turn.store.keep_range(grown)
         return grown
+
+    def _hold_against_anchors(self, turn: AuditTurn, copy: Copy, piece: Sequence[Recorded]) -> None:
+        """What the chain calls the end of a shard is what our copy of it leads to; else the log has forked the shard.
+        Looked at when the anchor comes, and when the shard ends, whichever is later."""
+        if copy.shard == CHAIN:
+            entries = [decode_record(Entry, each.entry) for each in piece]
+            anchors = [entry.body for entry in entries if entry.kind == EntryKind.ANCHOR]
+        else:
+            anchors = turn.store.anchors(copy.log) if copy.closed else []
+        for anchor in map(SignedCheckpoint.parse, anchors):
+            shard = self._logs[copy.log].shard_called(anchor.body.origin)
+            ended = None if shard is None else turn.store.copy(copy.log, shard)
+            if ended and 0 < anchor.body.size <= ended.size and not self._leads_to(turn, ended, anchor):
+                self._forked(turn, ended, anchor)
+
+    def _leads_to(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> bool:
+        """True if a checkpoint of no more entries than the copy has is one of its tree."""
+        return turn.store.trees.root(copy.tree, signed.body.size) == signed.body.root
 
     # Checkpoints.
 
@@ -177,7 +196,7 @@ class Auditing:
             signed = self._opened(copy, note)
             if signed.body.size > copy.size:
                 ahead = True
-            elif signed.body.root != turn.store.trees.root(copy.tree, signed.body.size):
+            elif not self._leads_to(turn, copy, signed):
                 self._forked(turn, copy, signed)
                 return Answer()
             elif signed.body.size:

@@ -235,6 +235,14 @@ class MirrorStore(Store):
             *(copy.tree, copy.size - 1, entry.outcome_key, entry.kind, int(EntryKind.BRAND)),
         )
 
+    def anchors(self, log: bytes) -> list[bytes]:
+        """The last checkpoints of shards that the copy of this log's chain records."""
+        rows = self._db.all(
+            "select body from entry join copy using(tree) where log = ? and shard = ? and kind = ? order by position",
+            *(log, CHAIN, int(EntryKind.ANCHOR)),
+        )
+        return [decode_record(Entry, body).body for (body,) in rows]
+
     def brands(self, tree: int) -> list[Brand]:
         """The brands that a chain records."""
         rows = self._db.all("select body from entry where tree = ? and kind = ?", tree, int(EntryKind.BRAND))

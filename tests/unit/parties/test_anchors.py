@@ -8,6 +8,7 @@ import pytest
 
 from anonnet.errors import Malformed, Why
 from anonnet.protocol.anchors import anchored, check_anchored
+from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow
 from anonnet.protocol.quorum import Certificate, CertificateOf
@@ -17,8 +18,8 @@ from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode_record
 from tests.circle import Circle, Prefix
-from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
-from tests.stage import NETWORK
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, Wall, entry, p4, sale, tick
+from tests.stage import NETWORK, NOON
 from tests.unit.parties.test_certifying import pledge, why
 
 
@@ -112,3 +113,67 @@ def chain_bytes(circle: Circle) -> bytes:
     page = circle.ask(Follow(log=KNOWN.identity, shard=CHAIN, start=1))
     assert isinstance(page, Entries)
     return page.entries[0].entry
+
+
+class Shelf(Pen):
+    """Two shards of one log, each written by hand."""
+
+    def __init__(self, *pens: Pen) -> None:
+        super().__init__()
+        self.pens = {pen.shard: pen for pen in pens}
+
+    def answer(self, asked: Follow) -> Entries:
+        return self.pens[asked.shard].answer(asked) if asked.shard in self.pens else self.nothing(asked)
+
+
+CLOSED = decided_by(SHARD) + 1
+
+
+def anchor(pen: Pen) -> Entry:
+    """The chain's entry of how a shard has ended."""
+    return entry(EntryKind.ANCHOR, CLOSED, pen.notes[pen.size])
+
+
+def anchored_otherwise(*, late: bool, more: int) -> Wall:
+    """A mirror that has read a shard's end, and an anchor of another one that is shorter by `more` entries; `late`: it
+    reads the end after the anchor."""
+    pen, chain = Pen(), Pen(shard=CHAIN)
+    branch = pen.copy()
+    branch.write(tick(NOON + 1), entry(EntryKind.CLOSE, CLOSED))
+    pen.write(tick(NOON), *[tick(NOON)] * more)
+    if not late:
+        pen.write(entry(EntryKind.CLOSE, CLOSED))
+    wall = Wall(Shelf(pen, chain), MIRRORS[:1])
+    wall.now = CLOSED
+    wall.settle()
+    chain.write(anchor(branch))
+    wall.pass_time(1)
+    if late:
+        pen.write(entry(EntryKind.CLOSE, CLOSED))
+        wall.pass_time(1)
+    return wall
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_shard_that_is_anchored_otherwise_than_mirrors_read_it_is_a_fork(late: bool, more: int) -> None:
+    wall = anchored_otherwise(late=late, more=more)
+
+    ((log, shard, evidence),) = wall.mirrors[MIRRORS[0]].store.alerts.all()
+    assert (log, shard) == (KNOWN.identity, SHARD)
+    assert breach(NETWORK, KNOWN, shard, evidence).kind == "fork"
+    assert wall.size(MIRRORS[0], CHAIN) == 2, "the chain itself is lawful"
+
+
+def test_the_anchor_of_what_mirrors_read_convicts_nobody() -> None:
+    pen, chain = Pen(), Pen(shard=CHAIN)
+    pen.write(tick(NOON), entry(EntryKind.CLOSE, CLOSED))
+    chain.write(anchor(pen), entry(EntryKind.ANCHOR, CLOSED, Pen(shard=SHARD - 1).notes[1]))
+    wall = Wall(Shelf(pen, chain), MIRRORS[:1])
+    wall.now = CLOSED
+
+    for _ in range(3):
+        wall.pass_time(1)
+
+    assert (wall.size(MIRRORS[0]), wall.size(MIRRORS[0], CHAIN)) == (3, 3)
+    assert not wall.mirrors[MIRRORS[0]].store.alerts.all()
