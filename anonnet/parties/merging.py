@@ -53,22 +53,27 @@ class Merged:
     def run_turns(self, batch: Sequence[Asked[Any]], now: int) -> list[Outcome]:
         """Run a batch in one transaction, which is left open, and with it whatever it leads to between the two."""
         self.store.begin()
+        before = self.store.changes
         outcomes = [(self._log if asked.to is self._log.party else self._host).turn(asked, now) for asked in batch]
-        self._ask_among_themselves(now)
+        if self.store.changes != before:
+            self.store.advance(now)
+        self._ask_among_themselves(now, before)
         return outcomes
 
-    def _ask_among_themselves(self, now: int) -> None:
-        """Until there is nothing new to ask: what a question has no answer to yet is asked again with later batches."""
-        asked = set[bytes]()
-        while questions := [each for each in self.store.questions(now) if each.hash not in asked]:
+    def _ask_among_themselves(self, now: int, before: int) -> None:
+        """Until what there is to ask stays the same: it is asked again with later batches."""
+        asked, questions = list[Errand](), self.store.questions(now)
+        while questions != asked:
             self.store.seal()
             for errand in questions:
-                asked.add(errand.hash)
-                self._ask(errand, now)
+                self._ask(errand, now, before)
+            asked, questions = questions, self.store.questions(now)
 
-    def _ask(self, errand: Errand, now: int) -> None:
+    def _ask(self, errand: Errand, now: int, before: int) -> None:
+        """Ask, and bring the answer home. One that could be held, since there is nothing new, only tells who does not
+        wait any more that it need not: nothing is written for it in a batch that has written nothing (`before`)."""
         answer = self._heard(self._log if errand.receiver == self._identity else self._host, errand.said, now)
-        if isinstance(answer, Answer) and not answer.hold:
+        if isinstance(answer, Answer) and (not answer.hold or self.store.changes != before):
             assert answer.said is not None, "what they ask each other is answered in the turn"
             self._heard(self._host, answer.said, now, errand)
 

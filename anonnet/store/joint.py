@@ -36,11 +36,14 @@ class Joint(Store):
     def rollback(self) -> None:
         self._log.rollback()
 
+    def advance(self, now: int) -> None:
+        """It is this late: what is due by now stays due."""
+        self._log.advance(now)
+
     def questions(self, now: int) -> list[Errand]:
-        """What one of them has to ask the other now."""
-        self._asked_at = now
-        most = self.errands.count()
-        found = [each for one in self._identities for each in self.errands.waiting_for(one, now, most=most)]
+        """What one of them has to ask the other now, or had to before the clock was set back."""
+        self._asked_at, most = max(now, self._log.time()), self.errands.count()
+        found = [each for one in self._identities for each in self.errands.waiting_for(one, self._asked_at, most=most)]
         return [errand for _, hash in found if (errand := self.errands.get(hash))]
 
     def next_deadline(self) -> int | None:

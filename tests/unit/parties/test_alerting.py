@@ -49,6 +49,21 @@ def test_who_hears_of_a_fork_tells_the_others(scene: Scene, first: str) -> None:
     assert len([line for line in scene.heard if line.kind is Alert]) == 1 + 3 * 2, "each tells each other one once"
 
 
+@pytest.mark.parametrize("first", ["bank", "log"])
+def test_of_merged_parties_both_know_what_one_is_told(first: str, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, merged="bank")
+    scene.prepare()
+
+    scene.ask(getattr(scene, first), alert(scene))
+    at_once = forked_at(scene)
+    scene.settle()
+
+    assert at_once == ["bank", "log"]
+    assert forked_at(scene) == ["bank", "merchant", "log"]
+    told = [(line.sender, line.receiver) for line in scene.heard if line.kind is Alert]
+    assert told == [("stranger", first), ("bank", "merchant"), ("merchant", "bank"), ("merchant", "log")]
+
+
 def test_a_mirror_tells_its_log_s_other_mirrors_and_who_sells_by_it(tmp_path: Path) -> None:
     scene = QuorumScene(tmp_path)
     scene.prepare()
