@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed, Refused
 from anonnet.limits import FOLLOW_SECONDS, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.parties.merging import Merged
 from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
 from anonnet.protocol.steps import Step
 from anonnet.store.errands import Errand
@@ -68,7 +69,7 @@ class Node:
 
     def _begin(self) -> None:
         self.party = self._make()
-        self.turns = Turns(self.party, self.store, self._report, self.rerun)
+        self.turns: Turns[Any] | Merged = Turns(self.party, self.store, self._report, self.rerun)
         self._inbox: list[Waiting] = []
         self._followers: list[Waiting] = []
         self._under_way: set[bytes] = set()
@@ -212,10 +213,10 @@ class Node:
         before = self.store.changes
         outcomes = self.turns.run_turns([waiting.asked for waiting in batch], self.clock())
         if crash == "before commit":
-            self.store.rollback()
+            self.turns.store.rollback()
             self.crash(crash)
             return False
-        self.store.commit()
+        self.turns.store.commit()
         if crash == "after commit":
             self.crash(crash)
             return False
@@ -252,8 +253,8 @@ class Node:
     def _wake_followers(self, *, changed: bool) -> None:
         """As the daemon wakes them. Where a log decides alone, all of them: the numbers of seeds that have found a bug
         stand for that."""
-        news = set(self.store.news)
-        self.store.news.clear()
+        news = set(self.turns.store.news)
+        self.turns.store.news.clear()
         woken = [each for each in self._followers if changed and (not self.world.council or each.holds in news)]
         for waiting in woken:
             self._followers.remove(waiting)
@@ -278,7 +279,8 @@ class Node:
         if self._read_at != (self.store.changes, now):
             errands = self.store.errands
             waiting, due = errands.waiting(now, most=ERRANDS_MAX), errands.next_due_after(now)
-            self._agenda = Agenda(waiting, self.store.jobs(), due, self.store.next_deadline())
+            waiting = [each for each in waiting if each[1] not in self.turns.within]
+            self._agenda = Agenda(waiting, self.store.jobs(), due, self.turns.store.next_deadline())
             self._read_at = self.store.changes, now
         return self._agenda
 

@@ -18,6 +18,7 @@ import pytest
 from tests.world.adversary import LATE_KEY
 from tests.world.finals import Report, check
 from tests.world.liars import FORK_SEEN, LOG_LIES, MIRROR_LIES
+from tests.world.merging import FAULTS as MERGED_WITH
 from tests.world.world import world_of
 
 FIXED_SEEDS = range(1)
@@ -71,6 +72,7 @@ FAULTS = (
     "paid under a reused key",
     "sold against a receipt",
     "sold sealed",
+    *MERGED_WITH.values(),
 )
 """Every kind of fault, and of variation; each must have struck in at least one seed of twenty."""
 COUNCIL_FAULTS = (*LOG_LIES, *MIRROR_LIES, LATE_KEY, "cut around an expiration", "crash around an expiration")

@@ -42,6 +42,8 @@ from tests.stage import CURRENCY, NETWORK, NOON, key_of, mint
 from tests.world.adversary import Greedy, Mood, Stranger
 from tests.world.backups import BackedUpLog
 from tests.world.council import LOG, MIRRORS, POLICY, Council, has_council
+from tests.world.merging import LOG as MERGED_LOG
+from tests.world.merging import Guest, Host, host_in
 from tests.world.network import Events, Heard, Network, Weather
 from tests.world.node import Node
 from tests.world.shopper import RememberingKey, RememberingPurse, Shopper
@@ -126,6 +128,7 @@ class World:
     def _people(self) -> None:
         logs, bank = self.directory.logs, key_of("bank").public
         signer = {name: Signer(NETWORK, key_of(name)) for name in self.servers}
+        host = host_in(self.seed)
         self._add("bank", lambda: Bank(signer["bank"], bank, minted(), logs), BankStore())
         for name in ("merchant-1", "merchant-2"):
             key = key_of(name).public
@@ -134,8 +137,11 @@ class World:
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
             known = next(logs[peer.identity] for peer in self.directory.peers if peer.name == name)
-            if not self.council or known.decides_alone:
-                self._enter(BackedUpLog(self, name, partial(Log, signer[name], known, [bank]), known))
+            make = partial(Log, signer[name], known, [bank])
+            if name == MERGED_LOG and host:
+                self._enter(Guest(self, self.nodes[host], make, known))
+            elif not self.council or known.decides_alone:
+                self._enter(BackedUpLog(self, name, make, known))
         for name in (LOG, *MIRRORS) if self.council else ():
             self._enter(self.council.node(name))
         for name, owner in CONSUMERS.items():
@@ -150,7 +156,8 @@ class World:
         return consumer
 
     def _add(self, name: str, make: Any, store: Any) -> None:
-        self._enter((Shopper if name in CONSUMERS else Node)(self, name, make, store))
+        kind = Shopper if name in CONSUMERS else Host if name == host_in(self.seed) else Node
+        self._enter(kind(self, name, make, store))
 
     def _enter(self, node: Node) -> None:
         self.nodes[node.name] = node
