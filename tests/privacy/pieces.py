@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,14 @@ class View:
         seen = [Piece("a line", each.data) for each in self.lines]
         ends = {each for line in self.lines for each in (line.sender, line.receiver)}
         return [*self.pieces, *seen, *(Piece("an address on a line", end.encode()) for end in sorted(ends))]
+
+    def by_what_is_said(self) -> View:
+        """The same, where nothing is joined by the channel that it came on."""
+        pieces = [
+            replace(each, values=frozenset(value for value in each.values if not value.startswith(CHANNEL)))
+            for each in self.pieces
+        ]
+        return View(pieces, self.lines)
 
     def joined(self, start: Iterable[bytes], public: set[bytes]) -> list[Piece]:
         """The pieces that are joined, by one step or many, with these values. What is public joins nothing."""

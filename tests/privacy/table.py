@@ -20,6 +20,7 @@ COLUMNS = ("merchant", "consumer", "date", "amount", "item")
 
 LAW = "law enforcement with a warrant"
 OBSERVER = "electronic observer"
+SEALED_LOG = "log, of a sealed sale"
 EVERYWHERE = "observer of her own line too"
 
 PAPER = {
@@ -37,6 +38,7 @@ OURS = PAPER | {
     Kind.MIRROR.value: "Full None Full None None",
     Kind.RELAY.value: "Full Partial Full Partial Partial",
     EVERYWHERE: "Partial Partial Full Partial Partial",
+    SEALED_LOG: "Partial None Full None None",
 }
 """What must come out. docs/privacy.md explains each entry that the paper does not have."""
 
@@ -95,7 +97,7 @@ def marks(facts: Facts) -> list[Mark]:
         Mark("consumer", "her account's key", full, facts.account, at_bank=True),
         *(Mark("consumer", "her withdrawal", full, each, at_bank=True) for each in facts.blinded),
         Mark("consumer", "her address", partial, consumer),
-        Mark("date", "the expiration", full, order.transaction.expiration),
+        *(Mark("date", "the expiration", full, each.transaction.expiration) for each in facts.orders.values()),
         Mark("amount", "the price", full, PRICE),
         *(Mark("amount", "what its tokens are worth", partial, each) for each in DENOMINATIONS),
         *(Mark("amount", "what its tokens are worth", partial, each) for each in brands),
@@ -119,7 +121,10 @@ def rows(taken: Taken) -> dict[str, View]:
     named = {name: taken.views[name] for name in (Kind.MERCHANT, Kind.CONSUMER, Kind.BANK, Kind.LOG)}
     others = {LAW: taken.warrant(), OBSERVER: taken.lines(hers=False)}
     new = {Kind.MIRROR: taken.views[MIRROR], Kind.RELAY: taken.views[Kind.RELAY]}
-    return {str(name): view for name, view in {**named, **others, **new, EVERYWHERE: taken.lines(hers=True)}.items()}
+    log, public = taken.views[Kind.LOG].by_what_is_said(), public_values(taken.facts.network)
+    sealed = View(log.joined(taken.facts.sealed_seeds, public), log.lines)
+    views = {**named, SEALED_LOG: sealed, **others, **new, EVERYWHERE: taken.lines(hers=True)}
+    return {str(name): view for name, view in views.items()}
 
 
 def known(facts: Facts, name: str, view: View) -> dict[str, Cell]:

@@ -26,7 +26,7 @@ from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
 from tests.privacy.pieces import CHANNEL, Piece, View, frame_piece, row_piece
 from tests.privacy.sale import ITEM, PRICE, WITHDRAWN, Facts, Taken, taken
-from tests.privacy.table import COLUMNS, OBSERVER, OURS, PAPER, Extent, known, rendered, rows
+from tests.privacy.table import COLUMNS, OBSERVER, OURS, PAPER, SEALED_LOG, Extent, known, rendered, rows
 
 pytestmark = pytest.mark.real
 
@@ -45,6 +45,16 @@ def sale() -> Taken:
 def extents(taken: Taken, name: str) -> str:
     """One row, as the tables of tests.privacy.table write it."""
     return " ".join(cell.extent for cell in known(taken.facts, name, rows(taken)[name]).values())
+
+
+def test_the_run_has_every_way_that_a_sale_can_go(sale: Taken) -> None:
+    """What is not in the run is not searched."""
+    doors = {name: {piece.where.removeprefix("frame ") for piece in view.pieces} for name, view in sale.views.items()}
+
+    assert doors[Kind.BANK] >= {"WithdrawC", "AuthorizationQ", "ExchangeQ", "Abort", "Claim", "Dispute"}
+    assert doors[Kind.MERCHANT] >= {"Order", "GoodsQ", "AuthorizationB", "Dispute"}
+    assert doors[Kind.LOG] >= {"AuthorizationM", "Submission"}
+    assert doors[Kind.CONSUMER] >= {"GoodsM", "Abort", "ExchangeB", "Redress"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -113,6 +123,11 @@ def one_channel_for_both(facts: Facts, view: View) -> None:
     view.pieces.append(heard(facts.authorization_q, channel.removeprefix(CHANNEL)))
 
 
+def merchant_beside_a_sealed_sale(facts: Facts, view: View) -> None:
+    """A row that names the merchant with the place of a sealed sale."""
+    view.pieces.append(row_piece("note", (*facts.sealed_seeds, facts.order.transaction.merchant)))
+
+
 def price_in_p4(facts: Facts, view: View) -> None:
     """P4 with the price for its expiration."""
     body = encode(AuthorizationM(transaction=replace(facts.order.transaction, expiration=PRICE), key=bytes(32)))
@@ -139,6 +154,7 @@ PLANTS: list[tuple[Callable[[Facts, View], None], str, str]] = [
     (account_beside_a_token, Kind.BANK, "consumer"),
     (one_channel_for_both, Kind.BANK, "consumer"),
     (price_in_p4, Kind.LOG, "amount"),
+    (merchant_beside_a_sealed_sale, SEALED_LOG, "merchant"),
     (item_in_hex, Kind.MIRROR, "item"),
     (item_in_clear, OBSERVER, "item"),
 ]
@@ -189,8 +205,9 @@ def test_one_blinding_factor_joins_every_withdrawal_with_every_token(sale: Taken
             for value in row.values
             if len(value) == public.size
         ]
-        tokens = [each.token for each in sale.facts.order.payments if each.token.brand == brand.id]
-        assert (len(blinded), len(tokens)) == (WITHDRAWN // PRICE, 1)
+        payments = [payment for order in sale.facts.orders.values() for payment in order.payments]
+        tokens = [payment.token for payment in payments if payment.token.brand == brand.id]
+        assert (len(blinded), len(tokens)) == (WITHDRAWN // PRICE + 1, len(sale.facts.orders))  # one in exchange
 
         assert math.gcd(public.exponent, order_of_units(secret)) == 1
         factors = set()
