@@ -39,9 +39,9 @@ class Habits:
     signature pays with all of them. The bank can then "link repeated uses of the same key to each other"."""
 
     @property
-    def withdraws(self) -> Lane:
-        """The lane of tokens that are withdrawn. What is exchanged has keys of its own in any case: an exchange is how
-        an owner leaves behind what can be linked."""
+    def lane(self) -> Lane:
+        """Where tokens that are withdrawn have their places. What is exchanged has keys of its own in any case: an
+        exchange is how an owner leaves behind what can be linked."""
         return Lane.REUSED if self.reused_keys else Lane.WITHDRAWAL
 
 

@@ -89,7 +89,7 @@ class Tokens:
         return Answer(Started(subject=subject))
 
     def _withdraw(self, turn: WalletTurn, brand: bytes, count: int) -> bytes:
-        lane = self._purse.habits.withdraws
+        lane = self._purse.habits.lane
         places = turn.store.tokens.advance(brand, lane, count)
         until = turn.now + WITHDRAW_PATIENCE_SECONDS
         order = self._purse.withdraw_c(brand, lane, places, until)

@@ -26,8 +26,8 @@ class Lane(enum.StrEnum):
 
 
 KEY_TOKENS = 16
-"""How many tokens of a brand share one key in the lane of reused keys, one after the other: what the bank can link by
-it stays a chapter of what a wallet does, and is not all of it."""
+"""How many tokens of a brand, one after the other, share a key in the lane of reused keys: what the bank can link by it
+is a part of what a wallet does, not all of it. It never changes: by it a seed's tokens are found again."""
 SERIAL_BYTES = 16
 
 

@@ -104,7 +104,7 @@ class Explained:
             yield "may guess by how much was paid under one key which withdrawal its tokens came of."
         if linked.known_again:
             free = _so_many(linked.known_again, "free token")
-            yield f"could link with these, or with each other, what {free} would pay; not what comes of an exchange."
+            yield f"could link what {free} would pay, by what it has seen or would see; not what comes of an exchange."
 
     def _merchant(self, merchant: Peer) -> Iterator[str]:
         orders = Counter(bought.buy.item for bought in self.purchases if bought.buy.merchant == merchant.key)
