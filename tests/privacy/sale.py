@@ -116,6 +116,11 @@ class Taken:
         others = [name for name in self.views if name != Kind.CONSUMER]
         return View([piece for name in others for piece in self.views[name].pieces if is_stored(piece)])
 
+    def both(self, one: str, other: str) -> View:
+        """What two of them have together, as merged parties do; these say even less to each other."""
+        views = self.views[one], self.views[other]
+        return View([piece for view in views for piece in view.pieces], [line for view in views for line in view.lines])
+
     def lines(self, *, hers: bool) -> View:
         """All that goes over the network, without the consumer's own line to the relay or with it."""
         lines: list[Line] = []

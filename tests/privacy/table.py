@@ -22,6 +22,7 @@ LAW = "law enforcement with a warrant"
 OBSERVER = "electronic observer"
 SEALED_LOG = "log, of a sealed sale"
 EVERYWHERE = "observer of her own line too"
+BANK_LOG, MERCHANT_LOG = "bank and log in one", "merchant and log in one"
 
 PAPER = {
     Kind.MERCHANT.value: "Full None Full Full Full",
@@ -39,6 +40,8 @@ OURS = PAPER | {
     Kind.RELAY.value: "Full Partial Full Partial Partial",
     EVERYWHERE: "Partial Partial Full Partial Partial",
     SEALED_LOG: "Partial None Full None None",
+    BANK_LOG: PAPER[Kind.BANK.value],
+    MERCHANT_LOG: PAPER[Kind.MERCHANT.value],
 }
 """What must come out. docs/privacy.md explains each entry that the paper does not have."""
 
@@ -124,13 +127,16 @@ def rows(taken: Taken) -> dict[str, View]:
     log, public = taken.views[Kind.LOG].by_what_is_said(), public_values(taken.facts.network)
     sealed = View(log.joined(taken.facts.sealed_seeds, public), log.lines)
     views = {**named, SEALED_LOG: sealed, **others, **new, EVERYWHERE: taken.lines(hers=True)}
+    views |= {BANK_LOG: taken.both(Kind.BANK, Kind.LOG), MERCHANT_LOG: taken.both(Kind.MERCHANT, Kind.LOG)}
     return {str(name): view for name, view in views.items()}
 
 
 def known(facts: Facts, name: str, view: View) -> dict[str, Cell]:
     """One row of the table."""
     everything = view.everything
-    joined = view.joined(facts.seeds, public_values(facts.network)) if name in (Kind.BANK, LAW) else everything
+    joined = (
+        view.joined(facts.seeds, public_values(facts.network)) if name in (Kind.BANK, BANK_LOG, LAW) else everything
+    )
     found: dict[str, list[tuple[Extent, str]]] = {column: [] for column in COLUMNS}
     for mark in marks(facts):
         if stands(mark, joined if mark.at_bank else everything):

@@ -5,10 +5,12 @@ The paper's claims about it stand in tests/paper/test_merged.py; here is what a 
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from anonnet.errors import BadStart, Fatal
 from anonnet.parties.merging import Merged
 from anonnet.parties.turn import Answer, Asked, Due, Turns
 from anonnet.protocol.purchase import AuthorizationM, Commit
-from anonnet.store import log
+from anonnet.store import bank, log, merchant
 from anonnet.store.bank import BankStore
 from anonnet.store.database import Database
 from anonnet.store.ledger import ACCOUNT
@@ -48,11 +50,11 @@ def records(deal: Deal) -> Asked[Any]:
 
 def on_disk(folder: Path, deal: Deal) -> tuple[bool, int]:
     """Whether the log has recorded the sale, and what stands on the merchant's account."""
-    bank = BankStore(str(folder / "bank.db"), read_only=True)
-    with closing(bank), closing(Database(folder / "bank.db", version=log.VERSION, read_only=True)) as entries:
+    ledger = BankStore(str(folder / "bank.db"), read_only=True)
+    with closing(ledger), closing(Database(folder / "bank.db", version=log.VERSION, read_only=True)) as entries:
         key = deal.transaction.outcome_key
         recorded = entries.one("select 1 from outcome where outcome_key = ?", key) is not None
-        return recorded, bank.ledger.balance(ACCOUNT, deal.scene.merchant_key, CURRENCY)
+        return recorded, ledger.ledger.balance(ACCOUNT, deal.scene.merchant_key, CURRENCY)
 
 
 def opened(deal: Deal, folder: Path, database: Callable[..., Database] = Database) -> Merged:
@@ -61,9 +63,9 @@ def opened(deal: Deal, folder: Path, database: Callable[..., Database] = Databas
     def report(bug: Exception, asked: Asked[Any]) -> str:
         raise AssertionError("a bug") from bug
 
-    bank = BankStore(str(folder / "bank.db"), database=database)
-    store = log_store(path=str(folder / "log.db"), merged=bank, database=database)
-    return Merged(Turns(deal.scene.bank.party, bank, report), Turns(deal.scene.log.party, store, report))
+    host = BankStore(str(folder / "bank.db"), database=database)
+    store = log_store(path=str(folder / "log.db"), merged=host, database=database)
+    return Merged(Turns(deal.scene.bank.party, host, report), Turns(deal.scene.log.party, store, report))
 
 
 def test_nobody_sees_the_commit_without_the_credit(deal: Deal) -> None:
@@ -159,18 +161,27 @@ def test_the_merchant_s_sale_commits_with_p3(tmp_path: Path) -> None:
     assert stage.merchant.store.by_number(deal.number).outcome == deal.outcome
 
 
+@pytest.mark.parametrize("host", [bank, merchant])
+def test_merged_stores_share_no_table_but_errands_and_alerts(host: ModuleType) -> None:
+    """What each of them means by a row is the other's too: see anonnet.store.joint."""
+    made = re.compile(r"create (?:table|index) if not exists (\w+)")
+    shared = set(made.findall(host.SCHEMA)) & set(made.findall(log.SCHEMA))
+
+    assert {name for name in shared if not name.startswith("errand_")} == {"errand", "alert"}
+
+
 def test_each_store_is_found_in_the_file_by_its_own_version(deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unmerged bank goes on with its tables, and a program that writes another log.db does not touch this one."""
     scene = deal.scene
     scene.bank.turns.store.close()
     monkeypatch.setattr(log, "VERSION", log.VERSION + 1)
 
-    bank = BankStore(str(scene.folder / "bank.db"))
+    host = BankStore(str(scene.folder / "bank.db"))
     with pytest.raises(BadStart, match="schema version"):
-        log_store(path=str(scene.folder / "log.db"), merged=bank)
+        log_store(path=str(scene.folder / "log.db"), merged=host)
 
-    assert bank.is_locked(deal.transaction.outcome_key)
-    bank.close()
+    assert host.is_locked(deal.transaction.outcome_key)
+    host.close()
 
 
 def test_a_log_that_mirrors_decide_with_is_not_merged(tmp_path: Path) -> None:
