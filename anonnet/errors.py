@@ -55,6 +55,7 @@ class Why(enum.StrEnum):
     WRONG_PRICE = "wrong-price"
     NO_RECEIPT = "no-receipt"  # the contract wants goods_q, and it is not here; or it wants none, and Q is named
     WRONG_LOG = "wrong-log"
+    LOG_CONVICTED = "log-convicted"  # evidence: the alert
     NO_EXACT_AMOUNT = "no-exact-amount"
     FULL = "full"  # a named limit is reached; ask again later
     UNPROVEN = "unproven"  # the papers of a dispute do not prove the claim; evidence: what this party has of the sale

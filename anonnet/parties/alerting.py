@@ -44,7 +44,7 @@ class Alerting:
         if alert:
             shard, evidence = alert
             shown = unsigned(Alert(log=log, shard=shard, evidence=evidence)).signed
-            raise Refused(Why.WRONG_LOG, "this log is convicted: it has forked, or broken a rule", evidence=[shown])
+            raise Refused(Why.LOG_CONVICTED, "it has forked, or broken a rule", evidence=[shown])
 
     def take_in(self, turn: Turn[Any], alert: Alert) -> None:
         """Keep an alert and pass it on. Raises Malformed where it convicts nobody, Refused."""

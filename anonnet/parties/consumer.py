@@ -324,13 +324,15 @@ class Consumer(Party):
         q, bought, refusal = request(asked), self._about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
-        self.heeding.learn(turn, refusal.evidence)
+        convicted = self.heeding.shown(turn, refusal, q.transaction.log)
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
         elif paid_by_another(self.network, q.bank, refusal.evidence, q.transaction):
             end = wallet.REFUSED, "somebody else has paid for this sale"
+        elif convicted and bought.state == wallet.AUTHORIZING:  # begun before, the bank would have given its promise
+            end = wallet.REFUSED, self.heeding.complaint(turn, q.transaction.log)
         elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
         else:

@@ -7,18 +7,16 @@ only as far as it proves itself; she tells nobody. What she has bound to a sale 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from anonnet.errors import Malformed
+from anonnet.errors import Malformed, Why
 from anonnet.limits import ALERTS_PAGE, ALERTS_READ_MAX
 from anonnet.parties.alerting import SUBJECT
 from anonnet.parties.errands import answered, done, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.breach import Alert, Alerts, AlertsOf, breach
 from anonnet.protocol.network import Network, Role
+from anonnet.protocol.refusal import Refusal
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Signed
 
 WalletTurn = Turn[WalletStore]
 
@@ -43,11 +41,14 @@ class Heeding:
         name = peer.name if peer else log.hex()[:16]
         return f"{name} is convicted of having forked or broken a rule (see wallet alerts): pay by another log"
 
-    def learn(self, turn: WalletTurn, papers: Iterable[Signed]) -> None:
-        """Take in the alerts among what a refusal carries. Raises Malformed."""
-        for alert in (decode(paper.body) for paper in papers if paper.step == Alert.step):
+    def shown(self, turn: WalletTurn, refusal: Refusal, log: bytes) -> bool:
+        """Take in the alerts that a refusal carries; true if it refuses because of one against this log. Raises
+        Malformed."""
+        alerts = [decode(paper.body) for paper in refusal.evidence if paper.step == Alert.step]
+        for alert in alerts:
             assert isinstance(alert, Alert)
             self._take_in(turn, alert)
+        return refusal.why == Why.LOG_CONVICTED and any(isinstance(each, Alert) and each.log == log for each in alerts)
 
     def _take_in(self, turn: WalletTurn, alert: Alert) -> None:
         """Keep an alert against a log of this network. Raises Malformed where it convicts nobody."""

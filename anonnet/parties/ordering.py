@@ -47,7 +47,7 @@ class Ordering:
         if wish.lead > LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, f"no bank or log takes a sale that expires in more than {LEAD_SECONDS_MAX} s")
         if complaint := self._heeding.complaint(turn, wish.log):
-            raise Refused(Why.WRONG_LOG, complaint)
+            raise Refused(Why.LOG_CONVICTED, complaint)
         self._heeding.ask(turn)
         purchase = order_id(secret)
         turn.store.begin_purchase(purchase, wish, secret)

@@ -276,9 +276,14 @@ class Papers:
         return self.brands[self.tokens[token].token.brand].body.denomination
 
     def turned_down(self, order: Paper[AuthorizationQ]) -> list[Paper[Refusal]]:
-        """Refusals by which the bank has said that another payment is taken for this sale: it cannot use this one."""
-        why = Why.SALE_AUTHORIZED.value, order.signed.hash, order.body.bank
-        return [each for each in self.refusals if (each.body.why, each.body.request, each.signer) == why]
+        """Refusals by which the bank has said for good that it does not use this payment: another is taken for the
+        sale, or the log is convicted."""
+        about = order.signed.hash, order.body.bank
+        return [
+            each
+            for each in self.refusals
+            if each.body.why in (Why.SALE_AUTHORIZED, Why.LOG_CONVICTED) and (each.body.request, each.signer) == about
+        ]
 
     def uses(self, token: bytes) -> list[Use]:
         """How a token is used for good: "the bank can use commit and authorization_q to justify marking the token

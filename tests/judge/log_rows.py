@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import KnownLog
@@ -22,6 +23,7 @@ from anonnet.tlog.note import Signer as NoteSigner
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Signed, Signer, unsigned
+from tests.judge.conduct_rows import JUSTIFIED, UNJUSTIFIED, refused, refusing
 from tests.judge.court import Case, row
 from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED
 from tests.judge.sealed_rows import LIED
@@ -275,3 +277,55 @@ def log_breaks_a_rule(scene: Scene) -> Case:
 )
 def lawful_entry(scene: Scene) -> Case:
     return Case([excerpt(pledge(sale(), sale().expiration))])
+
+
+# Refusals because of it.
+
+
+def refused_for_its_log(scene: Scene, deal: Deal) -> Signed:
+    """P2 of this sale, at a bank that has heard of its log's fork."""
+    alert = fork(known=scene.network.logs[scene.log_name])
+    scene.say("mirror", scene.bank, decode(alert.body))
+    return refused(scene, deal.authorization_q)
+
+
+@row(
+    *(Claim.REFUSAL, "authorization_q, its refusal (log-convicted) with the alert"),
+    "the refusal is justified, and the tokens are free; the log has lied",
+    *(JUSTIFIED, RELEASE_OWED, FORKED),
+)
+def log_of_the_sale_is_convicted(scene: Scene) -> Case:
+    deal = Deal.offered(scene)
+    return Case([deal.authorization_q, refused_for_its_log(scene, deal)])
+
+
+@row(
+    *(Claim.REFUSAL, "the same, and the sale's commit: the log has recorded it all the same"),
+    "the same; nothing is spent",
+    *(JUSTIFIED, RELEASE_OWED, FORKED),
+)
+def convicted_log_goes_on(scene: Scene) -> Case:
+    deal = Deal.offered(scene)
+    refusal = refused_for_its_log(scene, deal)
+    scene.ask(scene.log, deal.authorization_m)
+    return Case([deal.authorization_q, deal.outcome, refusal])
+
+
+@row(
+    *(Claim.REFUSAL, "authorization_q, its refusal (log-convicted) with an alert against another log"),
+    "the bank has to take it, or show; the tokens are free by its word; that log has lied",
+    *(UNJUSTIFIED, RELEASE_OWED, FORKED),
+)
+def another_log_is_convicted(scene: Scene) -> Case:
+    asked = Deal.offered(scene).authorization_q
+    return Case([asked, refusing(asked, Why.LOG_CONVICTED, [fork()])])
+
+
+@row(
+    *(Claim.REFUSAL, "authorization_q, its refusal (log-convicted) without evidence"),
+    "the bank has to take it, or show; the tokens are free by its word",
+    *(UNJUSTIFIED, RELEASE_OWED),
+)
+def log_is_convicted_by_word_alone(scene: Scene) -> Case:
+    asked = Deal.offered(scene).authorization_q
+    return Case([asked, refusing(asked, Why.LOG_CONVICTED)])

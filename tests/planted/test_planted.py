@@ -341,6 +341,11 @@ TABLE = [
         (f"{BRANDS}::test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing",),
         "test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing",
     ),
+    Planted(
+        "66-tokens-free-by-word-alone",
+        (f"{HEEDING}::test_a_bank_s_word_alone_that_a_log_is_convicted_frees_nothing",),
+        "assert 'refused' == 'authorizing'",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from anonnet.errors import Why
 from anonnet.limits import STATEMENT_MAX
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.account import LedgerEntry, Statement
@@ -123,7 +124,7 @@ def _spent(
     papers: Papers, bank: bytes, payments: tuple[Payment, ...], why: tuple[Any, ...], told: str, about: dict[str, Any]
 ) -> Finding:
     says = f"{{party}} may hold {_worth(papers, payments)} of {{towards}} as used: {told}."
-    changed = "a refusal of exactly this, signed by {party}, that shows it to have taken another payment for the sale."
+    changed = "a refusal of exactly this, signed by {party}, by which it does not use it."
     about = about | {"tokens": [payment.token.id.hex() for payment in payments]}
     return Finding(
         *(Claim.SPENT, Ruling.RIGHT, Party(Role.BANK, bank), _holder(payments), says, why),
@@ -139,7 +140,8 @@ def release(papers: Papers) -> Iterator[Finding]:
         for abort in papers.of(papers.aborts, order.body.transaction)[:1]:
             yield _release(papers, order, (abort, order), "the sale has failed")
         for refusal in papers.turned_down(order)[:1]:
-            yield _release(papers, order, (refusal, order), "it has taken another payment for the sale")
+            why = "its log is convicted" if refusal.body.why == Why.LOG_CONVICTED else "another payment is taken for it"
+            yield _release(papers, order, (refusal, order), f"it has refused this one, as {why}")
 
 
 def _release(papers: Papers, order: Paper[AuthorizationQ], why: tuple[Any, ...], because: str) -> Finding:

@@ -141,10 +141,17 @@ def _sale_aborted(papers: Papers, shown: Papers, request: Request) -> Ruling:
     return Ruling.RIGHT if request.sale and shown.of(shown.aborts, request.sale) else Ruling.WRONG
 
 
+def _log_convicted(papers: Papers, shown: Papers, request: Request) -> Ruling:
+    """What convicts the log of the sale; no new one rests on it."""
+    convicted = request.sale is not None and any(each.body.log == request.sale.log for each in shown.alerts)
+    return Ruling.RIGHT if convicted else Ruling.WRONG
+
+
 JUSTIFIED: dict[Why, Callable[[Papers, Papers, Request], Ruling]] = {
     Why.TOKEN_USED: _token_used,
     Why.SALE_AUTHORIZED: _sale_authorized,
     Why.SALE_ABORTED: _sale_aborted,
+    Why.LOG_CONVICTED: _log_convicted,
 }
 """The reasons that need evidence, and whether it is enough."""
 SAID = {

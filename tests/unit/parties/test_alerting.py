@@ -82,8 +82,8 @@ def test_no_new_sale_is_begun_by_a_log_that_has_forked(scene: Scene) -> None:
     scene.ask(scene.bank, alert(scene))
     scene.settle()
 
-    refused(scene, scene.bank, new.authorization_q, Why.WRONG_LOG, [Alert])
-    refused(scene, scene.bank, begun.authorization_q, Why.WRONG_LOG, [Alert])
+    refused(scene, scene.bank, new.authorization_q, Why.LOG_CONVICTED, [Alert])
+    refused(scene, scene.bank, begun.authorization_q, Why.LOG_CONVICTED, [Alert])
 
     assert scene.books()["locked"] == PRICE, "what was begun before stands"
     scene.ask(scene.bank, authorized.authorization_q)

@@ -13,12 +13,14 @@ from anonnet.protocol.goods import Order
 from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.steps import Step
 from anonnet.store import wallet
 from anonnet.store.errands import Errand
 from anonnet.wire.codec import encode
 from anonnet.wire.frames import frame
+from anonnet.wire.signed import unsigned
 from tests.mirrors import MIRRORS, entry
-from tests.paper.scenes import PRICE, Scene, body_of
+from tests.paper.scenes import PRICE, Scene, body_of, by
 from tests.quorum import QuorumScene
 from tests.stage import key_of
 from tests.unit.test_breach import excerpt
@@ -81,7 +83,7 @@ def test_a_wallet_pays_by_no_log_that_is_convicted(council: QuorumScene) -> None
 
     refusal = body_of(council.consumer.command(wish(council)))
     assert isinstance(refusal, Refusal)
-    assert (refusal.why, refusal.detail.partition(" ")[0]) == (Why.WRONG_LOG, "log")
+    assert (refusal.why, refusal.detail.partition(" ")[0]) == (Why.LOG_CONVICTED, "log")
     assert "pay by another log" in refusal.detail
     assert not council.said(Order)
 
@@ -143,14 +145,31 @@ def test_all_pages_are_read_and_not_more_than_a_mirror_keeps(council: QuorumScen
     assert all(len(page.alerts) == ALERTS_PAGE for page in pages[:-1])  # type: ignore[attr-defined]
 
 
-def test_a_bank_shows_her_why_it_pays_by_no_such_log(council: QuorumScene) -> None:
+def test_a_bank_that_shows_her_why_it_pays_by_no_such_log_has_let_her_tokens_go(council: QuorumScene) -> None:
     council.lost = lambda line: line.kind is AlertsOf
     council.ask(council.bank, alert(council))
 
-    council.buy()
+    purchase = council.buy()
     council.settle()
 
     (refusal,) = {line.body for line in council.said(Refusal) if line.sender == "bank"}
     assert isinstance(refusal, Refusal)
-    assert (refusal.why, len(refusal.evidence)) == (Why.WRONG_LOG, 1)
-    assert warned(council)
+    assert (refusal.why, len(refusal.evidence)) == (Why.LOG_CONVICTED, 1)
+    assert (council.purchase(purchase).state, warned(council)) == (wallet.REFUSED, True)
+    assert council.tokens() == {"free": 2 * PRICE}
+
+
+@pytest.mark.parametrize("shown", ["nothing", "another log's"])
+def test_a_bank_s_word_alone_that_a_log_is_convicted_frees_nothing(council: QuorumScene, shown: str) -> None:
+    council.lost = lambda line: line.kind in (AlertsOf, AuthorizationQ)
+    purchase = council.buy()
+    council.settle()
+    (asked,) = [e for e in council.consumer.store.errands.due(council.now, most=9) if e.request.step == Step.P2]
+    other = Alert(log=bytes(32), shard=1, evidence=alert(council).evidence)
+    papers = {"nothing": (), "another log's": (unsigned(other).signed,)}[shown]
+
+    said = Refusal(request=asked.request.hash, why=Why.LOG_CONVICTED.value, detail="", evidence=papers)
+    council.consumer.takes(frame(by("bank", said), 1), answers=asked)
+
+    assert council.purchase(purchase).state == wallet.AUTHORIZING
+    assert not warned(council)
