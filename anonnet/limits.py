@@ -268,6 +268,10 @@ STOP_SECONDS = 10
 GATHER_SECONDS = 0.002
 """A batch of turns waits at most this long for requests that keep coming in: far below what a commit takes."""
 
+COSTLY_MAX = 32
+"""Disputes that one daemon has under judgement: one at a time, and each under 0.1 s, so that the last waits some
+seconds, and the papers of all take two megabytes."""
+
 FINISHERS = 2
 """Threads for what is made after a commit (a blind signature, a sealed chunk): more would only take the loop's time."""
 

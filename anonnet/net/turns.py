@@ -21,8 +21,9 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from anonnet.errors import Refused
+from anonnet.errors import Refused, Why
 from anonnet.limits import (
+    COSTLY_MAX,
     FINISHERS,
     FOLLOW_SECONDS,
     GATHER_SECONDS,
@@ -34,7 +35,19 @@ from anonnet.limits import (
 from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
 from anonnet.parties.merging import Merged
-from anonnet.parties.turn import ANYTHING, ENTROPY_BYTES, Again, Answer, Asked, Due, Forget, Outcome, Party, Turns
+from anonnet.parties.turn import (
+    ANYTHING,
+    ENTROPY_BYTES,
+    Again,
+    Answer,
+    Asked,
+    Costly,
+    Due,
+    Forget,
+    Outcome,
+    Party,
+    Turns,
+)
 from anonnet.store.base import Store
 from anonnet.store.log import LogStore
 from anonnet.times import FORGET_SECONDS
@@ -123,6 +136,7 @@ class TurnQueue:
         self._awaited = WeakValueDictionary[bytes, trio.Event]()  # for as long as somebody waits
         self._followers = 0
         self._finishers = Threads(FINISHERS)
+        self._costly = trio.Lock()
         self._making: dict[object, _Making] = {}
         self._committer = Threads(1)
         self._deadline: int | None = None
@@ -228,17 +242,30 @@ class TurnQueue:
 
     async def _made(self, party: Party, job: object) -> Message | Signed | Again:
         """Made once for all who wait for the same: a request that is repeated meanwhile costs nothing more."""
+        if isinstance(job, Costly) and job not in self._making and self._costly_making >= COSTLY_MAX:
+            raise Refused(Why.FULL, "too many ask for what takes long")
         making = self._making.setdefault(job, _Making())
         making.waiting += 1
         try:
             async with making.lock:
                 if making.made is None:
-                    making.made = await self._finishers.run(partial(party.finish, job))
+                    making.made = await self._finish(party, job)
                 return making.made
         finally:
             making.waiting -= 1
             if not making.waiting:
                 del self._making[job]
+
+    @property
+    def _costly_making(self) -> int:
+        """How many costly things are being made, or wait for it."""
+        return sum(isinstance(job, Costly) for job in self._making)
+
+    async def _finish(self, party: Party, job: object) -> Message | Signed | Again:
+        if not isinstance(job, Costly):
+            return await self._finishers.run(partial(party.finish, job))
+        async with self._costly:  # a finisher is left for the others
+            return await self._finishers.run(partial(party.finish, job))
 
     # The loop.
 

@@ -14,7 +14,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import EVIDENCE_BYTES_MAX, EVIDENCE_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
-from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.parties.turn import Answer, Asked, Costly, From, Turn, on
 from anonnet.protocol.dispute import REDRESS_PAPERS_MAX, Demand, Dispute, Redress
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Paper, Papers
@@ -41,8 +41,8 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """What is to be done outside the turn: judge the papers of a dispute, which may take as long as a large payment."""
+class Judging(Costly):
+    """What is to be done outside the turn: judge the papers of a dispute, for as long as some large payments take."""
 
     network: str
     logs: Logs = field(repr=False, compare=False)

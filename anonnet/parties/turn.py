@@ -96,6 +96,13 @@ class Answer:
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
 
 
+class Costly:
+    """What is to be made after a turn, and costs much more than it costs to ask for it: one such thing is made at a
+    time, and while there are COSTLY_MAX, further ones are refused as "not now"."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """What `Party.finish` gives when another turn must decide on its result before anything is said."""

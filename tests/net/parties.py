@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from anonnet.errors import Fatal, Malformed, Refused, Why
 from anonnet.limits import FRAME_MAX, KIB
 from anonnet.net.incidents import Incidents
 from anonnet.net.turns import Placement, TurnQueue
-from anonnet.parties.turn import Again, Answer, Asked, Due, From, Party, Turn, on
+from anonnet.parties.turn import Again, Answer, Asked, Costly, Due, From, Party, Turn, on
 from anonnet.protocol.answers import ANSWERS
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.refusal import Refusal
@@ -104,6 +105,13 @@ class NoteStore(Store):
         self.commits += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Dear(Costly):
+    """What takes long."""
+
+    text: str
+
+
 class Tally(Party):
     """Counts notes. Some texts have it do more: see `note`."""
 
@@ -136,6 +144,8 @@ class Tally(Party):
                 raise Malformed("no")
             case "finish" | "again":
                 return Answer(finish=text)
+            case "dear":
+                return Answer(finish=Dear(text))
             case "deadline":
                 turn.store.set_deadline(int(text.split()[1]))
             case "large":
@@ -143,6 +153,7 @@ class Tally(Party):
         return Answer(Noted(count=turn.store.count(), padding=b""))
 
     def finish(self, job: object) -> Noted | Again:
+        job = job.text if isinstance(job, Dear) else job
         assert isinstance(job, str)
         self.finished.append(job)
         assert self.gate.wait(20)

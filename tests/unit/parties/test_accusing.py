@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,15 @@ from anonnet.protocol.dispute import Demand, Dispute, Redress
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started
 from anonnet.protocol.logbook import Entries
 from anonnet.protocol.purchase import Abort, AuthorizationM, AuthorizationQ, Commit, order_in
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import Message, decode, encode
 from anonnet.wire.signed import Signed
 from tests.dump import dump
-from tests.paper.scenes import PRICE, Deal, Line, Scene, by
+from tests.paper.scenes import ITEM, PRICE, Deal, Line, Scene, by
+from tests.paper.sealing import UNSEEN
+from tests.quorum import QuorumScene
 from tests.stage import Actor
 from tests.unit.parties.answering import answer, errand, stopped
 
@@ -38,10 +42,10 @@ def deaf(*kinds: type[Message]) -> Callable[[Line], bool]:
     return lambda line: line.kind in kinds and line.sender == "log" and line.receiver == "consumer"
 
 
-def stuck(scene: Scene) -> bytes:
+def stuck(scene: Scene, item: str = ITEM) -> bytes:
     """A purchase that has committed; the log tells the consumer nothing."""
     scene.lost = deaf(Commit, Entries)
-    purchase = scene.buy()
+    purchase = scene.buy(item=item)
     scene.settle()
     assert scene.purchase(purchase).state == "authorized"
     return purchase
@@ -57,6 +61,36 @@ def test_a_wallet_gets_the_key_from_bank_or_merchant_where_the_log_withholds_it(
     scene.settle()
     assert scene.purchase(purchase).state == "done"
     assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+
+
+@pytest.mark.parametrize("demand", [Demand.SPENT, Demand.DELIVERY])
+def test_the_key_of_a_sealed_sale_is_handed_over_too(scene: Scene, demand: Demand) -> None:
+    scene.sell(UNSEEN, sealed=1)
+    purchase = stuck(scene, UNSEEN)
+
+    assert isinstance(accuses(scene, scene.consumer, purchase, demand), Redress)
+
+    scene.settle()
+    assert scene.purchase(purchase).state == "done"
+
+
+@pytest.mark.parametrize("demand", [Demand.SPENT, Demand.DELIVERY])
+def test_under_a_quorum_it_is_a_certificate_that_is_handed_over(tmp_path: Path, demand: Demand) -> None:
+    scene = QuorumScene(tmp_path)
+    scene.prepare()
+    scene.wait(1)
+    scene.lost = lambda line: line.receiver == "consumer" and line.kind in (Entries, Certificate, Commit)
+    purchase = scene.buy()
+    scene.settle()
+    scene.wait(3)
+    assert (scene.purchase(purchase).state, scene.income) == ("authorized", PRICE)
+
+    redress = accuses(scene, scene.consumer, purchase, demand)
+
+    assert isinstance(redress, Redress)
+    assert Certificate in {type(decode(each.body)) for each in redress.papers}
+    scene.settle()
+    assert scene.purchase(purchase).state == "done"
 
 
 def test_a_wallet_has_its_tokens_freed_where_the_bank_did_not_take_the_abort(scene: Scene) -> None:

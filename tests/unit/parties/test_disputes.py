@@ -9,12 +9,13 @@ import pytest
 from anonnet.errors import Malformed, Why
 from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX
 from anonnet.protocol.dispute import Demand, Dispute
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signed
 from tests.dump import dump
 from tests.paper.disputing import dispute, redressed
 from tests.paper.scenes import PRICE, Deal, Hand, Scene, by
@@ -101,7 +102,7 @@ def test_a_refusal_without_evidence_is_made_good(scene: Scene) -> None:
     free = Deal.offered(scene, another(scene))
     again = Deal.offered(scene, spent.hand, spent.coins)
 
-    def refusing(deal: Deal) -> list:
+    def refusing(deal: Deal) -> list[Signed]:
         request = deal.authorization_q
         refusal = Refusal(request=request.hash, why=Why.TOKEN_USED.value, detail="", evidence=())
         papers = [request, by("bank", refusal)]
@@ -153,3 +154,47 @@ def test_a_dispute_in_which_nothing_holds_is_told_why(scene: Scene) -> None:
 
     assert "a commit of another log" in said.detail
     assert dump(scene.bank.store) == before
+
+
+# Before the merchant.
+
+
+def asks_for_the_key(scene: Scene, deal: Deal, promise: Signed) -> Signed:
+    return dispute(scene.merchant, Demand.DELIVERY, [deal.goods_m, promise])
+
+
+def test_a_merchant_hands_over_the_commit_and_with_it_the_key(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.settle()
+
+    assert redressed(scene, scene.merchant, asks_for_the_key(scene, deal, deal.authorization_b)) == [deal.outcome]
+
+
+def test_a_merchant_hands_over_the_abort_where_his_sale_has_failed(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: line.kind is AuthorizationM
+    scene.settle()
+    scene.to_expiration()
+
+    assert redressed(scene, scene.merchant, asks_for_the_key(scene, deal, deal.authorization_b)) == [deal.outcome]
+
+
+def test_a_merchant_shows_no_key_that_the_log_has_not_recorded(scene: Scene) -> None:
+    deal = Deal.authorized(scene)
+    scene.lost = lambda line: line.kind is AuthorizationM
+    scene.settle()
+
+    refused(scene, scene.merchant, asks_for_the_key(scene, deal, deal.authorization_b), Why.UNDECIDED)
+
+
+def test_what_binds_no_merchant_is_refused_with_what_he_has(scene: Scene) -> None:
+    """Another's promise, or none, binds him to nothing; of goods that are not what was sold a judge decides."""
+    deal = Deal.authorized(scene)
+    scene.settle()
+    forged = by("mallory", decode(deal.authorization_b.body))
+    about_goods = dispute(scene.merchant, Demand.DELIVERY, [deal.goods_m, deal.authorization_b, deal.outcome])
+
+    refused(scene, scene.merchant, asks_for_the_key(scene, deal, forged), Why.UNPROVEN)
+    refused(scene, scene.merchant, dispute(scene.merchant, Demand.DELIVERY, [deal.goods_m]), Why.UNPROVEN)
+    refused(scene, scene.merchant, about_goods, Why.UNPROVEN, [Commit])
+    refused(scene, scene.merchant, dispute(scene.merchant, Demand.CREDIT, [deal.outcome]), Why.UNPROVEN)
