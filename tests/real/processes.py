@@ -67,12 +67,17 @@ async def told(home: Path, *words: object) -> dict[str, Any]:
 
 @asynccontextmanager
 async def network(
-    folder: Path, *, direct: bool = False, wallet: tuple[str, ...] = (), merged: Kind | None = None
+    folder: Path,
+    *,
+    direct: bool = False,
+    wallet: tuple[str, ...] = (),
+    merged: Kind | None = None,
+    denominations: tuple[int, ...] = DENOMINATIONS,
 ) -> AsyncIterator[LocalNetwork]:
     """A network that runs for the time of the block, which has a deadline. `wallet`: options of its daemon; `merged`:
     whose daemon the log's is too."""
     with trio.fail_after(SECONDS):
-        await found(Plan(folder / "n", CURRENCY, DENOMINATIONS, merged=merged))
+        await found(Plan(folder / "n", CURRENCY, denominations, merged=merged))
         async with LocalNetwork.running(folder / "n", wallet=("--direct",) if direct else wallet) as local:
             yield local
 

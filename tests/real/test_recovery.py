@@ -24,6 +24,10 @@ from .test_errors import check_sentence
 pytestmark = pytest.mark.real
 
 
+FEW = 1, 4
+"""Denominations: a recovery asks for hundreds of places of each."""
+
+
 async def begun(local: LocalNetwork) -> str:
     """A sale that runs, and ends by itself in some seconds: the merchant has promised nothing yet, and is silent."""
     home = local.home
@@ -58,7 +62,7 @@ async def lose_and_restore(local: LocalNetwork, words: str) -> None:
 
 
 async def test_a_wallet_comes_back_from_its_words(tmp_path: Path) -> None:
-    async with network(tmp_path) as local:
+    async with network(tmp_path, denominations=FEW) as local:
         home = local.home
         await open_shop(local, bytes(SMALL))
         await told(home, "wallet", "buy", "goods")
@@ -89,7 +93,7 @@ async def test_a_wallet_comes_back_from_its_words(tmp_path: Path) -> None:
 
 
 async def test_a_recovery_that_is_not_fast_can_be_watched_and_hastened(tmp_path: Path) -> None:
-    async with network(tmp_path) as local:
+    async with network(tmp_path, denominations=FEW) as local:
         home = local.home
         await open_shop(local, bytes(SMALL))
         words = " ".join((await told(home, "wallet", "words"))["words"])
