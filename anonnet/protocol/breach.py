@@ -19,6 +19,7 @@ from anonnet.protocol.fields import Hash, Index, Shard
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.rules import Broken, check_excerpt
 from anonnet.protocol.steps import Step
+from anonnet.protocol.theft import Stolen
 from anonnet.tlog import excerpt, fork
 from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
@@ -82,6 +83,8 @@ def alert_of(logs: Iterable[KnownLog], evidence: bytes) -> Alert:
 
 def breach(network: str, known: KnownLog, shard: int, evidence: bytes) -> Breach:
     """What this evidence convicts the log of. Raises Malformed where that is nothing."""
+    if known.theft is not None:
+        raise Stolen(known.theft)
     origin, keys = known.origin(shard), [known.verifier(shard)]
     if evidence.startswith(fork.HEADER.encode()):
         if not Fork.parse(evidence).convicts(origin, keys):

@@ -12,8 +12,8 @@ and ends there: what is cut off or added is noticed.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 from anonnet.errors import Malformed
@@ -21,7 +21,7 @@ from anonnet.limits import CHUNKS_MAX, EVIDENCE_LOGS_MAX, EVIDENCE_PAPERS_MAX, K
 from anonnet.protocol.breach import alert_of
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.fields import Key, Name
-from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.known_log import KnownLog, Theft
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Papers
 from anonnet.protocol.steps import InFile
@@ -30,6 +30,7 @@ from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed, unsigned
 
 VERSION = 1
+NO_THEFTS: Mapping[bytes, Theft] = {}
 
 M = TypeVar("M", bound=Message)
 
@@ -117,13 +118,14 @@ def alone(network: str, logs: Logs, proof: bytes) -> Evidence:
     return Evidence(head, logs, [said], iter(()))
 
 
-def joined(evidence: Sequence[tuple[str, Evidence]]) -> Papers:
-    """The papers of several files, each with its name, taken together. Raises Malformed where they are of different
-    networks."""
+def joined(evidence: Sequence[tuple[str, Evidence]], thefts: Mapping[bytes, Theft] = NO_THEFTS) -> Papers:
+    """The papers of several files, each with its name, taken together; `thefts`, of which the reader was told, by the
+    log's signing key. Raises Malformed where the files are of different networks."""
     networks = {each.head.network for _, each in evidence}
     if len(networks) != 1:
         raise Malformed(f"files of different networks: {', '.join(sorted(networks)) or 'none'}")
-    logs = {name: log for _, each in evidence for name, log in each.logs.items()}
+    known = {name: log for _, each in evidence for name, log in each.logs.items()}
+    logs = {name: replace(log, theft=thefts.get(log.key)) for name, log in known.items()}
     sourced = [(f"{name}, paper {at}", signed) for name, each in evidence for at, signed in enumerate(each.papers, 1)]
     return Papers.read(networks.pop(), logs, sourced)
 

@@ -17,7 +17,7 @@ from anonnet.protocol.transaction import NO_POLICY, log_id
 from anonnet.times import SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint
 from anonnet.tlog.note import Kind, Note, Signer, Verifier
-from anonnet.tlog.policy import Group, Policy, Witness
+from anonnet.tlog.policy import NONE, Group, Policy, Witness
 from anonnet.tlog.text import number
 
 CHAIN = 0
@@ -44,12 +44,29 @@ def mirror_policy(mirrors: dict[str, bytes], threshold: int) -> bytes:
     return Policy((*witnesses, group), group.name).canonical()
 
 
+NOBODY = Policy((), NONE)
+"""No witnesses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theft:
+    """From the second `at` on, as its reader believes, somebody else may have signed with a log's key."""
+
+    at: int
+    witnesses: Policy = NOBODY
+    """Those by whose cosignatures he believes when something stood in the log."""
+    anchored: frozenset[Checkpoint] = frozenset()
+    """Last checkpoints of shards, as the log's chain had them before."""
+
+
 @dataclass(frozen=True)
 class KnownLog:
     """A log's signing key and its policy. `check` it when it comes from outside."""
 
     key: bytes
     policy: bytes = NO_POLICY
+    theft: Theft | None = None
+    """Of the key, where somebody was told of one: see `anonnet.protocol.theft`."""
 
     @cached_property
     def identity(self) -> bytes:

@@ -16,6 +16,7 @@ from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import Certificate, certified
 from anonnet.protocol.sealed import SealedM, check_sealed_m
+from anonnet.protocol.theft import Stolen, stamped
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.signed import Signed, checked
@@ -63,14 +64,26 @@ def _recorded(network: str, known: KnownLog, commit: Signed) -> AuthorizationM |
 def _entry(network: str, known: KnownLog, commit: Signed) -> Signed:
     """P4, or sealed_m, as it was recorded. Raises Malformed unless it was."""
     if known.decides_alone:
-        said = checked(network, commit, Commit)
-        if said.signer != known.key:
-            raise Malformed("a commit of another log")
-        return said.body.authorization_m
+        return _of_log_alone(network, known, commit)
     certificate = decode(commit.body)
     if type(certificate) is not Certificate or commit.signatures:
         raise Malformed("under a quorum nothing but a certificate is a commit")
     return decode_record(Signed, certified(known, certificate, EntryKind.KEY).body)
+
+
+def _of_log_alone(network: str, known: KnownLog, commit: Signed) -> Signed:
+    """From P5a; once the log's key is stolen, from a time-stamp of its entry alone."""
+    certificate = decode(commit.body)
+    if type(certificate) is Certificate and not commit.signatures:
+        if known.theft is None:
+            raise Malformed("a time-stamp, which counts where the key of its log was stolen")
+        return decode_record(Signed, stamped(known, certificate, known.theft).body)
+    said = checked(network, commit, Commit)
+    if said.signer != known.key:
+        raise Malformed("a commit of another log")
+    if known.theft is not None:
+        raise Stolen(known.theft)
+    return said.body.authorization_m
 
 
 def is_commit(paper: Signed) -> bool:
@@ -94,6 +107,8 @@ def aborted(network: str, known: KnownLog, abort: Signed) -> Transaction:
         enough = set(said.signers) <= set(known.mirrors) and known.agreed(said.signers)
     if not enough:
         raise Malformed("an abort that those who must have not signed")
+    if known.decides_alone and known.theft is not None:
+        raise Stolen(known.theft)
     return said.body.transaction
 
 

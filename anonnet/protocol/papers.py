@@ -9,7 +9,7 @@ not say: that is for whoever reads the verdict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from anonnet.errors import Malformed, Refused, Why
@@ -18,6 +18,7 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
 from anonnet.protocol.goods import GoodsM, GoodsQ
+from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
 from anonnet.protocol.purchase import (
     Abort,
@@ -30,6 +31,7 @@ from anonnet.protocol.purchase import (
 from anonnet.protocol.quorum import Certificate, Receipt
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.theft import Stolen, anchored
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import STEPS, Message, decode
@@ -141,7 +143,7 @@ class Papers:
                 self._take(source, signed)
                 known.add(_said(signed))
             except (Malformed, Refused) as why:
-                self.lacking |= isinstance(why, Lacking | Refused)
+                self.lacking |= isinstance(why, Lacking | Refused | Stolen)
                 self.set_aside.append(f"{_name(signed)} ({source}): {why}")
 
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
@@ -151,6 +153,9 @@ class Papers:
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
+        if _is_anchor(signed):
+            self._take_anchor(signed)
+            return
         if is_commit(signed):
             self._take_commit(source, signed)
             return
@@ -172,6 +177,20 @@ class Papers:
             self.brands.setdefault(said.body.id, paper)
         else:
             self._lists[kind].append(paper)
+
+    def _take_anchor(self, signed: Signed) -> None:
+        """What the chain of a log whose key was stolen had of a shard before. Raises Malformed."""
+        certificate = decode(signed.body)
+        assert isinstance(certificate, Certificate)
+        origin = certificate.origin
+        known = next((log for log in self.logs.values() if log.shard_called(origin) is not None), None)
+        if known is None:
+            raise Lacking("of a log whose key and policy are not among the papers")
+        if known.theft is None:
+            raise Malformed("an anchor, which counts where the key of its log was stolen")
+        last = anchored(known, certificate, known.theft)
+        theft = replace(known.theft, anchored=known.theft.anchored | {last})
+        self.logs = {**self.logs, known.identity: replace(known, theft=theft)}
 
     def _take_alert(self, source: str, signed: Signed) -> None:
         """A proof against a log, which nobody signs as a whole. Raises Malformed where it convicts nobody."""
@@ -329,7 +348,17 @@ def _said(signed: Signed) -> tuple[bytes, ...]:
 
 def _order(each: Sourced) -> int:
     """When a paper's turn comes."""
-    return 0 if _is(each[1], Brand) else 2 if _is(each[1], Commit) or _is(each[1], Certificate) else 1
+    if _is(each[1], Commit) or _is(each[1], Certificate):
+        return 1 if _is_anchor(each[1]) else 2
+    return 0 if _is(each[1], Brand) else 1
+
+
+def _is_anchor(signed: Signed) -> bool:
+    try:
+        said = decode(signed.body) if signed.step == Certificate.step else None
+        return isinstance(said, Certificate) and said.recorded.kind == EntryKind.ANCHOR
+    except Malformed:
+        return False
 
 
 def _is(signed: Signed, kind: type[Message]) -> bool:
@@ -342,6 +371,8 @@ def _is(signed: Signed, kind: type[Message]) -> bool:
 def _name(signed: Signed) -> str:
     """What a paper claims to be."""
     try:
+        if _is_anchor(signed):
+            return "anchor"
         if is_commit(signed):
             return "commit"
         return NAMES.get(STEPS[signed.step], STEPS[signed.step].__name__)

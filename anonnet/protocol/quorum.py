@@ -101,20 +101,32 @@ class Certificate(Message):
         """The entry, nothing checked. Raises Malformed."""
         return decode_record(Entry, self.entry)
 
+    @property
+    def origin(self) -> str:
+        """Whose tree it says the entry is in, nothing checked. Raises Malformed."""
+        return LogProof.parse(self.proof).checkpoint.body.origin
+
 
 def certified(known: KnownLog, certificate: Certificate, kind: EntryKind) -> Entry:
     """The entry of this kind, open or sealed, that a certificate shows to be in a shard of this log. Raises Malformed.
 
     That auditors saw it kept the rules of the log is what their cosignatures say; here only the place is checked.
     """
+    entry = entry_of_kind(certificate, kind)
+    verifier = known.verifier(shard_of(transaction_of(entry).expiration))
+    LogProof.parse(certificate.proof).verified(leaf_hash(certificate.entry), known.quorum, also=[verifier])
+    return entry
+
+
+def entry_of_kind(certificate: Certificate, kind: EntryKind) -> Entry:
+    """The entry, which is of this kind, open or sealed, and under its own outcome key; its place is not checked. Raises
+    Malformed."""
     entry = certificate.recorded
     transaction = transaction_of(entry)
     if entry.kind != form(kind, transaction):
         raise Malformed("a certificate of an entry of another kind")
     if entry.outcome_key != transaction.outcome_key:
         raise Malformed("an entry under another transaction's outcome key")
-    verifier = known.verifier(shard_of(transaction.expiration))
-    LogProof.parse(certificate.proof).verified(leaf_hash(certificate.entry), known.quorum, also=[verifier])
     return entry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Party, Role, Verdict
 from anonnet.protocol.breach import is_proof
 from anonnet.protocol.delivery import Delivered, Delivery
-from anonnet.protocol.evidence import Evidence, alone, joined, opened
+from anonnet.protocol.evidence import NO_THEFTS, Evidence, alone, joined, opened
+from anonnet.protocol.known_log import Theft
 from anonnet.protocol.network import Network
 from anonnet.protocol.papers import Papers
 from anonnet_daemons.owner import Failed
@@ -33,17 +34,22 @@ class Judgement:
     extracted: list[Path]
 
 
-def judged(paths: Sequence[Path], network: Network | None, extract: Path | None) -> Judgement:
+def judged(
+    paths: Sequence[Path], network: Network | None, extract: Path | None, thefts: Mapping[bytes, Theft] = NO_THEFTS
+) -> Judgement:
     """Judge these files together. With a network file, keys get names and other networks are refused; with a folder,
-    the goods that open are written there. Raises Failed where a file is not evidence, with the reason."""
-    files, papers = _read(paths, network)
+    the goods that open are written there. `thefts` are those of logs' keys, which the reader believes. Raises Failed
+    where a file is not evidence, with the reason, and where a key is of no log that the files need."""
+    files, papers = _read(paths, network, thefts)
+    for key in thefts.keys() - {log.key for log in papers.logs.values()}:
+        raise Failed(f"{key.hex()} is the key of no log that stands in these files: look it up in the network file")
     try:
         verdict = judge(papers, _chunks(files))
     except Malformed as why:
         raise Failed(f"these goods cannot be judged ({why}): export them anew") from why
     names = {peer.identity: peer.name for peer in network.peers} if network else {}
     strangers = [party for party in _parties(verdict) if party.identity not in names] if network else []
-    extracted = _extract(paths, network, verdict, extract) if extract else []
+    extracted = _extract(_read(paths, network, thefts), verdict, extract) if extract else []
     return Judgement(verdict, names, strangers, extracted)
 
 
@@ -53,13 +59,13 @@ def _parties(verdict: Verdict) -> list[Party]:
     return [party for party in dict.fromkeys(named) if party.role is not Role.CONSUMER]
 
 
-def _read(paths: Sequence[Path], network: Network | None) -> tuple[Files, Papers]:
+def _read(paths: Sequence[Path], network: Network | None, thefts: Mapping[bytes, Theft]) -> tuple[Files, Papers]:
     files = [(path, evidence_in(path, network)) for path in paths]
     for path, evidence in files:
         if network and evidence.head.network != network.name:
             raise Failed(f"{path} is evidence of another network, {evidence.head.network}: use that network's file")
     try:
-        return files, joined([(path.name, each) for path, each in files])
+        return files, joined([(path.name, each) for path, each in files], thefts)
     except Malformed as why:
         raise Failed(f"these files cannot be judged together ({why}): judge each by itself") from why
 
@@ -104,9 +110,10 @@ def _refused(path: Path, why: Malformed) -> Failed:
 # For a human reviewer.
 
 
-def _extract(paths: Sequence[Path], network: Network | None, verdict: Verdict, into: Path) -> list[Path]:
-    """Write what opens of each sale: whole goods as one file, else chunk by chunk; beside them the contract."""
-    files, papers = _read(paths, network)
+def _extract(again: tuple[Files, Papers], verdict: Verdict, into: Path) -> list[Path]:
+    """Write what opens of each sale: whole goods as one file, else chunk by chunk; beside them the contract. Each file
+    is read again for it."""
+    files, papers = again
     shown = {each.about["number"]: each.about["chunks_shown"] for each in verdict.of(Claim.DELIVERY)}
     found: dict[Path, None] = {}
     try:

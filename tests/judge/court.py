@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling, Verdict
 from anonnet.protocol.delivery import Delivered
+from anonnet.protocol.known_log import Theft
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Papers
 from anonnet.wire.signed import Signed
@@ -25,6 +26,8 @@ class Case:
 
     papers: Sequence[Signed]
     chunks: Sequence[Delivered] = ()
+    theft: Theft | None = None
+    """Of the log's key, as the judge is told."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,15 @@ class Court:
         """The scene's, which decides alone, and one of the same key that decides with four mirrors."""
         return {**self.scene.network.logs, KNOWN.identity: KNOWN}
 
-    def papers(self, papers: Iterable[Signed]) -> Papers:
+    def papers(self, papers: Iterable[Signed], theft: Theft | None = None) -> Papers:
         """The papers, after the bank's brands."""
         brands = [each.offer.brand for each in self.scene.minted]
-        return Papers.read(NETWORK, self.logs, ((f"paper {at}", each) for at, each in enumerate([*brands, *papers])))
+        logs = {name: replace(log, theft=theft) for name, log in self.logs.items()}
+        return Papers.read(NETWORK, logs, ((f"paper {at}", each) for at, each in enumerate([*brands, *papers])))
 
-    def judges(self, papers: Iterable[Signed], chunks: Iterable[Delivered] = ()) -> Verdict:
+    def judges(self, papers: Iterable[Signed], chunks: Iterable[Delivered] = (), theft: Theft | None = None) -> Verdict:
         """The verdict over these."""
-        return judge(self.papers(papers), chunks)
+        return judge(self.papers(papers, theft), chunks)
 
 
 def decided(verdict: Verdict) -> Decided:

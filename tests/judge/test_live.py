@@ -26,6 +26,7 @@ UNKNOWN = {
     "suppression_moves_no_money": "the bank has never accepted that log",
     "certified_before_a_fork": "the bank has never accepted that log",
     "another_log_is_convicted": "the bank has never accepted that log",
+    "certified_after_the_theft": "the bank has never accepted that log",
 }
 """Cases in which a bank denies what the judge finds, with its evidence. Then the accuser goes to the judge."""
 LOCKED = {"sealed_place_taken"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from anonnet_daemons.cli.main import main
 from anonnet_daemons.config import NETWORK_FILE, read_network
 from anonnet_daemons.evidence import of_mirror, of_purchase, of_sale
 from anonnet_daemons.judging import judged
 from anonnet_daemons.owner import Failed
+from click.testing import CliRunner
 
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.breach import Alert
@@ -21,8 +24,12 @@ from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.judge.folders import folders
 from tests.judge.log_rows import excerpt, fork
+from tests.judge.make_vectors import file_of
+from tests.judge.test_table import shop
+from tests.judge.theft_rows import STOLEN, stamped_before_the_theft
 from tests.mirrors import KNOWN, MIRRORS, pledge, sale
 from tests.paper.scenes import LEAD, PRICE
+from tests.paper.stamping import TRUSTED
 from tests.quorum import QuorumScene, WrittenScene
 from tests.stage import NETWORK, key_of
 
@@ -163,3 +170,37 @@ def test_a_mirror_that_knows_nothing_against_a_log_exports_nothing(tmp_path: Pat
 
     with pytest.raises(Failed, match="no log is convicted"):
         of_mirror(home / MIRRORS[0], tmp_path / "mirror")
+
+
+# A log's key that was stolen.
+
+
+def test_the_command_judges_for_who_was_told_of_a_theft(tmp_path: Path) -> None:
+    scene = shop(tmp_path)
+    file, policy, key = tmp_path / "sale", tmp_path / "witness.policy", key_of("log").public.hex()
+    file.write_bytes(file_of(scene, stamped_before_the_theft(scene)))
+    policy.write_bytes(TRUSTED.canonical())
+
+    def credits(*more: str) -> list[str]:
+        ran = CliRunner().invoke(main, ["judge", str(file), "--json", *more])
+        assert ran.exit_code == 0, ran.output
+        return [each["claim"] for each in json.loads(ran.stdout)["findings"]]
+
+    assert credits() == ["credit"], "nobody has told of a theft"
+    assert credits("--compromised", f"{key}@{STOLEN}", "--witnesses", str(policy)) == ["credit"]
+    assert credits("--compromised", f"{key}@{STOLEN - 1}", "--witnesses", str(policy)) == []
+    assert credits("--compromised", f"{key}@{STOLEN}") == [], "no witness is trusted"
+
+
+def test_a_theft_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    scene = shop(tmp_path)
+    file = tmp_path / "sale"
+    file.write_bytes(file_of(scene, stamped_before_the_theft(scene)))
+    another = f"{key_of('mallory').public.hex()}@{STOLEN}"
+
+    codes = {
+        said: CliRunner().invoke(main, ["judge", str(file), "--compromised", said]).exit_code
+        for said in (another, "00@1", f"{key_of('log').public.hex()}", f"{key_of('log').public.hex()}@yesterday")
+    }
+
+    assert list(codes.values()) == [1, 2, 2, 2], "the key of no log here; and no key, or no time"

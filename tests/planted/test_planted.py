@@ -322,6 +322,16 @@ TABLE = [
         "Claim.TWO_OUTCOMES",
     ),
     Planted(
+        "63-cosigned-whenever-is-cosigned-before",
+        (f"{PAPER}/test_time_stamps.py::test_entries_made_before_the_log_was_compromised_may_still_be_trusted",),
+        "the thief may have made it",
+    ),
+    Planted(
+        "64-stolen-key-is-believed",
+        (f"{PAPER}/test_time_stamps.py::test_entries_made_before_the_log_was_compromised_may_still_be_trusted",),
+        "the thief may have made it",
+    ),
+    Planted(
         "70-witness-says-before-it-keeps",
         ("tests/web/test_witness.py::test_what_is_cosigned_is_kept_before_it_is_said",),
         "test_what_is_cosigned_is_kept_before_it_is_said",

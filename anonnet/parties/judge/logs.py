@@ -53,6 +53,8 @@ def suppressed(papers: Papers) -> Iterator[Finding]:
         known = papers.logs[transaction.log]
         if known.decides_alone or is_commit(abort.signed) or papers.contradicting(abort):
             continue
+        if known.theft and not expired(transaction.expiration + RELEASE_SECONDS, known.theft.at):
+            continue  # whoever had its key may have kept the log from recording it
         receipts = _in_time(papers, transaction)
         if len(receipts) > known.liars:
             yield _suppressed(transaction, abort, receipts)
