@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anonnet.errors import Malformed
+from anonnet.parties.beside import Beside
 from anonnet.parties.following import commit_of
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import KnownLog
@@ -63,12 +64,16 @@ class Counts:
 class Fsck:
     """Looks through a data folder, shard by shard; `counts` says what it has seen."""
 
-    def __init__(self, network: str, logs: Mapping[bytes, KnownLog], kept: Kept, own: bytes = b"") -> None:
-        """`logs`: those whose data can be here; `own`: the log, where it is a log's."""
+    def __init__(
+        self, network: str, logs: Mapping[bytes, KnownLog], kept: Kept, *, log: bytes = b"", mirror: bytes = b""
+    ) -> None:
+        """`logs`: those whose data can be here; `log`: the one whose data it is, else the key of its `mirror`."""
         self._network = network
         self._logs = logs
         self._kept = kept
-        self._own = own
+        self._own = log
+        self._mirror = mirror
+        self._beside = Beside(network, logs, kept)
         self.counts = Counts()
 
     def faults(self) -> Iterator[str]:
@@ -87,6 +92,7 @@ class Fsck:
             for fault in self._shard(known, kept, roots.get(kept.shard), time, locked.pop(origin, b"")):
                 yield f"{origin}: {fault}"
         yield from self._gone(locked)
+        yield from self._beside.of_mirror(self._mirror) if self._mirror else self._beside.of_log()
 
     def _gone(self, locked: dict[str, bytes]) -> Iterator[str]:
         """Shards that are dropped: of each its last checkpoint stays, and the lock stands there."""

@@ -91,6 +91,17 @@ class KeptShard:
         )
 
 
+@dataclass(frozen=True)
+class KeptCopy:
+    """How far a mirror says it has cosigned a shard, how far its own cosignatures go, and whether it is frozen."""
+
+    log: bytes
+    shard: int
+    cosigned: int
+    own_cosignature: int
+    frozen: bool
+
+
 class Kept:
     """A data folder: its shards, and for a log what its lock says and how late it is."""
 
@@ -137,6 +148,49 @@ class Kept:
     def time(self) -> int | None:
         """A log's latest time."""
         return None if self._mirrored else int(self._db.one("select time from clock")[0])
+
+    # Beside the entries.
+
+    def errands(self) -> list[tuple[bytes, bytes, bytes]]:
+        """(hash, receiver, request)."""
+        return self._db.all("select hash, receiver, request from errand order by hash")
+
+    def alerts(self) -> list[tuple[bytes, int, bytes, bool]]:
+        """(log, shard, evidence, whether it convicts the log before everybody)."""
+        rows = self._db.all("select log, shard, evidence, proven from alert order by log, shard")
+        return [(log, shard, evidence, bool(proven)) for log, shard, evidence, proven in rows]
+
+    def late_yet_recorded(self) -> list[bytes]:
+        """Outcome keys of sales whose P4 a log has called late, and that it has recorded."""
+        return [key for (key,) in self._db.all("select distinct outcome_key from late join outcome using(outcome_key)")]
+
+    def admissions(self) -> list[tuple[bytes, int]]:
+        """(merchant, sales in his last hour) of whom a log admits or counts."""
+        return self._db.all(
+            "select merchant, 0 from admitted union all select merchant, entries from quota order by merchant"
+        )
+
+    def released(self) -> list[tuple[bytes, int, bytes]]:
+        """(outcome key, tree, P4) of the keys that were handed to a mirror."""
+        return self._db.all("select outcome_key, tree, authorization_m from released order by outcome_key")
+
+    def standing(self, tree: int, outcome_key: bytes) -> list[bytes]:
+        """The entries of a mirror's copy that its table `outcome` has under this key."""
+        rows = self._db.all(
+            "select body from outcome join entry using(tree, position) where tree = ? and outcome_key = ?",
+            *(tree, outcome_key),
+        )
+        return [body for (body,) in rows]
+
+    def copies(self, own: bytes) -> list[KeptCopy]:
+        """A mirror's copies; `own`: its key."""
+        rows = self._db.all(
+            "select log, shard, cosigned, coalesce(max(cosignature.size), 0), frozen from copy"
+            " left join cosignature on cosignature.tree = copy.tree and mirror = ?"
+            " group by copy.tree order by log, shard",
+            own,
+        )
+        return [KeptCopy(log, shard, mark, size, bool(frozen)) for log, shard, mark, size, frozen in rows]
 
     def broken_pages(self) -> list[str]:
         """What SQLite itself finds wrong."""

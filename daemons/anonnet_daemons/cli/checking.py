@@ -31,7 +31,8 @@ MIRROR_ADVICE = (
 @verb(of_log, "fsck", example="anonnet log fsck --data ~/try/log")
 @data_option(Kind.LOG)
 def log_fsck(data: Path) -> Found:
-    """Check all that the log keeps: each entry by the rules, each hash, each checkpoint and cosignature, and the lock.
+    """Check all that the log keeps: each entry by the rules, each hash, each checkpoint and cosignature, the lock,
+    and what stands beside them: whom it admits, what it has called late, its errands and alerts.
 
     The log must not run meanwhile. Nothing is changed. Exit code 1 where something is wrong.
     """
@@ -56,7 +57,8 @@ def log_repair(data: Path) -> Found:
 @verb(of_mirror, "fsck", example="anonnet mirror fsck --data ~/try/mirror-1")
 @data_option(Kind.MIRROR)
 def mirror_fsck(data: Path) -> Found:
-    """Check all copies that the mirror keeps: each entry by the rules, each hash, each checkpoint and cosignature.
+    """Check all copies that the mirror keeps: each entry by the rules, each hash, each checkpoint and cosignature; and
+    what stands beside them: its marks, the keys that were handed to it, its errands and alerts.
 
     The mirror must not run meanwhile. Nothing is changed. Exit code 1 where something is wrong.
     """
@@ -70,14 +72,15 @@ def _checked(data: Path, kind: Kind, store: str, advice: str) -> Found:
     with Folder(data):
         kept = Kept(data / store, mirrored=kind is Kind.MIRROR, within=within(setup))
         try:
-            fsck = Fsck(network.name, network.logs, kept, peer.identity if peer.role is Role.LOG else b"")
+            whose = {"log" if peer.role is Role.LOG else "mirror": peer.identity}
+            fsck = Fsck(network.name, network.logs, kept, **whose)
             faults = list(fsck.faults())
         finally:
             kept.close()
     counts = fsck.counts
     words = [
         f"Checked {counts.entries} entries, {counts.checkpoints} checkpoints and {counts.cosignatures} cosignatures,"
-        " the hashes of their trees, and the tables by which they are found."
+        " the hashes of their trees, the tables by which they are found, and what stands beside them."
     ]
     words += [*(f"WRONG: {fault}." for fault in faults), advice] if faults else ["Nothing is wrong."]
     return Found({**vars(counts), "faults": faults}, words, FAILED if faults else 0)

@@ -17,15 +17,19 @@ from anonnet.parties.appending import begin
 from anonnet.parties.fsck import Fsck
 from anonnet.parties.log import Log
 from anonnet.parties.turn import Turn
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog, expirations_of
+from anonnet.protocol.local import Admit
 from anonnet.protocol.network import Role
 from anonnet.protocol.rules import decided_by
 from anonnet.store.checking import Kept
 from anonnet.store.log import LogStore
 from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
+from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.fork import Fork
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
-from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, p4, sale, tick
 from tests.stage import NETWORK, NOON, key_of, mint
 from tests.unit.parties.test_certifying import pledge
 
@@ -54,8 +58,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transaction = sale(circle.now + lead)
         circle.ask(pledge(transaction))
         circle.settle()
+        circle.ask(p4(transaction), ONE)
         circle.ask(p4(transaction))
         circle.settle()
+    circle.log.command(Admit(merchant=key_of("bank").public))
+    for name in ("log", ONE):
+        assert circle.ask(forked(5), name) is not None
     circle.log.forget()
     circle.settle()
     for name in ("log", ONE):
@@ -63,11 +71,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def forked(shard: int) -> Alert:
+    """Against a shard that nobody follows."""
+    pen = Pen(shard=shard)
+    branch = pen.copy()
+    pen.write(tick(NOON))
+    branch.write(tick(NOON + 1))
+    one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
+    return Alert(log=KNOWN.identity, shard=shard, evidence=Fork(one, other).encoded())
+
+
 def faults(folder: Path, *, mirrored: bool = False) -> list[str]:
     kept = Kept(folder / ("mirror.db" if mirrored else "log.db"), mirrored=mirrored)
     try:
-        own = b"" if mirrored else KNOWN.identity
-        fsck = Fsck(NETWORK, {KNOWN.identity: KNOWN}, kept, own)
+        whose = {"mirror": key_of(ONE).public} if mirrored else {"log": KNOWN.identity}
+        fsck = Fsck(NETWORK, {KNOWN.identity: KNOWN}, kept, **whose)
         found = list(fsck.faults())
     finally:
         kept.close()
@@ -119,6 +137,8 @@ def test_what_is_whole_has_no_fault(data: Path) -> None:
         ("log.db", "cosignature", "line"),
         ("log.db", "cosignature", "mirror"),
         ("log.db", "final", "note"),
+        ("log.db", "alert", "evidence"),
+        ("log.db", "admitted", "merchant"),
         ("lock.db", "lock", "note"),
         ("mirror.db", "copy", "size"),
         ("mirror.db", "copy", "last_time"),
@@ -128,6 +148,14 @@ def test_what_is_whole_has_no_fault(data: Path) -> None:
         ("mirror.db", "node", "hash"),
         ("mirror.db", "checkpoint", "note"),
         ("mirror.db", "cosignature", "line"),
+        ("mirror.db", "copy", "cosigned"),
+        ("mirror.db", "copy", "frozen"),
+        ("mirror.db", "released", "authorization_m"),
+        ("mirror.db", "released", "outcome_key"),
+        ("mirror.db", "alert", "evidence"),
+        ("mirror.db", "alert", "shard"),
+        ("mirror.db", "errand", "hash"),
+        ("mirror.db", "errand", "request"),
     ],
 )
 def test_one_change_in_any_table_is_found(data: Path, tmp_path: Path, file: str, table: str, column: str) -> None:
@@ -147,6 +175,28 @@ def test_a_row_that_is_missing_is_found(data: Path, tmp_path: Path, table: str) 
     db.close()
 
     assert faults(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("file", "sql", "says"),
+    [
+        ("log.db", "insert into late select outcome_key, 2000000000 from outcome limit 1", "has been called late"),
+        ("log.db", "insert into quota values(x'{merchant}', 1, 20001)", "20001 sales in an hour"),
+        ("mirror.db", "insert into alert select log, shard, x'00', 1, 0 from copy limit 1", "is not frozen"),
+        ("mirror.db", "update released set tree = tree + 100", "its pledge does not stand here"),
+    ],
+)
+def test_what_contradicts_the_entries_is_found(data: Path, tmp_path: Path, file: str, sql: str, says: str) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    db = sqlite3.connect(tmp_path / "data" / file)
+    db.execute(sql.format(merchant=key_of("merchant").public.hex()))
+    db.commit()
+    db.close()
+
+    found = faults(tmp_path / "data", mirrored=file == "mirror.db")
+
+    assert found
+    assert all(says in fault for fault in found)
 
 
 def test_a_backup_that_was_put_back_is_called_one(data: Path, tmp_path: Path) -> None:
