@@ -80,5 +80,6 @@ def not_in_the_words(network_path: Path, network: Network) -> list[str]:
     return [
         f"the banks ({banks}) with their brands, and everybody's keys: keep a copy of {network_path}",
         "the goods and the papers of your purchases, and those of sales that still run: keep a copy of the folder",
+        "how the wallet withdraws and pays: see wallet habits",
         f"which tokens are spent: a recovery asks the bank, over about {RESTORE_SPREAD_SECONDS // 60} minutes",
     ]

@@ -61,9 +61,19 @@ async def lose_and_restore(local: LocalNetwork, words: str) -> None:
     await local[Kind.CONSUMER].ready()
 
 
+async def reuse_keys(local: LocalNetwork) -> None:
+    """Tokens that are withdrawn from now on share keys; the words alone must bring them back."""
+    wallet = local[Kind.CONSUMER]
+    await told(local.home, "wallet", "habits", "--keys", "reused")
+    await wallet.stop()
+    await wallet.start()
+    await wallet.ready()
+
+
 async def test_a_wallet_comes_back_from_its_words(tmp_path: Path) -> None:
     async with network(tmp_path, denominations=FEW) as local:
         home = local.home
+        await reuse_keys(local)
         await open_shop(local, bytes(SMALL))
         await told(home, "wallet", "buy", "goods")
         await begun(local)
@@ -79,6 +89,7 @@ async def test_a_wallet_comes_back_from_its_words(tmp_path: Path) -> None:
         check_sentence(early, 1, "made from its words", "wallet recover")
         assert found["over"]
         assert found["banks"][0]["free"] == {CURRENCY: 15}
+        assert (await told(home, "wallet", "habits"))["keys"] == "single-use", "the words do not say how it pays"
         assert await account(home) == before
         await local[Kind.MERCHANT].start()
         await local[Kind.MERCHANT].ready()
