@@ -7,18 +7,23 @@ from random import Random
 
 import pytest
 
+from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.papers import NAMES, Papers
 from anonnet.protocol.refusal import Refusal
-from anonnet.wire.codec import STEPS
+from anonnet.wire.codec import STEPS, encode
+from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
-from tests.stage import NETWORK
+from tests.paper.scenes import by
+from tests.stage import NETWORK, Actor, key_of
 from tests.world.tape import Tape
 from tests.world.world import World, world_of
 
 MIXTURES = 60
 LARGEST = 60
+DISPUTES = 40
 
 
 def everything_said(tape: Tape) -> list[Signed]:
@@ -67,6 +72,23 @@ def mixture(world: World, papers: list[Signed]) -> Papers:
     return Papers.read(NETWORK, world.directory.logs, sourced)
 
 
+def disputed(world: World, said: list[Signed], chance: Random) -> list[str]:
+    """Bring mixtures before the bank as disputes, when everything is settled: what it then did that it need not."""
+    bank = world.nodes["bank"]
+    actor = Actor("bank", bank.party, bank.store, lambda: int(world.events.now), lambda: chance.randbytes(32))
+    before, wrong = list(bank.store.ledger.totals()), []
+    for _ in range(DISPUTES):
+        papers = tuple(chance.sample(said, chance.randint(2, DISPUTE_PAPERS_MAX)))
+        demand = chance.choice([Demand.CREDIT, Demand.RELEASE, Demand.REFUSAL, Demand.SPENT])
+        dispute = by("stranger", Dispute(accused=key_of("bank").public, claim=demand.value, papers=papers))
+        if len(encode(dispute)) <= DISPUTE_BYTES_MAX and actor.takes(frame(dispute, 1)) is None:
+            wrong.append(f"{demand}: no answer, {actor.closed[-1]}")
+        if (after := list(bank.store.ledger.totals())) != before:
+            wrong.append(f"{demand}: {before} became {after}")
+            before = after
+    return wrong
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "lies"),
@@ -77,7 +99,8 @@ def test_mixtures_of_what_was_said_convict_the_log_that_lied_and_nobody_else(see
     with world_of(seed) as world:
         world.run()
         tape, chance = Tape(NETWORK, world.directory.logs).read(world.network.tape), Random(seed)
-    said = everything_said(tape)
+        said = everything_said(tape)
+        assert disputed(world, said, Random(seed)) == [], f"seed {seed}"
     assert tape.aborts()
     assert len(tape.commits()) > 2
 
