@@ -24,6 +24,7 @@ from anonnet.protocol.purchase import Abort, order_in
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.store import wallet
+from anonnet.store.tokens import RELEASING
 from anonnet.store.wallet import Bought, WalletStore
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer, checked
@@ -66,8 +67,8 @@ class Complaining:
         for paper in papers:
             with suppress(Malformed, Refused):
                 self._settle(turn, bought, paper)
-        bound = {held.id for held in turn.store.tokens.bound_to(purchase)}
-        if bought.state == wallet.ABORTED and bound <= set(self._usable(bought, papers)):
+        releasing = {held.id for held in turn.store.tokens.bound_to(purchase) if held.state == RELEASING}
+        if releasing and releasing <= set(self._usable(bought, papers)):
             self._tokens.release(turn, purchase)
             turn.store.errands.end_all(purchase)
 
