@@ -75,11 +75,11 @@ class Play(Scene):
         key = key_of(name)
         signer = Signer(NETWORK, key)
         if name == "bank":
-            return Bank(signer, key.public, self.minted, self.network.logs)
+            return Bank(signer, key.public, self.minted, self.network.logs, self._others(name))
         if name == "merchant":
-            return Merchant(signer, key.public, [self.bank_key], self.network.logs)
+            return Merchant(signer, key.public, [self.bank_key], self.network.logs, self._others(name))
         if name == "log":
-            return Log(signer, KnownLog(key.public), [self.bank_key])
+            return Log(signer, KnownLog(key.public), [self.bank_key], told=self._others(name))
         assert isinstance(self.consumer.party, Consumer)
         return Consumer(self.network, bytes(32), [each.brand for each in self.minted])
 

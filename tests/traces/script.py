@@ -1,8 +1,8 @@
 """How each message reads in a transcript: the paper's step name, and what it says with names in the place of keys.
 
-`Cast` gives the names: B, M, L and C for the parties; c for an account's key; q1, q2, ... for tokens' keys in the order
-of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1, ... for transaction numbers and
-their merchandise keys. Times are seconds after the curtain rises.
+`Cast` gives the names: B, M, L and C for the parties, R for a mirror; c for an account's key; q1, q2, ... for tokens'
+keys in the order of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1, ... for
+transaction numbers and their merchandise keys. Times are seconds after the curtain rises.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from anonnet.protocol.account import Claim, Credit, OpenAccount
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, GoodsQ, Order
@@ -49,7 +50,7 @@ class Cast:
 
     def __init__(self, scene: Scene, curtain: int) -> None:
         self._scene, self._curtain = scene, curtain
-        self._letters = {"bank": "B", "merchant": "M", "log": "L"}
+        self._letters = {"bank": "B", "merchant": "M", "log": "L", "mirror": "R"}
         self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
@@ -59,7 +60,7 @@ class Cast:
         self._entries: dict[bytes, str] = {}
 
     def party(self, name: str) -> str:
-        """B, M, L, or C for whoever is none of them."""
+        """B, M, L, R, or C for whoever is none of them."""
         return self._letters.get(name, "C")
 
     def brand(self, id: bytes) -> str:
@@ -124,6 +125,8 @@ def about(cast: Cast, paper: Signed) -> str:
     body: Any = decode(paper.body)
     if isinstance(body, ExchangeQ):
         return f"exchange_q of {' and '.join(cast.shown(each.token) for each in body.payments)}"
+    if isinstance(body, Alert):
+        return "the alert against L"
     if isinstance(body, State):
         return f"{cast.by_id(body.token)}: {body.remaining} remains"
     inner: Any = decode(body.authorization_m.body) if isinstance(body, Commit) else body
@@ -208,6 +211,7 @@ def _refusal(cast: Cast, it: Refusal) -> str:
 SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     OpenAccount: lambda cast, it: "B, an account",
     Noted: lambda cast, it: "taken in",
+    Alert: lambda cast, it: "L, two checkpoints that no tree extends both",
     WithdrawC: _withdraw_c,
     WithdrawB: lambda cast, it: counted(len(it.signatures), "signature", "signatures"),
     ExchangeQ: _exchange_q,
