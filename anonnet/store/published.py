@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.known_log import CHAIN, KnownLog
+from anonnet.protocol.logbook import Entry, EntryKind
 from anonnet.store import lock, log, mirror
 from anonnet.store.database import Database
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import inclusion_path
 from anonnet.tlog.tiles import TILE_BITS, TILE_WIDTH, Bundle, Tile
+from anonnet.wire.codec import decode_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,20 @@ class LogShelf:
         lines = self._db.all("select line from cosignature where shard = ? and size = ? order by mirror", shard, size)
         (met,) = self._db.one("select max(size) from checkpoint where shard = ? and met = 1", shard)
         return Shown(log, shard, _with(note, lines), size, shard, certified=met or 0)
+
+    def outcomes(self) -> list[tuple[bytes, int, int]]:
+        """(outcome key, shard, position) of all commits that are kept."""
+        rows = self._db.all("select outcome_key, shard, position from outcome order by shard, position")
+        return [(key, shard, position) for key, shard, position in rows]
+
+    def anchors(self) -> list[tuple[int, bytes]]:
+        """(position, entry) of the chain's anchors."""
+        rows = self._db.all("select position, body from entry where shard = ? order by position", CHAIN)
+        return [(at, body) for at, body in rows if decode_record(Entry, body).kind == EntryKind.ANCHOR]
+
+    def entry(self, shard: int, position: int) -> bytes | None:
+        row = self._db.one("select body from entry where shard = ? and position = ?", shard, position)
+        return bytes(row[0]) if row else None
 
     def close(self) -> None:
         self._lock.close()

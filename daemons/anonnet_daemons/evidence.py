@@ -8,7 +8,7 @@ the merchandise key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,17 +60,20 @@ def _of_the(setup: Setup) -> str:
     return str(setup.folder / STORES[setup.kind])
 
 
-def _export(
+def export(
     setup: Setup,
     author: Author,
     papers: Iterable[Signed | None],
     into: Path,
     chunks: Sequence[Delivered] | Goods = (),
     alerts: Iterable[Alert] = (),
+    by: Collection[bytes] = (),
 ) -> Exported:
-    """Write the papers with what they need, and what convicts the logs that they name. Raises OSError."""
+    """Write the papers with what they need, and what convicts the logs that they name. `by`: logs that they are of and
+    do not name. Raises Failed."""
     network, there = setup.network(), [paper for paper in papers if paper is not None]
     brands, logs = needs(there)
+    logs |= set(by)
     whole = [*_brands(network, brands), *there, *(unsigned(each).signed for each in alerts if each.log in logs)]
     known = [log for name, log in network.logs.items() if name in logs]
 
@@ -140,7 +143,7 @@ def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Seq
     papers = [bought.goods_m, bought.authorization_q, bought.authorization_b, bought.outcome]
     papers += [each for each in (*answers, *more) if each not in papers]
     shown = Goods(setup.folder, bought, None if goods else chunks) if goods or chunks else ()
-    return _export(setup, Author.CONSUMER, papers, into, shown, alerts=alerts)
+    return export(setup, Author.CONSUMER, papers, into, shown, alerts=alerts)
 
 
 class Goods:
@@ -204,7 +207,7 @@ def of_rivals(setup: Setup, papers: Sequence[Signed], into: Path) -> Exported:
     """The same as a file. Raises Failed, BadStart."""
     if not papers:
         raise Failed("no bank has opened two brands of a kind at the same time, as far as this wallet knows")
-    return _export(setup, Author.CONSUMER, papers, into)
+    return export(setup, Author.CONSUMER, papers, into)
 
 
 # The merchant.
@@ -226,7 +229,7 @@ def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = 
     assert sale is not None
     papers = [sale.goods_m, receipt, sale.authorization_b, sale.outcome, *answers, *statements]
     papers += [each for each in more if each not in papers]
-    return _export(setup, Author.MERCHANT, papers, into, alerts=alerts)
+    return export(setup, Author.MERCHANT, papers, into, alerts=alerts)
 
 
 # The bank.
@@ -245,7 +248,7 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
         alerts = _convicting(store.alerts)
     finally:
         store.close()
-    return _export(setup, Author.BANK, papers, into, alerts=alerts)
+    return export(setup, Author.BANK, papers, into, alerts=alerts)
 
 
 def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | None]:
@@ -287,7 +290,7 @@ def of_alerts(setup: Setup, alerts: Sequence[Alert], into: Path) -> Exported:
     if not alerts:
         raise Failed("no log is convicted, as far as is known here: there is nothing to write")
     papers = [unsigned(each).signed for each in alerts]
-    return _export(setup, AUTHORS.get(setup.kind, Author.OTHER), papers, into)
+    return export(setup, AUTHORS.get(setup.kind, Author.OTHER), papers, into)
 
 
 def the_one(found: Sequence[bytes], digits: str) -> bytes:

@@ -11,27 +11,31 @@ from anonnet_daemons.config import NETWORK_FILE, read_network
 from anonnet_daemons.evidence import of_mirror, of_purchase, of_sale
 from anonnet_daemons.judging import judged
 from anonnet_daemons.owner import Failed
+from anonnet_daemons.stamping import stamp
 from click.testing import CliRunner
 
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.breach import Alert
-from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.evidence import Author, written
+from anonnet.protocol.known_log import CHAIN, KnownLog, Theft, shard_of
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.quorum import Receipt
+from anonnet.protocol.rules import decided_by
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.judge.folders import folders
 from tests.judge.log_rows import excerpt, fork
 from tests.judge.make_vectors import file_of
+from tests.judge.money_rows import another
 from tests.judge.test_table import shop
 from tests.judge.theft_rows import STOLEN, stamped_before_the_theft
-from tests.mirrors import KNOWN, MIRRORS, pledge, sale
-from tests.paper.scenes import LEAD, PRICE
-from tests.paper.stamping import TRUSTED
+from tests.mirrors import KNOWN, MIRRORS, Pen, pledge, sale
+from tests.paper.scenes import LEAD, PRICE, Deal, Scene
+from tests.paper.stamping import TRUSTED, all_at, cosigned
 from tests.quorum import QuorumScene, WrittenScene
-from tests.stage import NETWORK, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 ALONE = KnownLog(key_of("log").public)
 
@@ -204,3 +208,57 @@ def test_a_theft_that_says_nothing_is_refused(tmp_path: Path) -> None:
     }
 
     assert list(codes.values()) == [1, 2, 2, 2], "the key of no log here; and no key, or no time"
+
+
+def checkpoint_of(scene: Scene, shard: int, time: int, path: Path) -> Path:
+    """The newest checkpoint of a shard of the scene's log, as all witnesses have cosigned it then."""
+    heads = scene.log.store.heads
+    path.write_bytes(cosigned(heads.mark(shard, heads.size(shard)).note, all_at(time)).note.encoded())
+    return path
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["shard", "chain"])
+def test_the_log_s_owner_writes_down_what_witnesses_had_seen(tmp_path: Path, end: bool) -> None:
+    scene = shop(tmp_path)
+    deal = Deal.committed(scene)
+    shard = shard_of(deal.transaction.expiration)
+    if end:
+        scene.now = decided_by(shard) + 1
+        for _ in range(2):  # the shard is closed, then anchored
+            scene.log.forget()
+    note = checkpoint_of(scene, CHAIN if end else shard, scene.now, tmp_path / "note")
+    folders(scene, tmp_path / "parties")
+    digits = deal.transaction.outcome_key.hex()[:8]
+
+    stamp(tmp_path / "parties" / "log", digits, note, tmp_path / "stamp")
+
+    promise = tmp_path / "promise"
+    promise.write_bytes(b"".join(written(NETWORK, Author.MERCHANT, [], [deal.authorization_b])))
+    for stolen, rulings in ((scene.now + 1, [Ruling.OWES]), (scene.now, [])):
+        thefts = {key_of("log").public: Theft(stolen, TRUSTED)}
+        verdict = judged([promise, tmp_path / "stamp"], None, None, thefts).verdict
+        assert [each.ruling for each in verdict.findings] == rulings, verdict.words({})
+
+
+def test_no_checkpoint_that_does_not_cover_the_sale_stamps_it(tmp_path: Path) -> None:
+    scene = shop(tmp_path)
+    early = Deal.committed(scene)
+    scene.log.forget()  # begins its chain
+    shard = shard_of(early.transaction.expiration)
+    note = checkpoint_of(scene, shard, NOON, tmp_path / "note")
+    chain = checkpoint_of(scene, CHAIN, NOON, tmp_path / "chain")
+    late = Deal.committed(scene, another(scene))
+    folders(scene, tmp_path / "parties")
+    log, (first, second) = tmp_path / "parties" / "log", (d.transaction.outcome_key.hex() for d in (early, late))
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(Pen(KNOWN).notes[1])
+
+    for digits, checkpoint, why in (
+        (second, note, "take a later one"),
+        (first, chain, "is not anchored yet"),
+        (first, foreign, "no checkpoint of this log"),
+        ("", note, "2 begin with"),
+    ):
+        with pytest.raises(Failed, match=why):
+            stamp(log, digits, checkpoint, tmp_path / "stamp")
+    assert not (tmp_path / "stamp").exists()

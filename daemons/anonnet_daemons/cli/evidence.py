@@ -14,8 +14,9 @@ from anonnet_daemons.cli.verbs import Found, data_option, named, verb, with_owne
 from anonnet_daemons.config import Kind
 from anonnet_daemons.evidence import Exported
 from anonnet_daemons.owner import Owner
+from anonnet_daemons.stamping import stamp
 
-of_wallet, of_merchant, of_bank, of_mirror = click.Group(), click.Group(), click.Group(), click.Group()
+of_wallet, of_merchant, of_bank, of_log, of_mirror = (click.Group() for _ in range(5))
 into_option = click.option(
     *("--to", "into"),
     type=click.Path(dir_okay=False, path_type=Path),
@@ -74,6 +75,25 @@ def bank_evidence(subject: str, into: Path, data: Path) -> Found:
 def mirror_evidence(into: Path, data: Path) -> Found:
     """Write down what convicts logs: forks, and entries that break a rule, as this mirror has found or was told."""
     return _found(evidence.of_mirror(data.absolute(), into))
+
+
+@verb(of_log, "evidence", example="anonnet log evidence 5b07 --checkpoint cosigned.txt --to sale.stamp")
+@click.argument("sale")
+@click.option(
+    *("--checkpoint", "cosigned"),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="A checkpoint of the sale's shard, or of the chain once the shard has ended, as witnesses have cosigned it.",
+)
+@into_option
+@data_option(Kind.LOG)
+def log_evidence(sale: str, cosigned: Path, into: Path, data: Path) -> Found:
+    """Write down when others had seen that SALE committed, named as `log entries` shows it, or its first digits.
+
+    For a log that decides alone: should its key be stolen later, this still proves the commit. Witnesses cosign the
+    checkpoints that the log shows with --http; they need a key of their own.
+    """
+    return _found(stamp(data.absolute(), sale, cosigned, into))
 
 
 def _found(exported: Exported) -> Found:

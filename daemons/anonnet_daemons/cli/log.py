@@ -11,7 +11,7 @@ import click
 from anonnet.protocol.local import Admit, Started
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, Time, TimeOf
 from anonnet.wire.codec import decode_record
-from anonnet_daemons.cli import alerts, checking
+from anonnet_daemons.cli import alerts, checking, evidence
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
 from anonnet_daemons.config import KEY_BYTES, Kind
@@ -26,7 +26,7 @@ def log() -> None:
     """
 
 
-for group in (checking.of_log, alerts.of(Kind.LOG)):
+for group in (checking.of_log, alerts.of(Kind.LOG), evidence.of_log):
     for each in group.commands.values():
         log.add_command(each)
 
