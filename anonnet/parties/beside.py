@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from anonnet.crypto.hashing import H, Label
 from anonnet.crypto.keys import is_sound
 from anonnet.errors import Malformed
-from anonnet.limits import MERCHANT_ENTRIES_MAX
+from anonnet.limits import ALERTS_MAX, MERCHANT_ENTRIES_MAX
 from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entry
@@ -91,8 +91,13 @@ class Beside:
 
 
 def _marked(copy: KeptCopy, alerts: set[tuple[bytes, int]]) -> Iterator[str]:
-    """The mark below which nothing is cosigned again, and whether more is taken in, are what they should be."""
+    """The mark below which nothing is cosigned again, and whether more is taken in, are what they should be. Of a log
+    with so many alerts that no more are kept, further shards are frozen without one."""
+    full = sum(log == copy.log for log, _ in alerts) >= ALERTS_MAX
     if copy.cosigned != copy.own_cosignature:
         yield f"its mark is at {copy.cosigned}, and the newest cosignature of its own at {copy.own_cosignature}"
-    if copy.frozen != ((copy.log, copy.shard) in alerts):
-        yield "it is frozen without an alert" if copy.frozen else "there is an alert against it, and it is not frozen"
+    accused = (copy.log, copy.shard) in alerts
+    if copy.frozen and not accused and not full:
+        yield "it is frozen without an alert"
+    if accused and not copy.frozen:
+        yield "there is an alert against it, and it is not frozen"

@@ -26,7 +26,8 @@ class Alerts:
     def keep(self, log: bytes, shard: int, evidence: bytes, now: int) -> bool:
         """Keep what convicts; false where there is such for this shard, or for ALERTS_MAX shards of the log."""
         written = self._db.run(
-            "insert into alert select ?1, ?2, ?3, ?4, 1 where (select count(*) from alert where log = ?1) < ?5"
+            "insert into alert select ?1, ?2, ?3, ?4, 1"
+            " where (select count(*) from alert where log = ?1 and proven) < ?5"
             " on conflict do update set evidence = excluded.evidence, time = excluded.time, proven = 1"
             " where not proven",
             *(log, shard, evidence, now, ALERTS_MAX),

@@ -197,15 +197,35 @@ def test_what_only_the_whole_copy_shows_freezes_this_mirror_and_convicts_nobody(
     assert not any(isinstance(said, Alert) for _, _, said in wall.heard)
 
 
+def forked(pen: Pen) -> Alert:
+    """An alert against this shard, with a branch that nobody was shown."""
+    branch = pen.copy()
+    branch.write(tick(pen.last_time + 1))
+    pen.write(tick(pen.last_time))
+    one, other = (SignedCheckpoint.parse(each.notes[pen.size]) for each in (pen, branch))
+    return Alert(log=KNOWN.identity, shard=SHARD, evidence=Fork(one, other).encoded())
+
+
+def test_what_convicts_before_everybody_takes_the_place_of_what_one_mirror_has_seen() -> None:
+    pen = Pen()
+    pen.write(released(SALE))
+    wall = read(pen, *MIRRORS[:2])
+    alert = forked(pen)
+
+    wall.ask(ONE, alert)
+    wall.settle()
+
+    for name in MIRRORS[:2]:
+        store = wall.mirrors[name].store
+        assert store.alerts.all() == [(alert.log, alert.shard, alert.evidence)]
+        assert store.alerts.against(alert.log)
+
+
 def test_a_shard_against_which_there_is_an_alert_is_not_begun() -> None:
     pen = Pen()
-    branch = pen.copy()
-    pen.write(tick(NOON))
-    branch.write(tick(NOON + 1))
-    one, other = (SignedCheckpoint.parse(each.notes[2]) for each in (pen, branch))
     wall = Wall(pen, [ONE])
 
-    wall.ask(ONE, Alert(log=KNOWN.identity, shard=SHARD, evidence=Fork(one, other).encoded()))
+    wall.ask(ONE, forked(pen))
     wall.settle()
 
     assert copy_of(wall).frozen
