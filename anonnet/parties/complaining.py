@@ -100,6 +100,8 @@ def _papers_for(turn: WalletTurn, bought: Bought, demand: Demand) -> Iterator[Si
         if bought.goods_m is None or bought.authorization_b is None:
             raise Refused(Why.UNDECIDED, "the bank has promised nothing, so the merchant owes nothing")
         yield from (bought.goods_m, bought.authorization_b)
+        if bought.state == wallet.DISPUTED and outcome:  # the key is here, and what it opens is not what was sold
+            yield outcome
         return
     yield q
     if demand is Demand.RELEASE:

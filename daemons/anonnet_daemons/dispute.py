@@ -13,8 +13,10 @@ from pathlib import Path
 import trio
 
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.dispute import Demand
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
 from anonnet_daemons.demo import ITEM, LEAD_SECONDS, PATIENCE_SECONDS, Play
+from anonnet_daemons.disputing import disputed
 from anonnet_daemons.evidence import of_purchase, of_sale
 from anonnet_daemons.judging import Judgement, judged
 from anonnet_daemons.shopping import DISPUTED, buy, ended
@@ -34,6 +36,7 @@ class Dispute(Play):
             await self._withdrawal()
             await self._shop()
             purchase = await self._garbage()
+            await self._asked(purchase)
             await self._judgement(purchase)
             await self._his_side()
 
@@ -48,8 +51,15 @@ class Dispute(Play):
         self.demo.check(f"the merchant has been paid; the purchase has ended as {shown.state}", shown.state == DISPUTED)
         return purchase
 
+    async def _asked(self, purchase: bytes) -> None:
+        self._title("6. He is shown his own papers first, under a key that nobody knows")
+        answer = await disputed(self.consumer, purchase, Demand.DELIVERY, PATIENCE_SECONDS)
+        assert answer is not None
+        self.demo.say(f"  he says: {answer.denied}", "step")
+        self.demo.check("he makes nothing good, so the consumer goes to a judge", bool(answer.denied))
+
     async def _judgement(self, purchase: bytes) -> None:
-        self._title("6. The consumer's evidence in one file, before a judge without any network")
+        self._title("7. The consumer's evidence in one file, before a judge without any network")
         file, review = self.home / "song.evidence", self.home / "review"
         folder = self.local[Kind.CONSUMER].folder
         exported = await trio.to_thread.run_sync(
@@ -65,7 +75,7 @@ class Dispute(Play):
         self.demo.check("a reviewer can listen to what was delivered: noise", same)
 
     async def _his_side(self) -> None:
-        self._title("7. The merchant's own evidence: it proves that he was paid")
+        self._title("8. The merchant's own evidence: it proves that he was paid")
         file = self.home / "sale.evidence"
         folder = self.local[Kind.MERCHANT].folder
         await trio.to_thread.run_sync(lambda: of_sale(folder, "", file))

@@ -47,7 +47,7 @@ async def test_what_papers_prove_is_done_and_what_is_denied_goes_to_a_judge(tmp_
         assert (spent["met"], spent["papers"]) == (True, ["authorization_q", "commit"])
         assert (paid["met"], paid["papers"]) == (True, ["credit"])
         assert by_file["papers"] == ["credit"]
-        assert (content.code, "nobody owes you money" in content.err) == (1, True)
+        assert (content.code, "nobody owes you anything" in content.err) == (1, True)
         assert await books_of(local) == books
 
         async with local.owner(Kind.CONSUMER) as consumer:

@@ -20,7 +20,7 @@ from anonnet_daemons.shopping import ABORTED, DISPUTED, DONE, REFUSED
 
 of_wallet, of_merchant, of_bank = click.Group(), click.Group(), click.Group()
 
-USUAL = {ABORTED: Demand.RELEASE, REFUSED: Demand.REFUSAL}
+USUAL = {ABORTED: Demand.RELEASE, REFUSED: Demand.REFUSAL, DISPUTED: Demand.DELIVERY}
 """What is claimed about a purchase that has ended so; of one that has not, what became of the payment."""
 
 HERS = Demand.SPENT, Demand.RELEASE, Demand.REFUSAL, Demand.DELIVERY
@@ -50,22 +50,24 @@ def wallet_dispute(purchase: str, claim: str | None, into: Path | None, timeout:
     The bank has to show what became of your payment, and with the commit the key; after an abort, to let your tokens
     go; after a refusal, to justify it. It is reached through the relay, and learns nothing that it has not seen.
 
-    Goods that are not what their contract says no program makes good: take them to a judge (`wallet evidence --goods`).
+    Goods that are not what their contract says no program makes good: the merchant is shown what binds him, and what he
+    says goes to the judge, in a file with the goods.
     """
 
     async def work(owner: Owner) -> Found:
         id = evidence.the_one(_starting((await owner.ask(WalletOf(), Wallet)).purchases, purchase), purchase)
         shown = await owner.ask(PurchaseOf(purchase=id), Purchase)
-        if claim is None and shown.state in (DONE, DISPUTED):
-            raise Failed("the key is here, and nobody owes you money: wallet evidence --goods, and anonnet judge")
+        if claim is None and shown.state == DONE:
+            raise Failed("the goods are here, and are what their contract says: nobody owes you anything")
         demand = Demand(claim) if claim else USUAL.get(shown.state, Demand.SPENT)
         answer = await disputed(owner, id, demand, timeout)
         shown = await owner.ask(PurchaseOf(purchase=id), Purchase)
         return _found(answer, demand, purchase_found(shown).words[:1])
 
     found = with_owner(data, Kind.CONSUMER, work)
+    goods = found.values["claim"] == Demand.DELIVERY.value
     return _exported(
-        found, into, lambda to: evidence.of_purchase(data.absolute(), purchase, to, goods=False, chunks=())
+        found, into, lambda to: evidence.of_purchase(data.absolute(), purchase, to, goods=goods, chunks=())
     )
 
 

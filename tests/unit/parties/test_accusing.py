@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
+from anonnet.parties.consumer import Opened
 from anonnet.protocol.account import Claim
 from anonnet.protocol.dispute import Demand, Dispute, Redress
+from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started
 from anonnet.protocol.logbook import Entries
-from anonnet.protocol.purchase import Abort, AuthorizationM, AuthorizationQ, Commit, order_in
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit, order_in
 from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
@@ -142,6 +144,29 @@ def test_a_dispute_tells_its_receiver_no_more_than_its_papers(scene: Scene) -> N
     assert len(signers["merchant"]) == len(purchases)
     assert not [key for key in keys for each in said["merchant"] if key in encode(each)]
     assert not [each for several in said.values() for each in several if scene.account(scene.consumer) in encode(each)]
+
+
+class Cheated(Scene):
+    """A scene in which what the key opens is never what the contract says."""
+
+    def open(self, actor: Actor, purchase: bytes) -> None:
+        actor.inform(Opened(purchase, "", False))
+
+
+def test_of_other_goods_than_were_sold_the_merchant_is_shown_what_binds_him(tmp_path: Path) -> None:
+    """No program makes them good; what he says goes to the judge with the goods."""
+    scene = Cheated(tmp_path)
+    scene.prepare()
+    purchase = stopped(scene)
+    assert scene.purchase(purchase).state == "disputed"
+
+    denied = accuses(scene, scene.consumer, purchase, Demand.DELIVERY)
+
+    (dispute,) = scene.said(Dispute)
+    assert isinstance(dispute.body, Dispute)
+    assert [type(decode(each.body)) for each in dispute.body.papers] == [GoodsM, AuthorizationB, Commit]
+    assert isinstance(denied, Refusal)
+    assert (denied.why, [type(decode(each.body)) for each in denied.evidence]) == (Why.UNPROVEN, [Commit])
 
 
 def test_what_is_denied_is_kept_for_a_judge_until_it_is_claimed_anew(scene: Scene) -> None:
