@@ -134,10 +134,8 @@ class Mark:
 class MirrorStore(Store):
     """Copies of shards, checkpoints with their cosignatures, keys that merchants handed over, evidence."""
 
-    def __init__(
-        self, path: str = MEMORY, *, read_only: bool = False, database: Callable[..., Database] = Database
-    ) -> None:
-        super().__init__(database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
+    def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
+        super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.alerts = alerts.Alerts(self._db)
         self.trees = Trees(self._db)
         self.witnessed = Witnessed(self._db)

@@ -30,12 +30,11 @@ from anonnet.store.bank import COMMITTED, BankStore
 from anonnet.store.folder import write_durably
 from anonnet.store.goods import SEALED_BYTES
 from anonnet.store.merchant import MerchantStore
-from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import Bought, WalletStore
 from anonnet.tlog.merkle import HASH_BYTES, Tree, leaf_hash
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer, unsigned
-from anonnet_daemons import bank, consumer, merchant, mirror
+from anonnet_daemons import bank, consumer, merchant
 from anonnet_daemons.config import Kind, Setup, read_setup
 from anonnet_daemons.owner import Failed
 
@@ -43,7 +42,6 @@ STORES = {
     Kind.CONSUMER: consumer.STORE,
     Kind.MERCHANT: merchant.STORE,
     Kind.BANK: bank.STORE,
-    Kind.MIRROR: mirror.STORE,
 }
 
 
@@ -264,20 +262,6 @@ def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | 
         if sale.state == COMMITTED and isinstance(promise, AuthorizationB):
             value, currency = promise.value, promise.currency
             yield signer.sign(Credit(transaction=promise.transaction, currency=currency, value=value))
-
-
-# A mirror.
-
-
-def of_mirror(data: Path, into: Path) -> Exported:
-    """What a mirror can prove against logs. Raises Failed, BadStart."""
-    setup = read_setup(data, Kind.MIRROR)
-    store = MirrorStore(_of_the(setup), read_only=True)
-    try:
-        alerts = _convicting(store.alerts)
-    finally:
-        store.close()
-    return of_alerts(setup, alerts, into)
 
 
 # Whoever keeps alerts.

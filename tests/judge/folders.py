@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from shutil import copyfile
 
+from anonnet_daemons.alerts import STORES as ALL_STORES
 from anonnet_daemons.config import (
     IDENTITY_FILE,
     NETWORK_FILE,
@@ -16,11 +17,9 @@ from anonnet_daemons.config import (
     party_json,
 )
 from anonnet_daemons.evidence import STORES
-from anonnet_daemons.log import STORE as LOG_STORE
 
 from anonnet.net.jobs import SEALED_FILE, goods_folder
 from anonnet.store.lock import beside
-from anonnet.store.log import LogStore
 from tests.paper.scenes import Scene
 from tests.stage import Actor
 
@@ -47,11 +46,6 @@ def folders(scene: Scene, home: Path) -> dict[Kind, Path]:
         secret.write_bytes(seed_of("seed of consumer" if kind is Kind.CONSUMER else name))
         secret.chmod(0o600)
     _copy_goods(scene, made[Kind.CONSUMER])
-    _copy_log(scene, home / Kind.LOG.value)
-    for name, mirror in scene.mirrors.items():
-        (home / name).mkdir(mode=0o700)
-        (home / name / PARTY_FILE).write_bytes(party_json(Kind.MIRROR, name, "127.0.0.1"))
-        mirror.store._db.run("vacuum into ?", str(home / name / STORES[Kind.MIRROR]))
     return made
 
 
@@ -65,12 +59,13 @@ def _copy_goods(scene: Scene, wallet: Path) -> None:
             copyfile(sealed, folder / SEALED_FILE)
 
 
-def _copy_log(scene: Scene, folder: Path) -> None:
-    """The log's folder, with its lock, where the log has a store of its own."""
-    store = scene.log.store
-    if not isinstance(store, LogStore):
-        return
+def put(folder: Path, kind: Kind, actor: Actor) -> None:
+    """The data folder of a log, with its lock, or of a mirror."""
     folder.mkdir(mode=0o700)
-    (folder / PARTY_FILE).write_bytes(party_json(Kind.LOG, "log", "127.0.0.1"))
-    store._db.run("vacuum into ?", str(folder / LOG_STORE))
-    store._lock._db.run("vacuum into ?", beside(str(folder / LOG_STORE)))
+    (folder / PARTY_FILE).write_bytes(party_json(kind, actor.name, "127.0.0.1"))
+    path = folder / ALL_STORES[kind]
+    actor.store._db.run("vacuum into ?", str(path))
+    if kind is Kind.LOG:
+        actor.store._lock._db.run("vacuum into ?", beside(str(path)))
+    (folder / IDENTITY_FILE).write_bytes(seed_of(actor.name))
+    (folder / IDENTITY_FILE).chmod(0o600)

@@ -9,27 +9,17 @@ from typing import Any
 import pytest
 from anonnet_daemons.alerts import STORES
 from anonnet_daemons.cli.main import main
-from anonnet_daemons.config import IDENTITY_FILE, PARTY_FILE, Kind, party_json
+from anonnet_daemons.config import Kind
 from anonnet_daemons.judging import judged
 from anonnet_daemons.owner import noun
 from click.testing import CliRunner
 
 from anonnet.parties.judge.verdict import Claim, Ruling
-from tests.judge.folders import folders, seed_of
+from tests.judge.folders import folders, put
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import Scene
 from tests.quorum import QuorumScene
-from tests.stage import Actor
 from tests.unit.parties.test_alerting import alert
-
-
-def put(folder: Path, kind: Kind, actor: Actor) -> None:
-    """The data folder of a log or a mirror."""
-    folder.mkdir(mode=0o700)
-    (folder / PARTY_FILE).write_bytes(party_json(kind, actor.name, "127.0.0.1", ""))
-    actor.store._db.run("vacuum into ?", str(folder / STORES[kind]))
-    (folder / IDENTITY_FILE).write_bytes(seed_of(actor.name))
-    (folder / IDENTITY_FILE).chmod(0o600)
 
 
 def home_of(scene: Scene) -> Path:

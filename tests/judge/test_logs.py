@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from anonnet_daemons.cli.main import main
-from anonnet_daemons.config import NETWORK_FILE, read_network
-from anonnet_daemons.evidence import of_mirror, of_purchase, of_sale
+from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
+from anonnet_daemons.evidence import of_purchase, of_sale
 from anonnet_daemons.judging import judged
 from anonnet_daemons.owner import Failed
 from anonnet_daemons.stamping import stamp
@@ -25,7 +25,7 @@ from anonnet.protocol.rules import decided_by
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
-from tests.judge.folders import folders
+from tests.judge.folders import folders, put
 from tests.judge.log_rows import excerpt, fork
 from tests.judge.make_vectors import file_of
 from tests.judge.money_rows import another
@@ -146,7 +146,7 @@ def test_a_proof_alone_that_convicts_nobody_is_refused_with_the_reason(tmp_path:
     assert "proves nothing" in verdict.set_aside[0]
 
 
-def test_whoever_heard_of_a_fork_exports_the_proof(tmp_path: Path) -> None:
+def test_a_merchant_who_heard_of_a_fork_exports_the_proof(tmp_path: Path) -> None:
     scene = QuorumScene(tmp_path)
     scene.prepare()
     scene.wait(1)
@@ -157,23 +157,12 @@ def test_whoever_heard_of_a_fork_exports_the_proof(tmp_path: Path) -> None:
     scene.settle()
     home = tmp_path / "parties"
     folders(scene, home)
-    of_mirror(home / MIRRORS[0], tmp_path / "mirror")
     of_sale(home / "merchant", scene.merchant.store.numbers()[0].hex(), tmp_path / "sale")
 
-    mirror, merchant = (judged([tmp_path / name], None, None).verdict for name in ("mirror", "sale"))
+    verdict = judged([tmp_path / "sale"], None, None).verdict
 
-    assert [(each.claim, each.ruling) for each in mirror.findings] == [(Claim.FORK, Ruling.WRONG)]
-    rulings = {each.claim: each.ruling for each in merchant.findings}
+    rulings = {each.claim: each.ruling for each in verdict.findings}
     assert rulings == {Claim.FORK: Ruling.WRONG, Claim.CREDIT: Ruling.DONE, Claim.DELIVERY: Ruling.OPEN}
-
-
-def test_a_mirror_that_knows_nothing_against_a_log_exports_nothing(tmp_path: Path) -> None:
-    scene = QuorumScene(tmp_path)
-    home = tmp_path / "parties"
-    folders(scene, home)
-
-    with pytest.raises(Failed, match="no log is convicted"):
-        of_mirror(home / MIRRORS[0], tmp_path / "mirror")
 
 
 # A log's key that was stolen.
@@ -228,6 +217,7 @@ def test_the_log_s_owner_writes_down_what_witnesses_had_seen(tmp_path: Path, end
             scene.log.forget()
     note = checkpoint_of(scene, CHAIN if end else shard, scene.now, tmp_path / "note")
     folders(scene, tmp_path / "parties")
+    put(tmp_path / "parties" / "log", Kind.LOG, scene.log)
     digits = deal.transaction.outcome_key.hex()[:8]
 
     stamp(tmp_path / "parties" / "log", digits, note, tmp_path / "stamp")
@@ -249,6 +239,7 @@ def test_no_checkpoint_that_does_not_cover_the_sale_stamps_it(tmp_path: Path) ->
     chain = checkpoint_of(scene, CHAIN, NOON, tmp_path / "chain")
     late = Deal.committed(scene, another(scene))
     folders(scene, tmp_path / "parties")
+    put(tmp_path / "parties" / "log", Kind.LOG, scene.log)
     log, (first, second) = tmp_path / "parties" / "log", (d.transaction.outcome_key.hex() for d in (early, late))
     foreign = tmp_path / "foreign"
     foreign.write_bytes(Pen(KNOWN).notes[1])

@@ -1,4 +1,4 @@
-"""`wallet evidence`, and merchant's, bank's and mirror's: what a party can prove, as one file for a judge."""
+"""`wallet evidence`, and merchant's, bank's and log's: what a party can prove, as one file for a judge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anonnet_daemons.evidence import Exported
 from anonnet_daemons.owner import Owner
 from anonnet_daemons.stamping import stamp
 
-of_wallet, of_merchant, of_bank, of_log, of_mirror = (click.Group() for _ in range(5))
+of_wallet, of_merchant, of_bank, of_log = click.Group(), click.Group(), click.Group(), click.Group()
 into_option = click.option(
     *("--to", "into"),
     type=click.Path(dir_okay=False, path_type=Path),
@@ -67,14 +67,6 @@ def merchant_evidence(number: str, into: Path, stated: bool, bank: str | None, d
 def bank_evidence(subject: str, into: Path, data: Path) -> Found:
     """Write down what the bank can prove about SUBJECT: a sale's number, or a token's id, or their first digits."""
     return _found(evidence.of_the_bank(data.absolute(), subject, into))
-
-
-@verb(of_mirror, "evidence", example="anonnet mirror evidence --to log.evidence")
-@into_option
-@data_option(Kind.MIRROR)
-def mirror_evidence(into: Path, data: Path) -> Found:
-    """Write down what convicts logs: forks, and entries that break a rule, as this mirror has found or was told."""
-    return _found(evidence.of_mirror(data.absolute(), into))
 
 
 @verb(of_log, "evidence", example="anonnet log evidence 5b07 --checkpoint cosigned.txt --to sale.stamp")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from anonnet_daemons.cli import alerts, checking, evidence
+from anonnet_daemons.cli import alerts, checking
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, verb
 from anonnet_daemons.config import Kind, read_setup
@@ -22,7 +22,7 @@ def mirror() -> None:
     """
 
 
-for group in (checking.of_mirror, evidence.of_mirror, alerts.of(Kind.MIRROR)):
+for group in (checking.of_mirror, alerts.of(Kind.MIRROR)):
     for each in group.commands.values():
         mirror.add_command(each)
 
