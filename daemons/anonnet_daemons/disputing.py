@@ -10,12 +10,13 @@ import trio
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
+from anonnet.limits import DISPUTE_BYTES_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.dispute import Demand, Dispute, Redress
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started
 from anonnet.protocol.papers import NAMES
 from anonnet.protocol.refusal import Refusal
-from anonnet.wire.codec import STEPS, decode
+from anonnet.wire.codec import STEPS, decode, encode
 from anonnet.wire.signed import Signed, Signer
 from anonnet_daemons.judging import evidence_in
 from anonnet_daemons.owner import Failed, NotYet, Owner
@@ -64,4 +65,6 @@ async def met(owner: Owner, file: Path, demand: Demand) -> Answered:
     except Malformed as why:
         raise Failed(f"{file} does not hold what a dispute can ({why}): have it judged, and act by hand") from why
     said = Signer(owner.network.name, SigningKey(os.urandom(32))).sign(dispute)
+    if len(encode(said)) > DISPUTE_BYTES_MAX:
+        raise Failed(f"{file} has more papers than a dispute can hold: have it judged, and act by hand")
     return Answered((await owner.ask(said, Redress)).papers)

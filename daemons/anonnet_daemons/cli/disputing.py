@@ -62,10 +62,11 @@ def wallet_dispute(purchase: str, claim: str | None, into: Path | None, timeout:
         demand = Demand(claim) if claim else USUAL.get(shown.state, Demand.SPENT)
         answer = await disputed(owner, id, demand, timeout)
         shown = await owner.ask(PurchaseOf(purchase=id), Purchase)
-        return _found(answer, demand, purchase_found(shown).words[:1])
+        found = _found(answer, demand, purchase_found(shown).words[:1])
+        return Found({**found.values, "state": shown.state}, found.words, found.code)
 
     found = with_owner(data, Kind.CONSUMER, work)
-    goods = found.values["claim"] == Demand.DELIVERY.value
+    goods = found.values["state"] == DISPUTED
     return _exported(
         found, into, lambda to: evidence.of_purchase(data.absolute(), purchase, to, goods=goods, chunks=())
     )
