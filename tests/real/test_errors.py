@@ -112,7 +112,7 @@ SPOILS: list[tuple[Spoil, tuple[str, ...]]] = [
     (spoil_size, ("channel.key does not have 32 bytes", "restore it")),
     (spoil_identity, ("identity.key is not the key of bank", "restore it")),
     (spoil_missing, ("brand-", "is missing", "backup")),
-    (spoil_unknown, ("party.json", "bnid", '"127.0.0.1"', "expected are bind, name, network, role")),
+    (spoil_unknown, ("party.json", "bnid", '"127.0.0.1"', "expected are bind, merged log, name, network, role")),
     (spoil_kind, ("party.json", "bind is 7", "expected is text")),
     (spoil_json, ("party.json is not JSON", "correct it")),
     (spoil_network, ("network.json", "parties[0].prot", "value 1", "expected are", "port")),
