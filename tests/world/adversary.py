@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anonnet.protocol.account import Claim
 from anonnet.protocol.goods import GoodsM
-from anonnet.protocol.logbook import OutcomeOf
+from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import Submission
@@ -171,6 +171,12 @@ class Greedy:
         )
 
 
+def _brings_key(message: AuthorizationM | Submission | Pledge) -> bool:
+    """True of P4 with a pledge before it, open or sealed."""
+    sealed_key = isinstance(message, Submission) and message.said.kind == EntryKind.SEALED_KEY
+    return isinstance(message, AuthorizationM) or sealed_key
+
+
 class Mood:
     """How a merchant behaves in each sale: as agreed, silent from some step on, or at the last second."""
 
@@ -211,7 +217,7 @@ class Mood:
             return 0.0
         sale, expiration = message.transaction.outcome_key, message.transaction.expiration
         kind = self.of(sale)
-        if isinstance(message, AuthorizationM) and self.world.decided_by_council(message.transaction):
+        if _brings_key(message) and self.world.decided_by_council(message.transaction):
             edge = self._key_edges.setdefault(sale, self.chance.choice([-4.0, -1.0, 0.0, 1.0, 30.0]))
             return expiration + RELEASE_SECONDS + edge if kind == LATE_KEY else 0.0
         if kind == "silent after P3":

@@ -18,10 +18,11 @@ from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim
 from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind
+from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind, form
 from anonnet.protocol.outcome import aborted, committed
-from anonnet.protocol.purchase import Abort, AuthorizationM
+from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, transaction_of
+from anonnet.protocol.rules import PLEDGES
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import RELEASE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
@@ -41,6 +42,7 @@ from tests.world.tape import Tape
 if TYPE_CHECKING:
     from tests.world.world import World
 
+KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
 LONG_BEFORE_SECONDS = 3600
 """A key that the merchant shows so long before it comes too late is recorded by an honest log, whatever is cut."""
 
@@ -59,10 +61,9 @@ class Copy:
         return checkpoint.size <= self.tree.size and self.tree.root(checkpoint.size) == checkpoint.root
 
     def of(self, transaction: Transaction, kind: EntryKind, size: int | None = None) -> list[Entry]:
-        """Its entries of a kind among the first `size`."""
-        return [
-            each for each in self.entries[:size] if (each.outcome_key, each.kind) == (transaction.outcome_key, kind)
-        ]
+        """Its entries of a kind, open or sealed, among the first `size`."""
+        wanted = transaction.outcome_key, form(kind, transaction)
+        return [each for each in self.entries[:size] if (each.outcome_key, each.kind) == wanted]
 
 
 @dataclass
@@ -208,13 +209,13 @@ def copies_keep_the_rules(seen: Certified) -> Complaints:
             yield f"{name} holds a time that falls"
         taken: dict[tuple[bytes, int], Entry] = {}
         for entry in entries:
-            if entry.kind not in (EntryKind.PLEDGE, EntryKind.KEY):
+            if entry.kind not in (*PLEDGES, *KEYS):
                 continue
             transaction = transaction_of(entry)
-            last = transaction.expiration + (RELEASE_SECONDS if entry.kind == EntryKind.KEY else 0)
+            last = transaction.expiration + (RELEASE_SECONDS if entry.kind in KEYS else 0)
             if taken.setdefault((entry.outcome_key, entry.kind), entry) is not entry:
                 yield f"{name} holds two entries of a kind for one transaction"
-            if entry.kind == EntryKind.KEY and (entry.outcome_key, EntryKind.PLEDGE) not in taken:
+            if entry.kind in KEYS and (entry.outcome_key, form(EntryKind.PLEDGE, transaction)) not in taken:
                 yield f"{name} holds a key without its pledge"
             if entry.time > last or shard_of(transaction.expiration) != shard:
                 yield f"{name} holds a pledge or key that comes late, or stands in another shard than its own"
@@ -268,15 +269,16 @@ def outcomes_that_are_relied_on_are_whole(seen: Certified) -> Complaints:
 def no_key_before_its_certificate(seen: Certified) -> Complaints:
     """The merchant shows k to nobody before somebody has shown him that his pledge is certified."""
     certified: set[Transaction] = set()
+    opener = seen.tape.opener()
     for said in seen.tape.said:
         body: Any = said.body
-        if isinstance(body, Certificate) and body.recorded.kind == EntryKind.PLEDGE:
+        if isinstance(body, Certificate) and body.recorded.kind in PLEDGES:
             transaction = transaction_of(body.recorded)
             if transaction not in certified and said.heard.receiver.startswith("merchant"):
                 pledge_certified(seen.known, unsigned(body), transaction)
                 certified.add(transaction)
-        elif isinstance(body, AuthorizationM) and said.heard.sender.startswith("merchant"):
-            if body.transaction.log == seen.known.identity and body.transaction not in certified:
+        elif said.heard.sender.startswith("merchant") and (p4 := opener.p4(body)) is not None:
+            if p4.transaction.log == seen.known.identity and p4.transaction.public not in certified:
                 yield f"{said.heard.sender} showed a key before its pledge was certified"
 
 
@@ -284,15 +286,16 @@ def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
     """A key that the merchant showed in good time is recorded, or more mirrors than may lie say when they had it."""
     shown: dict[Transaction, float] = {}
     receipts: dict[bytes, set[bytes]] = defaultdict(set)
+    opener = seen.tape.opener()
     for said in seen.tape.said:
         body: Any = said.body
-        if isinstance(body, AuthorizationM) and said.heard.sender.startswith("merchant"):
-            shown.setdefault(body.transaction, said.time)
+        if said.heard.sender.startswith("merchant") and (p4 := opener.p4(body)) is not None:
+            shown.setdefault(p4.transaction.public, said.time)
         elif isinstance(body, Receipt):
             receipts[body.outcome_key].add(said.signed.signatures[0].signer)
     for transaction in seen.tape.aborts():
         last = transaction.expiration + RELEASE_SECONDS
-        if transaction.log != seen.known.identity or shown.get(transaction, last) > last - LONG_BEFORE_SECONDS:
+        if transaction.log != seen.known.identity or shown.get(transaction.public, last) > last - LONG_BEFORE_SECONDS:
             continue
         if not seen.council.log_lie:
             yield "an honest log did not record a key"

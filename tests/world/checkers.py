@@ -160,19 +160,14 @@ def one_authorization_m(tape: Tape) -> Complaints:
 def _by_number(tape: Tape) -> dict[bytes, set[bytes]]:
     found: dict[bytes, set[bytes]] = defaultdict(set)
     opener = tape.opener()
-    for said in (*tape.of(AuthorizationM), *tape.of(Submission)):
-        body = opener.opened(_entry(said))
-        found[body.transaction.number].add(encode(body))
+    for said in tape.said:
+        if (body := opener.p4(said.body)) is not None:
+            found[body.transaction.number].add(encode(body))
     for shown in tape.commits().values():
         for commit, _ in shown:
             body = opener.recorded(commit)
             found[body.transaction.number].add(encode(body))
     return found
-
-
-def _entry(said: Said) -> Signed:
-    """What the log is to record."""
-    return said.body.sealed_m if isinstance(said.body, Submission) else said.signed
 
 
 def keys_go_to_the_log(tape: Tape, shown_to: dict[bytes, set[str]]) -> Complaints:
@@ -184,8 +179,9 @@ def keys_go_to_the_log(tape: Tape, shown_to: dict[bytes, set[str]]) -> Complaint
     for said in tape.said:
         if isinstance(said.body, AuthorizationB):
             values[said.body.transaction] = said.body.value
-        if isinstance(said.body, AuthorizationM | Submission) and said.heard.sender.startswith("merchant"):
-            transaction = opener.opened(_entry(said)).transaction
+        p4 = opener.p4(said.body)
+        if p4 is not None and said.heard.sender.startswith("merchant"):
+            transaction = p4.transaction
             if said.heard.receiver not in shown_to[transaction.log]:
                 yield f"{said.heard.sender} told a key to {said.heard.receiver}"
             if values.get(transaction) != prices.get(transaction.number):

@@ -93,7 +93,7 @@ class Inspector:
         found: dict[Transaction, Signed | None] = dict.fromkeys(transactions)
         for _ in range(ROUNDS):
             waiting = [each for each, paper in found.items() if paper is None]
-            asked = {each: [self.ask(name, OutcomeOf(transaction=each)) for name in MIRRORS] for each in waiting}
+            asked = {each: [self.ask(name, OutcomeOf(transaction=each.public)) for name in MIRRORS] for each in waiting}
             if waiting:
                 self.wait()
             for each, numbers in asked.items():

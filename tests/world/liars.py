@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided, form
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errand
@@ -97,7 +98,7 @@ class LyingMirror(Node):
         return None
 
     def _nothing(self, request: Frame) -> Any:
-        body: Any = decode(request.payload) if request.step != Step.P4 else None
+        body: Any = decode(request.payload) if request.step not in (Step.P4, Step.SUBMISSION) else None
         if body is None or self.chance.random() < 0.3:
             return SILENT
         if isinstance(body, CheckpointOf):
@@ -134,7 +135,7 @@ class LyingMirror(Node):
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=(note,))
 
 
-WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.CHECKPOINT_OF, Step.P4)
+WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.CHECKPOINT_OF, Step.P4, Step.SUBMISSION)
 
 
 # Logs.
@@ -186,8 +187,8 @@ class BreakingLog(LyingLog):
 
     def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
         (request,) = Frames().feed(data)
-        if self.up and request.step == Step.PLEDGE and self.events.now >= self._from:
-            pledge = decode_record(Signed, request.payload)
+        pledge = _brought(request, Step.PLEDGE, EntryKind.SEALED_PLEDGE)
+        if self.up and pledge is not None and self.events.now >= self._from:
             if self._victim is None:
                 self._victim = pledge
                 self._plan(pledge)
@@ -207,8 +208,8 @@ class BreakingLog(LyingLog):
             return
         transaction, now = _transaction(pledge), max(self.clock(), self.last_time())
         time = transaction.expiration if self._lie == TIME_FALLS else now
-        bad = [entry(EntryKind.PLEDGE, time, encode(pledge), transaction.outcome_key)]
-        if self._lie != TWO_PLEDGES:
+        bad = [entry(form(EntryKind.PLEDGE, transaction), time, encode(pledge), transaction.outcome_key)]
+        if self._lie != TWO_PLEDGES and not transaction.entry_key:  # what is sealed the log cannot read, nor make
             authorization_m = self._authorization_m(transaction)
             if authorization_m is None:
                 return
@@ -231,11 +232,10 @@ class DeafLog(LyingLog):
 
     def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
         (request,) = Frames().feed(data)
-        if self.up and request.step == Step.P4 and self.events.now >= self._from:
-            signed = decode_record(Signed, request.payload)
-            if self._is_victim(signed):
-                self._suppress(signed, request, reply)
-                return
+        signed = _brought(request, Step.P4, EntryKind.SEALED_KEY)
+        if self.up and signed is not None and self.events.now >= self._from and self._is_victim(signed):
+            self._suppress(signed, request, reply)
+            return
         super().arrives(sender, data, reply, hang_up)
 
     def _is_victim(self, signed: Signed) -> bool:
@@ -243,12 +243,13 @@ class DeafLog(LyingLog):
         transaction = _transaction(signed)
         if not self.world.decided_by_council(transaction):
             return False  # a stranger has brought another log's
-        known = self.store.recorded(shard_of(transaction.expiration), transaction.outcome_key, EntryKind.KEY)
-        if known is None and len(self._victims) < SUPPRESSED_MAX and transaction.number not in self._victims:
-            self._victims.add(transaction.number)
+        key, shard = transaction.outcome_key, shard_of(transaction.expiration)
+        known = self.store.recorded(shard, key, form(EntryKind.KEY, transaction))
+        if known is None and len(self._victims) < SUPPRESSED_MAX and key not in self._victims:
+            self._victims.add(key)
             if self._lie == LATE_KEY:
                 self._when_late(signed)
-        return transaction.number in self._victims
+        return key in self._victims
 
     def _suppress(self, signed: Signed, request: Frame, reply: Reply) -> None:
         self.faults[SUPPRESSES] += 1
@@ -261,7 +262,7 @@ class DeafLog(LyingLog):
         transaction = _transaction(signed)
         if self.clock() > transaction.expiration + RELEASE_SECONDS and self.up:
             now = max(self.clock(), self.last_time())
-            self.write(entry(EntryKind.KEY, now, encode(signed), transaction.outcome_key))
+            self.write(entry(form(EntryKind.KEY, transaction), now, encode(signed), transaction.outcome_key))
         else:
             self.events.after(5.0, lambda: self._when_late(signed))
 
@@ -336,5 +337,13 @@ class ForkingLog(Branch, LyingLog):
 
 def _transaction(signed: Signed) -> Transaction:
     body = decode(signed.body)
-    assert isinstance(body, Pledge | AuthorizationM)
+    assert isinstance(body, Pledge | AuthorizationM | SealedM)
     return body.transaction
+
+
+def _brought(request: Frame, step: Step, sealed: EntryKind) -> Signed | None:
+    """What a request of this step, or a submission of this kind, brings to be recorded."""
+    if request.step == step:
+        return decode_record(Signed, request.payload)
+    body = decode(request.payload) if request.step == Step.SUBMISSION else None
+    return body.sealed_m if isinstance(body, Submission) and body.said.kind == sealed else None

@@ -15,7 +15,7 @@ from anonnet.protocol.logbook import Entries, Entry, EntryKind
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
-from anonnet.protocol.sealed import SealedM
+from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import STEPS, Message, decode, decode_record
 from anonnet.wire.signed import Signed, received
@@ -161,6 +161,12 @@ class Opener:
     sealed: dict[Transaction, set[Transaction]]
     _opened: dict[bytes, AuthorizationM] = field(default_factory=dict)
 
+    def p4(self, body: Message) -> AuthorizationM | None:
+        """The P4 that somebody brings to be recorded, open or sealed. None: it is something else, or a pledge."""
+        if isinstance(body, Submission) and body.said.kind != EntryKind.SEALED_PLEDGE:
+            return self.opened(body.sealed_m)
+        return body if isinstance(body, AuthorizationM) else None
+
     def recorded(self, commit: Signed) -> AuthorizationM:
         """The P4 in a commit, or in the certificate of its entry."""
         said = _decoded(commit)
@@ -187,7 +193,7 @@ def gist(paper: Signed) -> bytes:
 
 
 def _is_of_key(certificate: Certificate) -> bool:
-    return certificate.recorded.kind == EntryKind.KEY
+    return certificate.recorded.kind in (EntryKind.KEY, EntryKind.SEALED_KEY)
 
 
 def _decoded(signed: Signed) -> Any:

@@ -39,6 +39,7 @@ LATEST_FACTOR = 3
 PROCESSES = 2
 OPEN_AT_ONCE_MIN = 3
 SALES_MIN = 20
+VARIATIONS = ("paid in part", "paid under a reused key", "sold against a receipt", "sold sealed")
 FAULTS = (
     "request lost",
     "answer lost",
@@ -68,14 +69,18 @@ FAULTS = (
     "greedy: same tokens, other number",
     "greedy: same transaction",
     "greedy: same tokens, other amounts",
-    "paid in part",
-    "paid under a reused key",
-    "sold against a receipt",
-    "sold sealed",
+    *VARIATIONS,
     *MERGED_WITH.values(),
 )
 """Every kind of fault, and of variation; each must have struck in at least one seed of twenty."""
-COUNCIL_FAULTS = (*LOG_LIES, *MIRROR_LIES, LATE_KEY, "cut around an expiration", "crash around an expiration")
+COUNCIL_FAULTS = (
+    *LOG_LIES,
+    *MIRROR_LIES,
+    LATE_KEY,
+    "cut around an expiration",
+    "crash around an expiration",
+    *VARIATIONS,
+)
 """The same for the seeds that have a council."""
 
 

@@ -97,10 +97,12 @@ def payments_under_reused_keys(tape: Tape) -> int:
 
 
 def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) -> Complaints:
-    """Nothing that the parties say to a log, nor what it says, holds n, k or Q of a sealed sale."""
+    """Nothing that the parties say to a log or its mirrors, nor what these say, holds n, k or Q of a sealed sale."""
     opener, secrets = tape.opener(), dict[bytes, str]()
     for said in _of(tape, Submission):
-        body = opener.opened(said.body.sealed_m)
+        body = opener.p4(said.body)
+        if body is None:
+            continue
         secrets |= {body.transaction.number: "n", body.key: "k"}
         secrets |= {body.receiver_key: "Q"} if body.receiver_key else {}
     for transaction, orders in tape.orders().items():
@@ -110,7 +112,7 @@ def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) 
                 secrets.pop(order.body.receiver_key, None)
     for said in tape.said:
         ends = said.heard.sender, said.heard.receiver
-        if any(end.startswith("log") for end in ends) and not any(end in strangers for end in ends):
+        if any(end.startswith(("log", "mirror")) for end in ends) and not any(end in strangers for end in ends):
             told = [name for value, name in secrets.items() if value in said.heard.payload]
             yield from (f"a log learned {name} of a sealed sale" for name in told)
 
@@ -118,8 +120,7 @@ def logs_learn_nothing_of_what_is_sealed(tape: Tape, strangers: Container[str]) 
 def _p4(tape: Tape) -> Iterator[tuple[AuthorizationM, float]]:
     """Every P4 that was said, open or sealed, and when."""
     opener = tape.opener()
-    yield from ((said.body, said.time) for said in _of(tape, AuthorizationM))
-    yield from ((opener.opened(said.body.sealed_m), said.time) for said in _of(tape, Submission))
+    yield from ((body, said.time) for said in tape.said if (body := opener.p4(said.body)) is not None)
 
 
 def _of(tape: Tape, kind: Any) -> Iterator[Any]:

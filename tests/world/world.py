@@ -238,8 +238,7 @@ class World:
                 self.events.after(1.5, lambda node=node, amount=amount: self._withdraw(node, amount))
 
     def _sell(self, item: str, price: int) -> Sell:
-        receipt = 0 if self.council else self.variations.receipt()
-        sealed = 0 if self.council else self.variations.sealed()
+        receipt, sealed = self.variations.receipt(), self.variations.sealed()
         self.faults["sold against a receipt"] += receipt
         self.faults["sold sealed"] += sealed
         return Sell(
