@@ -91,6 +91,17 @@ class Certified:
         seen: set[tuple[str, bytes]] = set()
         for note in sorted(notes):
             self._take(SignedCheckpoint.parse(note), seen)
+        for name, shard in self.copies:
+            if name in self.honest:
+                self._take_kept(name, shard, seen)
+
+    def _take_kept(self, name: str, shard: int, seen: set[tuple[str, bytes]]) -> None:
+        """What a mirror has cosigned of its copy and told nobody who asked: the newest is told first."""
+        store = self.world.nodes[name].store
+        kept = store.copy(self.known.identity, shard)
+        for size in range(1, self.copy(name, shard).tree.size + 1):
+            if kept is not None and (mark := store.mark(kept.tree, size)) is not None:
+                self._take(SignedCheckpoint.parse(mark.cosigned), seen)
 
     @cached_property
     def known(self) -> KnownLog:

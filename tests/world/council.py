@@ -7,13 +7,15 @@ sale's expiration, and the last second of its key.
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anonnet.parties.log import Log
 from anonnet.parties.mirror import Mirror
 from anonnet.protocol.known_log import mirror_policy
-from anonnet.protocol.logbook import OutcomeOf
+from anonnet.protocol.logbook import Entries, OutcomeOf
 from anonnet.protocol.network import Role
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.steps import Step
@@ -21,10 +23,11 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.store.mirror import MirrorStore
 from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode, decode_record
+from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import Signed, Signer
 from tests.stage import NETWORK, key_of, log_store
 from tests.world.backups import BackedUpLog
-from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, LyingMirror, lying_log
+from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, HangUp, LyingMirror, Reply, lying_log
 from tests.world.network import Heard, Weather
 from tests.world.node import Node
 
@@ -43,6 +46,8 @@ STRIKE_CHANCE = 0.35
 """That a sale's expiration has a fault of its own."""
 CALM_SECONDS, CALMS_MAX, LIED_CALMS = 20.0, 24, 2
 AROUND_SECONDS = 8
+SLOW_SECONDS = 4.0
+"""At most so long a terse log takes to hand out entries: others come in the meantime."""
 CLAIMS_MAX = 2
 """Claim times that may have to pass: a wallet that has waited for a silent log may pay only after the first."""
 
@@ -52,14 +57,47 @@ def has_council(seed: int) -> bool:
     return seed % 5 < 2
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the log and its mirrors are like in a seed that has a council."""
+
+    log_lie: str
+    mirror_lie: str
+    """Empty: nobody lies."""
+    terse: bool
+    """An honest log hands out no more checkpoints than it must."""
+
+    @classmethod
+    def of(cls, seed: int) -> Plan:
+        number = 2 * (seed // 5) + seed % 5
+        lies = LOG_PLANS[number % len(LOG_PLANS)], MIRROR_PLANS[number % len(MIRROR_PLANS)]
+        return cls(*lies, terse=random.Random(f"terse {seed}").random() < 0.5)
+
+
+class TerseLog(BackedUpLog):
+    """Is slow, and hands out the newest checkpoint alone, so that each mirror comes to see other ones."""
+
+    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
+        super().arrives(sender, data, partial(self._shortened, reply), hang_up)
+
+    def _shortened(self, reply: Reply, data: bytes) -> None:
+        (answer,) = Frames().feed(data)
+        if answer.step != Step.ENTRIES:
+            reply(data)
+            return
+        entries = decode(answer.payload)
+        assert isinstance(entries, Entries)
+        shortened = bytes(frame(replace(entries, checkpoints=entries.checkpoints[-1:]), answer.request_id))
+        self.after(self.chance.uniform(0.0, SLOW_SECONDS), lambda: reply(shortened))
+
+
 class Council:
     """The first log and its mirrors."""
 
     def __init__(self, world: World) -> None:
         self.world, self.chance = world, world.chance
-        number = 2 * (world.seed // 5) + world.seed % 5
-        self.log_lie = LOG_PLANS[number % len(LOG_PLANS)]
-        self.mirror_lie = MIRROR_PLANS[number % len(MIRROR_PLANS)]
+        self.plan = Plan.of(world.seed)
+        self.log_lie, self.mirror_lie = self.plan.log_lie, self.plan.mirror_lie
         self.liar = self.chance.choice(MIRRORS) if self.mirror_lie else ""
         self.begins = self.chance.uniform(3.0, 20.0)
         """When the lies begin, in seconds from the start of the run."""
@@ -85,7 +123,7 @@ class Council:
         if name == LOG:
             log = partial(Log, signer, known, [key_of("bank").public])
             if not self.log_lie:
-                return BackedUpLog(world, name, log, known)
+                return (TerseLog if self.plan.terse else BackedUpLog)(world, name, log, known)
             return lying_log(self.log_lie, self.begins)(world, name, log, log_store(name, known=known))
         kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
         return kind(world, name, lambda: Mirror(signer, key, {known.identity: known}), MirrorStore())

@@ -106,9 +106,13 @@ class LyingMirror(Node):
         return self.party.sign(Undecided(transaction=body.transaction, time=self.clock()))
 
     def _known(self, sender: str, question: CheckpointOf) -> list[SignedCheckpoint]:
-        """Checkpoints of the branch that the asker sees, whichever that is."""
-        told = self._told.get((sender, question.shard)) or self._told["", question.shard]
-        fits = [each for each in told.values() if each.body.size >= question.size]
+        """Of the branch that the asker sees, whichever that is; of an honest log also what the asker has passed."""
+        if not self.world.lying_log:
+            told = list(self._told["", question.shard].values())
+            fits = self.chance.sample(told, min(len(told), CHECKPOINTS_MAX))
+        else:
+            branch = self._told.get((sender, question.shard)) or self._told["", question.shard]
+            fits = [each for each in branch.values() if each.body.size >= question.size]
         return sorted(fits, key=lambda each: each.body.size)[:CHECKPOINTS_MAX]
 
     def _cosigned(self, sender: str, question: CheckpointOf) -> CheckpointIs | None:

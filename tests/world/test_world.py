@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.world.adversary import LATE_KEY
+from tests.world.council import Plan, has_council
 from tests.world.finals import Report, check
-from tests.world.liars import FORK_SEEN, LOG_LIES, MIRROR_LIES
+from tests.world.liars import ANYTHING, FORK_SEEN, LOG_LIES, MIRROR_LIES
 from tests.world.merging import FAULTS as MERGED_WITH
 from tests.world.world import world_of
 
@@ -106,6 +107,17 @@ def rerun_line(report: Report) -> str:
 def test_fixed_seeds() -> None:
     failed = [report for seed in (*FIXED_SEEDS, *REGRESSION_SEEDS) if (report := run(seed)).complaints]
 
+    assert not failed, "\n".join(map(rerun_line, failed))
+
+
+@pytest.mark.slow
+def test_mirrors_are_shown_checkpoints_that_they_have_passed() -> None:
+    """Of a log that is slow and terse each mirror sees other ones; and one of them hands any of them to all."""
+    wanted = Plan(log_lie="", mirror_lie=ANYTHING, terse=True)
+    seeds = [seed for seed in range(400) if has_council(seed) and Plan.of(seed) == wanted][:2]
+    failed = [report for seed in seeds if (report := run(seed)).complaints]
+
+    assert len(seeds) == 2
     assert not failed, "\n".join(map(rerun_line, failed))
 
 
