@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from anonnet.crypto.keys import is_sound
 from anonnet.errors import Refused, Why
 from anonnet.limits import MERCHANT_ENTRIES_MAX
 from anonnet.parties.appending import LogTurn
@@ -44,5 +45,7 @@ class Admission:
 
     @on(Admit, by=From.OWNER)
     def admit(self, turn: LogTurn, asked: Asked[Admit]) -> Answer:
+        if not is_sound(asked.body.merchant):
+            raise Refused(Why.WRONG_SIGNER, "nobody can sign with this key: check it")
         turn.store.admissions.admit(asked.body.merchant)
         return Answer(Started(subject=asked.body.merchant))

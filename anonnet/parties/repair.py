@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from anonnet.crypto.keys import is_sound
 from anonnet.errors import BadStart, Malformed
 from anonnet.limits import ENTRIES_MAX
 from anonnet.parties.admission import Admission
 from anonnet.parties.certifying import Certifying
 from anonnet.parties.turn import Turn
+from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
+from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Commit
 from anonnet.protocol.rules import PAYING
 from anonnet.store.log import LogStore
@@ -102,6 +105,21 @@ class Repair:
             self._store.heads.keep_final(wanted.shard, last)
             self._store.commit()
         return same
+
+    def carry_over(
+        self, network: str, logs: Logs, admitted: Iterable[bytes], alerts: Iterable[tuple[bytes, int, bytes]]
+    ) -> None:
+        """Keep what no mirror has: whom the owner admitted, and those alerts, (log, shard, evidence), that hold."""
+        self._store.begin()
+        for merchant in filter(is_sound, admitted):
+            self._store.admissions.admit(merchant)
+        for log, shard, evidence in alerts:
+            try:
+                breach(network, logs[log], shard, evidence)
+                self._store.alerts.keep(log, shard, evidence, self._store.time())
+            except (KeyError, Malformed):
+                continue
+        self._store.commit()
 
     def finish(self, now: int, time: int) -> None:
         """The log is as late as it was, and collects its mirrors' cosignatures anew."""

@@ -170,6 +170,10 @@ class Kept:
             "select merchant, 0 from admitted union all select merchant, entries from quota order by merchant"
         )
 
+    def admitted(self) -> list[bytes]:
+        """The merchants whom a log's owner has admitted."""
+        return [merchant for (merchant,) in self._db.all("select merchant from admitted order by merchant")]
+
     def released(self) -> list[tuple[bytes, int, bytes]]:
         """(outcome key, tree, P4) of the keys that were handed to a mirror."""
         return self._db.all("select outcome_key, tree, authorization_m from released order by outcome_key")

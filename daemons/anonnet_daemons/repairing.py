@@ -53,6 +53,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
                         f"no mirror has all {wanted.head.size} entries of {wanted.head.origin}: start the mirrors, all"
                         " of them if you can, and run it again"
                     )
+            work.carry_over(found.network.name, found.network.logs, old.admitted, old.alerts)
             work.finish(int(time.time()), old.time)
         finally:
             store.close()
@@ -67,6 +68,8 @@ class Old:
     def __init__(self, path: Path, known: KnownLog) -> None:
         self.finals: dict[int, bytes] = {}
         self.time = 0
+        self.admitted: list[bytes] = []
+        self.alerts: list[tuple[bytes, int, bytes]] = []
         self._entries: dict[int, list[bytes]] = {}
         if not path.exists():
             return
@@ -76,6 +79,8 @@ class Old:
                 self.time, self.finals = kept.time() or 0, dict(kept.finals())
                 for shard in kept.shards(known.identity):
                     self._entries[shard.shard] = [each.body for each in shard.entries()]
+                self.admitted = kept.admitted()
+                self.alerts = [(log, shard, evidence) for log, shard, evidence, _ in kept.alerts()]
             finally:
                 kept.close()
         except (BadStart, Fatal):

@@ -9,12 +9,13 @@ from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import Admit, Started
 from anonnet.protocol.purchase import Commit
 from anonnet.protocol.quorum import Pledged
+from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
 from tests.mirrors import KNOWN, sale
-from tests.paper.scenes import Deal, Scene
+from tests.paper.scenes import Deal, Scene, body_of
 from tests.stage import NETWORK, key_of
 from tests.unit.parties.refusing import refused
 from tests.unit.parties.test_certifying import pledge, why
@@ -42,6 +43,14 @@ def test_a_log_records_the_sales_of_whom_it_knows(scene: Scene) -> None:
 def test_nobody_but_its_owner_admits(scene: Scene) -> None:
     assert scene.log.takes(frame(Admit(merchant=MERCHANT), 1)) is None
     assert scene.log.closed
+
+
+def test_no_key_that_is_none_is_admitted(scene: Scene) -> None:
+    refusal = body_of(scene.log.command(Admit(merchant=bytes(32))))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == Why.WRONG_SIGNER
+    assert not scene.log.store.admissions.admitted(bytes(32))
 
 
 def test_one_merchant_has_so_many_entries_in_an_hour(scene: Scene) -> None:

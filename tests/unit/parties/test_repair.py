@@ -22,7 +22,7 @@ from tests.circle import Circle
 from tests.mirrors import KNOWN, MIRRORS, p4, sale
 from tests.stage import NETWORK, NOON, key_of
 from tests.unit.parties.test_certifying import pledge
-from tests.unit.parties.test_fsck import faults
+from tests.unit.parties.test_fsck import faults, forked
 
 SEAL = partial(KNOWN.sealed, key_of("log"))
 
@@ -142,3 +142,16 @@ def test_a_lock_of_another_log_repairs_nothing(filed: Filed) -> None:
 
     with pytest.raises(BadStart, match="does not hold"):
         list(lost(KNOWN, notes))
+
+
+def test_whom_the_owner_admitted_and_alerts_that_hold_are_carried_over(tmp_path: Path) -> None:
+    store = LogStore(str(tmp_path / "log.db"), seal=SEAL)
+    good, merchant = forked(5), key_of("merchant").public
+    alerts = [(good.log, 5, good.evidence), (good.log, 6, good.evidence), (bytes(32), 5, good.evidence)]
+
+    work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store)
+    work.carry_over(NETWORK, {KNOWN.identity: KNOWN}, [merchant, bytes(32)], alerts)
+
+    assert store.alerts.all() == alerts[:1]
+    assert (store.admissions.admitted(merchant), store.admissions.admitted(bytes(32))) == (True, False)
+    store.close()
