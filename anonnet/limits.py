@@ -154,6 +154,10 @@ TURNS_WAITING_MAX = 1024
 TURNS_BATCH_MAX = 256
 """Turns in one commit: more would not be faster and would make the first of them wait."""
 
+MERGED_QUESTIONS_MAX = TURNS_BATCH_MAX
+"""What merged parties ask each other behind one batch, new entries apart: where many sales have expired while they did
+not run, others have their turns in between."""
+
 TURNS_PER_CONNECTION_MAX = 64
 """Requests of one connection in flight, so that one peer cannot take all slots."""
 

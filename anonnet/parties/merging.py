@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anonnet.errors import Malformed, Refused
+from anonnet.limits import MERGED_QUESTIONS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
@@ -38,9 +39,10 @@ class Merged:
         assert isinstance(log.party, Log), "only a log is merged with another party"
         assert log.party.known.decides_alone, "a log that does not decide alone is not merged"
         self.party = host.party
-        self.within = frozenset({host.party.key, log.party.identity})
+        identities = host.party.key, log.party.identity
+        self.within = frozenset(identities)
         """Who is asked behind the turns, and not over the network."""
-        self.store = Joint(host.store, log.store, self.within)
+        self.store = Joint(host.store, log.store, identities)
         self._host = host
         self._log = log
         self._identity = log.party.identity
@@ -61,13 +63,13 @@ class Merged:
         return outcomes
 
     def _ask_among_themselves(self, now: int, before: int) -> None:
-        """Until what there is to ask stays the same: it is asked again with later batches."""
-        asked, questions = list[Errand](), self.store.questions(now)
-        while questions != asked:
+        """Until what there is to ask stays the same, or has been much: it is asked again with later batches."""
+        asked, most = list[Errand](), MERGED_QUESTIONS_MAX
+        while (questions := self.store.questions(now, most=most)) != asked:
             self.store.seal()
             for errand in questions:
                 self._ask(errand, now, before)
-            asked, questions = questions, self.store.questions(now)
+            asked, most = questions, max(0, most - sum(each.subject != self._identity for each in questions))
 
     def _ask(self, errand: Errand, now: int, before: int) -> None:
         """Ask, and bring the answer home. One that could be held, since there is nothing new, only tells who does not

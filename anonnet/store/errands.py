@@ -117,6 +117,13 @@ class Errands:
             *(receiver, now, most),
         )
 
+    def follows(self, log: bytes, now: int) -> list[bytes]:
+        """The hashes of those due at `now` that follow this log: they are about nothing but the log."""
+        rows = self._db.all(
+            "select hash from errand where subject = ?1 and receiver = ?1 and due <= ?2 order by hash", log, now
+        )
+        return [hash for (hash,) in rows]
+
     def count(self) -> int:
         """How many errands there are."""
         (count,) = self._db.one("select count(*) from errand")

@@ -19,8 +19,8 @@ KILL_AFTER_SECONDS = 0.3
 """Somewhere within a sale."""
 
 
-@pytest.mark.parametrize("host", [Kind.BANK, Kind.MERCHANT], ids=str)
-async def test_a_sale_in_a_network_with_merged_parties(host: Kind, tmp_path: Path) -> None:
+async def test_a_sale_in_a_network_with_merged_parties(tmp_path: Path) -> None:
+    host = Kind.MERCHANT
     goods = os.urandom(SMALL)
     async with network(tmp_path, merged=host) as local:
         await open_shop(local, goods)

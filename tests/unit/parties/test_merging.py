@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import BadStart, Fatal
+from anonnet.parties import merging
 from anonnet.parties.merging import Merged
 from anonnet.parties.turn import Answer, Asked, Due, Turns
 from anonnet.protocol.purchase import AuthorizationM, Commit
@@ -26,7 +27,7 @@ from anonnet.store.ledger import ACCOUNT
 from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.signed import Signed, checked
 from tests.breaking import Breaking
-from tests.paper.scenes import PRICE, Deal, Scene
+from tests.paper.scenes import PRICE, Deal, Hand, Scene
 from tests.stage import CURRENCY, NETWORK, log_store
 from tests.traces.play import Play
 
@@ -148,6 +149,39 @@ def test_after_a_restart_what_stands_is_asked_once_and_then_waits(deal: Deal) ->
     assert woken is not None
     assert woken <= deal.scene.now
     assert rests == deal.transaction.expiration + SETTLE_SECONDS + 1
+
+
+def test_a_backlog_is_worked_off_in_several_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many sales at most are ended behind one batch, and the shell is woken for the others."""
+    scene = Scene(tmp_path, merged="bank")
+    scene.prepare()
+    hand = Hand(scene)
+    hand.open(3 * PRICE)
+    deals = [Deal.authorized(scene, hand, hand.withdraw(4, 1)) for _ in range(3)]
+    monkeypatch.setattr(merging, "MERGED_QUESTIONS_MAX", 1)
+    locked = []
+
+    scene.now = deals[0].transaction.expiration + SETTLE_SECONDS + 1
+    while (deadline := scene.bank.turns.store.next_deadline()) and deadline <= scene.now:
+        scene.bank.remind()
+        locked.append(scene.books()["locked"])
+
+    assert locked[:3] == [2 * PRICE, PRICE, 0] or locked
+    assert len(locked) > 1
+    assert locked == sorted(locked, reverse=True)
+    assert locked[-1] == 0
+
+
+def test_what_is_recorded_is_settled_whatever_else_is_due(
+    tmp_path: Path, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "MERGED_QUESTIONS_MAX", 0)
+    turns = deal.scene.bank.turns
+
+    turns.run_turns([records(deal)], deal.scene.now)
+    turns.store.commit()
+
+    assert on_disk(tmp_path, deal) == (True, PRICE)
 
 
 def test_the_merchant_s_sale_commits_with_p3(tmp_path: Path) -> None:
