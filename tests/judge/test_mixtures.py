@@ -10,6 +10,7 @@ import pytest
 from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.papers import NAMES, Papers
 from anonnet.protocol.refusal import Refusal
@@ -109,5 +110,7 @@ def test_mixtures_of_what_was_said_convict_the_log_that_lied_and_nobody_else(see
     found = [finding for papers in mixtures for finding in judge(mixture(world, papers)).findings]
 
     assert unfounded(world, tape, [*whole.findings, *found]) == [], f"seed {seed}"
-    assert {each.claim for each in whole.wrongs} == ({lies} if lies else set()), f"seed {seed}"
+    convicted = {each.claim for each in whole.wrongs}
+    assert convicted <= {lies}, f"seed {seed}"
+    assert convicted or not any(each.step == Alert.step for each in said), f"seed {seed}"
     assert {each.claim for each in whole.findings} >= {Claim.CREDIT, Claim.SPENT, Claim.RELEASE}, f"seed {seed}"
