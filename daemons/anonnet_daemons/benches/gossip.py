@@ -1,4 +1,4 @@
-"""A benchmark of gossip: how soon an entry that is durable at the log has been checked and kept by every follower.
+"""A benchmark of gossip: how soon an entry that is durable at the log is checked, and then kept, by every follower.
 
 The log and its generator run in this process, the nodes in two others, each node a mirror with its store and its shell:
 all over loopback sockets. The log decides alone, so that what is measured is replication, and not what mirrors of a
@@ -51,7 +51,7 @@ LOOK_SECONDS = 0.05
 MIB = 1024 * 1024
 
 Moments = list[tuple[float, int]]
-"""(second of the machine's monotonic clock, entries that were durable here from then on)."""
+"""(second of the machine's monotonic clock, entries that were there from then on)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,9 @@ class Spread:
     """The part of all deliveries that have come; 1: every node has every entry."""
     p50_ms: float
     p95_ms: float
+    """From durable at the log to verified at a node."""
+    kept_p95_ms: float
+    """To durable at the node."""
     cpu_ms_per_delivery: float
     """Of the nodes."""
     seconds: float
@@ -110,29 +113,36 @@ async def _measured(nodes: int, rate: int, count: int, stalled: int) -> Spread:
 
 
 def _spread(nodes: int, rate: int, stalled: int, durable: Moments, heard: list[Heard], loaded: float) -> Spread:
-    """The figures: for each entry and node, from the log's commit that made it durable to the node's."""
+    """The figures: for each entry and node, from the log's commit that made it durable."""
     written = _by_entry(durable)
-    took = sorted(
-        moment - written[index]
-        for each in heard
-        for moments in each.moments
-        for index, moment in enumerate(_by_entry(moments)[: len(written)])
-    )
-    last = max((moments[-1][0] for each in heard for moments in each.moments if moments), default=written[0])
-    middle, most = (round(took[len(took) * part // 100] * 1000, 1) if took else 0.0 for part in (50, 95))
+    took = _took(written, [moments for each in heard for moments in each.verified])
+    kept = [moments for each in heard for moments in each.kept]
+    last = max((moments[-1][0] for moments in kept if moments), default=written[0])
     return Spread(
         n=nodes,
         rate=rate,
         count=len(written),
         stalled=stalled,
         coverage=round(len(took) / (nodes * len(written)), 6),
-        p50_ms=middle,
-        p95_ms=most,
+        p50_ms=_share(took, 50),
+        p95_ms=_share(took, 95),
+        kept_p95_ms=_share(_took(written, kept), 95),
         cpu_ms_per_delivery=round(sum(each.cpu_seconds for each in heard) * 1000 / max(1, len(took)), 3),
         seconds=round(last - written[0], 1),
         log_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / MIB),
         load=loaded,
     )
+
+
+def _took(written: list[float], nodes: list[Moments]) -> list[float]:
+    """How long each delivery took, in seconds, ascending."""
+    arrived = [_by_entry(moments)[: len(written)] for moments in nodes]
+    return sorted(moment - written[index] for each in arrived for index, moment in enumerate(each))
+
+
+def _share(took: list[float], part: int) -> float:
+    """What this part of a hundred stays below, in milliseconds."""
+    return round(took[len(took) * part // 100] * 1000, 1) if took else 0.0
 
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -219,7 +229,8 @@ async def _stall(network: Network, shard: int, *, task_status: trio.TaskStatus[N
 class Heard:
     """What the nodes of one process have noted."""
 
-    moments: list[Moments]
+    verified: list[Moments]
+    kept: list[Moments]
     cpu_seconds: float
 
 
@@ -228,9 +239,10 @@ async def _hear(nodes: Nodes, heard: list[Heard]) -> None:
 
 
 class NotingMirrorStore(MirrorStore):
-    """Notes when how much of one shard was checked and durable; says when it is all that there will be."""
+    """Notes when how much of one shard was checked, and when it was durable; says when it is all that there will be."""
 
-    noted: Moments
+    verified: Moments
+    kept: Moments
     log: bytes
     shard: int
     target: int
@@ -238,10 +250,11 @@ class NotingMirrorStore(MirrorStore):
     token: trio.lowlevel.TrioToken
 
     def commit(self) -> None:
+        copy, verified = self.copy(self.log, self.shard), time.perf_counter()
         super().commit()
-        copy = self.copy(self.log, self.shard)
-        if copy and copy.size and (not self.noted or copy.size > self.noted[-1][1]):
-            self.noted.append((time.perf_counter(), copy.size))
+        if copy and copy.size and (not self.kept or copy.size > self.kept[-1][1]):
+            self.verified.append((verified, copy.size))
+            self.kept.append((time.perf_counter(), copy.size))
             if copy.size >= self.target:
                 self.token.run_sync_soon(self.full.set)
 
@@ -265,7 +278,7 @@ class Nodes:
                     await store.full.wait()
             used = time.process_time() - used
             nursery.cancel_scope.cancel()
-        return Heard([store.noted for store in stores], used)
+        return Heard([store.verified for store in stores], [store.kept for store in stores], used)
 
     async def _node(self, name: str, *, task_status: trio.TaskStatus[NotingMirrorStore]) -> None:
         at = reachable(self.home / name, Kind.MIRROR)
@@ -273,7 +286,8 @@ class Nodes:
         party = Mirror(at.signer, at.setup.identity(at.peer), at.network.logs)
         with Folder(self.home / name) as folder:
             store = NotingMirrorStore(str(folder / "mirror.db"))
-            store.noted, store.log, store.shard, store.target = [], log.identity, self.shard, self.target
+            store.verified, store.kept = [], []
+            store.log, store.shard, store.target = log.identity, self.shard, self.target
             store.full, store.token = trio.Event(), trio.lowlevel.current_trio_token()
             async with trio.open_nursery() as nursery:
                 run = partial(
