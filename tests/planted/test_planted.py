@@ -42,7 +42,6 @@ TWO_SIDED = f"{PAPER}/test_two_sided.py"
 REUSED = f"{PAPER}/test_reusable_keys.py"
 PARTS = "tests/unit/parties/test_parts.py"
 DISPUTES = "tests/unit/parties/test_disputes.py"
-SEQUENCER = "tests/unit/stores/test_sequencer.py"
 HEEDING = "tests/unit/parties/test_heeding.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
 TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
@@ -174,8 +173,8 @@ TABLE = [
     ),
     Planted(
         "27-one-outcome-by-what-is-sealed",
-        (f"{SEQUENCER}::test_a_sale_asked_twice_in_one_batch_stands_once",),
-        "also within the batch that takes it",
+        (WORLD,),
+        "has two entries for one transaction",
     ),
     Planted(
         "30-mirror-cosigns-backwards",

@@ -12,12 +12,15 @@ from typing import Any
 
 from anonnet.errors import BadStart
 from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.purchase import AuthorizationM
+from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.sealed import Submission
 from anonnet.store.database import Database
 from tests.stage import log_store
-from tests.world.node import Node
+from tests.world.node import Node, Waiting
 
 SHARE = 0.2
-"""Of the batches in which it grows."""
+"""Of the batches in which it grows, and of what is to be recorded."""
 
 
 class Disk:
@@ -48,12 +51,17 @@ class Disk:
 
 
 class BackedUpLog(Node):
-    """An honest log."""
+    """An honest log. What is to be recorded sometimes comes to it twice at once, in one batch."""
 
     def __init__(self, world: Any, name: str, make: Any, known: KnownLog) -> None:
         self._known, self._disk = known, Disk()
         self._luck = random.Random(f"{name} of {world.seed}")  # its own, so that all else of a seed stays as it was
         super().__init__(world, name, make, log_store(name, known=known, database=self._disk))
+
+    def enqueue(self, waiting: Waiting) -> None:
+        super().enqueue(waiting)
+        if isinstance(waiting.asked.body, AuthorizationM | Pledge | Submission) and self._luck.random() < SHARE:
+            super().enqueue(Waiting(waiting.asked, lambda outcome: None))
 
     def _run(self, batch: list[Any]) -> bool:
         backup, sizes = self._disk.content()[0], dict(self.store.sizes())
