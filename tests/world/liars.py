@@ -19,7 +19,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.steps import Step
-from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.errands import Errand
 from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
@@ -207,10 +207,12 @@ class BreakingLog(LyingLog):
         self.events.after(seconds, lambda: self._break(pledge))
 
     def _break(self, pledge: Signed) -> None:
-        if not self.up:
+        transaction = _transaction(pledge)
+        over = self._lie == TWO_PLEDGES or expired(transaction.expiration, self.clock())  # it may have been set back
+        if not self.up or not over:
             self.events.after(1.0, lambda: self._break(pledge))
             return
-        transaction, now = _transaction(pledge), max(self.clock(), self.last_time())
+        now = max(self.clock(), self.last_time())
         time = transaction.expiration if self._lie == TIME_FALLS else now
         bad = [entry(form(EntryKind.PLEDGE, transaction), time, encode(pledge), transaction.outcome_key)]
         if self._lie != TWO_PLEDGES and not transaction.entry_key:  # what is sealed the log cannot read, nor make
