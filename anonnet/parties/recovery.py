@@ -173,10 +173,12 @@ class Recovery:
         return done(turn, asked)
 
     def _exchange_rest(self, turn: WalletTurn, brand: bytes, entropy: bytes) -> None:
-        """One by one: tokens exchanged together are known to belong together."""
+        """One by one: tokens exchanged together are known to belong together. Those that this wallet had all along as
+        well: another copy of it may have used them since the bank last told."""
         spreads = dict(turn.store.recovery.comparing())
         for held in turn.store.tokens.in_state(RESTORED, [brand]):
             turn.store.tokens.move(held, FREE)
+        for held in turn.store.tokens.in_state(FREE, [brand]):
             self._tokens.renew(turn, [held], wait=moment(entropy + held.id, spreads.get(brand, 0)))
         turn.store.recovery.compared(brand)
 
