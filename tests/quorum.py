@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from anonnet.parties.turn import Party
@@ -15,11 +16,12 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.store.base import Store
 from anonnet.store.database import Database
 from anonnet.store.errands import SCHEMA
+from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import STEPS, encode
 from anonnet.wire.frames import Frame
 from anonnet.wire.signed import Checked, Signer, received
 from tests.mirrors import MIRRORS, Pen, entry, tick
-from tests.paper.scenes import Scene
+from tests.paper.scenes import LEAD, Scene
 from tests.stage import NETWORK, Actor, Said, key_of
 
 
@@ -98,3 +100,21 @@ class WrittenScene(QuorumScene):
         return WrittenLog(
             "log", Party(Signer(NETWORK, key_of("log"))), store, lambda: self.now, self._entropy, known=known
         )
+
+
+def suppressed(folder: Path, late: int = 0) -> WrittenScene:
+    """The log has recorded a pledge, but not its key, which its mirrors got `late` seconds after the certificate."""
+    scene = WrittenScene(folder)
+    scene.prepare()
+    scene.wait(1)
+    scene.log.deaf_to.add(AuthorizationM)
+    scene.lost = lambda line: late > 0 and line.kind is AuthorizationM
+    scene.buy()
+    scene.settle()
+    scene.wait(6)
+    scene.pass_time(late)
+    scene.lost = lambda line: False
+    scene.wait(2)
+    scene.pass_time(LEAD + RELEASE_SECONDS + SETTLE_SECONDS + 1 - late)
+    scene.wait(66)
+    return scene

@@ -19,10 +19,9 @@ from anonnet.protocol.breach import Alert
 from anonnet.protocol.evidence import Author, written
 from anonnet.protocol.known_log import CHAIN, KnownLog, Theft, shard_of
 from anonnet.protocol.network import Network, Peer, Role
-from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.quorum import Receipt
 from anonnet.protocol.rules import decided_by
-from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from tests.judge.folders import folders, put
@@ -34,28 +33,10 @@ from tests.judge.theft_rows import STOLEN, stamped_before_the_theft
 from tests.mirrors import KNOWN, MIRRORS, Pen, pledge, sale
 from tests.paper.scenes import LEAD, PRICE, Deal, Scene
 from tests.paper.stamping import TRUSTED, all_at, cosigned
-from tests.quorum import QuorumScene, WrittenScene
+from tests.quorum import QuorumScene, WrittenScene, suppressed
 from tests.stage import NETWORK, NOON, key_of
 
 ALONE = KnownLog(key_of("log").public)
-
-
-def suppressed(folder: Path, late: int = 0) -> WrittenScene:
-    """The log has recorded a pledge, but not its key, which its mirrors got `late` seconds after the certificate."""
-    scene = WrittenScene(folder)
-    scene.prepare()
-    scene.wait(1)
-    scene.log.deaf_to.add(AuthorizationM)
-    scene.lost = lambda line: late > 0 and line.kind is AuthorizationM
-    scene.buy()
-    scene.settle()
-    scene.wait(6)
-    scene.pass_time(late)
-    scene.lost = lambda line: False
-    scene.wait(2)
-    scene.pass_time(LEAD + RELEASE_SECONDS + SETTLE_SECONDS + 1 - late)
-    scene.wait(66)
-    return scene
 
 
 def files(scene: WrittenScene, folder: Path) -> tuple[Path, Path, Path]:

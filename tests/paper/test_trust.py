@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from anonnet.errors import Why
+from anonnet.parties.judge.verdict import Claim, Ruling, Verdict
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.transaction import log_id
+from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode
-from tests.paper.scenes import PRICE, Deal, Scene, by
+from tests.judge.court import Case
+from tests.judge.make_vectors import file_of, verdict_of
+from tests.paper.scenes import LEAD, PRICE, Deal, Scene, by
+from tests.quorum import suppressed
 from tests.stage import key_of
 
 
@@ -52,3 +60,34 @@ def test_the_key_reaches_the_consumer_because_the_bank_must_justify_itself(scene
 
     assert scene.income == PRICE
     assert decode(decode(refusal.evidence[1].body).authorization_m.body).key == deal.key  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_log_that_does_not_record_what_it_receives_is_convicted(tmp_path: Path) -> None:
+    """Section "Trust": "the merchant must trust the log to record received messages". He gets no money where a quorum
+    of mirrors sees that it did not, but what they sign for convicts it."""
+    scene = suppressed(tmp_path)
+
+    (finding,) = merchants(scene).findings
+
+    assert (finding.claim, finding.ruling, finding.party.identity) == (Claim.SUPPRESSED, Ruling.WRONG, scene.log_name)
+    assert (scene.income, scene.tokens()["free"]) == (0, 2 * PRICE)
+
+
+@pytest.mark.slow
+def test_limited_delays_are_enforced_with_the_assistance_of_outside_parties(tmp_path: Path) -> None:
+    """Section "Trust": "if the log is required to satisfy some responsiveness guarantees, then limited delays can be
+    enforced with the assistance of a trusted outside party": mirrors say when they had the key. A log that had less
+    than HANDED_SECONDS to record it has broken no guarantee."""
+    scene = suppressed(tmp_path, late=LEAD + RELEASE_SECONDS - HANDED_SECONDS + 60)
+
+    assert not merchants(scene).findings
+
+
+def merchants(scene: Scene) -> Verdict:
+    """What is decided by all papers that the merchant has of his sale."""
+    store = scene.merchant.store
+    (number,) = store.numbers()
+    sale = store.by_number(number)
+    papers = [sale.goods_m, sale.authorization_b, *store.answered.of(number)]  # the abort is among the answers
+    return verdict_of(file_of(scene, Case(papers)))
