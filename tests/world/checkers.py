@@ -135,11 +135,11 @@ def one_outcome(tape: Tape, logs: dict[str, bytes], known: dict[bytes, KnownLog]
             yield "an abort by another log"
 
 
-def late_stays_late(tape: Tape) -> Complaints:
-    """A log that has refused P4 as late records it no more."""
+def late_stays_late(tape: Tape, liars: Container[str]) -> Complaints:
+    """A log that has refused P4 as late records it no more; one that forks has two minds about it."""
     late: set[Transaction] = set()
     for request, answer in tape.pairs:
-        if not isinstance(request.body, AuthorizationM | Submission):
+        if not isinstance(request.body, AuthorizationM | Submission) or answer.heard.sender in liars:
             continue
         if isinstance(answer.body, Refusal) and answer.body.why == "expired":
             late.add(request.body.transaction)

@@ -110,7 +110,7 @@ def all_that_was_said(world: World, tape: Tape) -> Complaints:
     yield from checkers.log_time_never_falls(tape, world.liars)
     yield from checkers.entries_are_one_list(tape, logs)
     yield from checkers.one_outcome(tape, logs, known)
-    yield from checkers.late_stays_late(tape)
+    yield from checkers.late_stays_late(tape, world.liars)
     yield from checkers.one_authorization_m(tape)
     yield from checkers.keys_go_to_the_log(tape, shown_to)
     yield from checkers.no_promise_without_lock(tape)
