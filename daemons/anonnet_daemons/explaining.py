@@ -145,8 +145,9 @@ class Explained:
         mine = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state in SHOWN)
         held = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state == FREE)
         return (
-            f"{brand.denomination} {brand.currency}: {self._name(brand.bank)} lists {_so_many(used, 'token')} as used, "
-            f"{mine} of them by this wallet, which holds {held} more. The fewer there are, the easier it is to guess."
+            f"{brand.denomination} {brand.currency}: {self._name(brand.bank)} lists {_so_many(used, 'token')} as used "
+            f"before today (UTC). This wallet has used {mine} so far and holds {held} more. The fewer there are, the "
+            "easier it is to guess."
         )
 
 

@@ -7,7 +7,7 @@ ANONNET_DEEP=1 it is 5,000 seeds on all cores.
 from __future__ import annotations
 
 import gc
-import multiprocessing
+import multiprocessing.pool
 import os
 import time
 from collections import Counter
@@ -98,6 +98,18 @@ def run(seed: int) -> Report:
         gc.enable()
 
 
+def run_and_clean(seed: int) -> Report:
+    """The same in a process that runs many: a world is full of cycles, and would else stay for long."""
+    report = run(seed)
+    gc.collect()
+    return report
+
+
+def pool() -> multiprocessing.pool.Pool:
+    """Processes that run seeds; to clean up after one takes no look at what the tests had before."""
+    return multiprocessing.Pool(PROCESSES, initializer=gc.freeze)
+
+
 def rerun_line(report: Report) -> str:
     """What to type to see a failure again, and what it was."""
     said = "; ".join(dict.fromkeys(report.complaints))
@@ -152,26 +164,26 @@ def until(seconds: float, *, first: int, at_least: int = 0) -> Iterator[Report]:
     """Seeds from `first` on, for so long and so many. Each process ends its last one, so that its files are gone."""
     began = time.monotonic()
     share = -(-at_least // PROCESSES)
-    with multiprocessing.Pool(PROCESSES) as pool:
+    with pool() as processes:
         starts = [(1000 * first + number, began, seconds, share) for number in range(PROCESSES)]
-        for reports in pool.starmap(run_until, starts):
+        for reports in processes.starmap(run_until, starts):
             yield from reports
 
 
 def run_until(seed: int, began: float, seconds: float, share: int) -> list[Report]:
     """One process's share of the seeds."""
-    reports = [run(seed)]
+    reports = [run_and_clean(seed)]
     while (passed := time.monotonic() - began) < seconds or (len(reports) < share and passed < LATEST_FACTOR * seconds):
         seed += PROCESSES
-        reports.append(run(seed))
+        reports.append(run_and_clean(seed))
     return reports
 
 
 def all_of(seeds: range) -> Iterator[Report]:
-    """These seeds, on all cores, with a line of progress now and then."""
-    with multiprocessing.Pool() as pool:
+    """These seeds, with a line of progress now and then."""
+    with pool() as processes:
         began = time.monotonic()
-        for done, report in enumerate(pool.imap_unordered(run, seeds, chunksize=8), start=1):
+        for done, report in enumerate(processes.imap_unordered(run_and_clean, seeds, chunksize=8), start=1):
             yield report
             if done % 100 == 0:
                 print(f"{done} of {len(seeds)} seeds in {time.monotonic() - began:.0f} s", flush=True)
