@@ -11,7 +11,7 @@ import multiprocessing.pool
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -116,8 +116,13 @@ def rerun_line(report: Report) -> str:
     return f".venv/bin/python -m tests.world.world {report.seed} --trace   # {said}"
 
 
-def test_fixed_seeds() -> None:
-    failed = [report for seed in (*FIXED_SEEDS, *REGRESSION_SEEDS) if (report := run(seed)).complaints]
+@pytest.mark.parametrize(
+    "seeds",
+    [FIXED_SEEDS, pytest.param(REGRESSION_SEEDS, marks=pytest.mark.slow)],
+    ids=["the first", "that found a bug"],
+)
+def test_fixed_seeds(seeds: Iterable[int]) -> None:
+    failed = [report for seed in seeds if (report := run(seed)).complaints]
 
     assert not failed, "\n".join(map(rerun_line, failed))
 

@@ -267,6 +267,7 @@ def test_published_brands_leave_a_wallet_and_a_bank_when_they_are_over(scene: Sc
     assert not dump(scene.bank.store)["announced"]
 
 
+@pytest.mark.slow
 def test_a_wallet_made_from_its_words_also_looks_in_brands_that_it_learns_of_later(scene: Scene) -> None:
     made = next_minted(opening(scene))
     announced(scene, *scene.minted, made)

@@ -130,6 +130,7 @@ def test_an_alert_that_proves_nothing_is_not_believed(council: QuorumScene, forg
     assert not warned(council)
 
 
+@pytest.mark.slow
 def test_all_pages_are_read_and_not_more_than_a_mirror_keeps(council: QuorumScene) -> None:
     mirror = council.mirrors[MIRRORS[0]]
     for shard in range(1, ALERTS_MAX + 3):
