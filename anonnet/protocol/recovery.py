@@ -3,7 +3,7 @@
 RESTORE asks for a blind signature that the bank has made before: whoever asks needs the blinding factor to use the
 answer, so nobody has to say who she is, and nothing is debited. STATE asks what became of one token, and shows its
 history to its key alone. USED tells everybody which tokens are gone, so that most of a wallet's questions need not be
-asked one by one.
+asked one by one; a day's together (USED_SECONDS), since one by one they would tell each sale's amount (paper, Table 1).
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class State(Message):
 
 @message(Step.USED_OF, signed=False, frame_max=KIB)
 class UsedOf(Message):
-    """Anyone -> B: which tokens of this brand are used, from the name after `after` on (empty: from the first)?"""
+    """Anyone -> B: which tokens of this brand are used, from the name after `after` on (empty: from the first)?
+
+    What was used today (UTC) is told tomorrow.
+    """
 
     bank: Key
     brand: Hash

@@ -308,6 +308,16 @@ TABLE = [
         "== can_be_linked(scene)",
     ),
     Planted(
+        "57-used-told-at-once",
+        ("tests/unit/parties/test_mint.py::test_everybody_is_told_once_a_day_which_tokens_are_used",),
+        "== nobody",
+    ),
+    Planted(
+        "58-recovery-trusts-what-it-holds",
+        ("tests/unit/parties/test_copies.py::test_the_wallet_is_gone_and_its_backup_recovers[pays]",),
+        "scene.recovered(copy)",
+    ),
+    Planted(
         "60-late-receipt-counts",
         (f"{TABLE_OF_VERDICTS}[late_receipt]",),
         "Claim.SUPPRESSED",

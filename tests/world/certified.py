@@ -24,7 +24,7 @@ from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, transaction_of
 from anonnet.protocol.rules import PLEDGES
 from anonnet.protocol.transaction import Transaction
-from anonnet.times import RELEASE_SECONDS
+from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from tests.world.world import World
 
 KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
-LONG_BEFORE_SECONDS = 3600
-"""A key that the merchant shows so long before it comes too late is recorded by an honest log, whatever is cut."""
 
 
 @dataclass
@@ -306,7 +304,7 @@ def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
             receipts[body.outcome_key].add(said.signed.signatures[0].signer)
     for transaction in seen.tape.aborts():
         last = transaction.expiration + RELEASE_SECONDS
-        if transaction.log != seen.known.identity or shown.get(transaction.public, last) > last - LONG_BEFORE_SECONDS:
+        if transaction.log != seen.known.identity or shown.get(transaction.public, last) > last - HANDED_SECONDS:
             continue
         if not seen.council.log_lie:
             yield "an honest log did not record a key"

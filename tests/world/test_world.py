@@ -105,9 +105,9 @@ def run_and_clean(seed: int) -> Report:
     return report
 
 
-def pool() -> multiprocessing.pool.Pool:
-    """Processes that run seeds; to clean up after one takes no look at what the tests had before."""
-    return multiprocessing.Pool(PROCESSES, initializer=gc.freeze)
+def pool(processes: int | None = None) -> multiprocessing.pool.Pool:
+    """So many processes, else one for each core, to run seeds in; cleaning up skips what the tests had before."""
+    return multiprocessing.Pool(processes, initializer=gc.freeze)
 
 
 def rerun_line(report: Report) -> str:
@@ -169,7 +169,7 @@ def until(seconds: float, *, first: int, at_least: int = 0) -> Iterator[Report]:
     """Seeds from `first` on, for so long and so many. Each process ends its last one, so that its files are gone."""
     began = time.monotonic()
     share = -(-at_least // PROCESSES)
-    with pool() as processes:
+    with pool(PROCESSES) as processes:
         starts = [(1000 * first + number, began, seconds, share) for number in range(PROCESSES)]
         for reports in processes.starmap(run_until, starts):
             yield from reports
@@ -185,7 +185,7 @@ def run_until(seed: int, began: float, seconds: float, share: int) -> list[Repor
 
 
 def all_of(seeds: range) -> Iterator[Report]:
-    """These seeds, with a line of progress now and then."""
+    """These seeds, on all cores, with a line of progress now and then."""
     with pool() as processes:
         began = time.monotonic()
         for done, report in enumerate(processes.imap_unordered(run_and_clean, seeds, chunksize=8), start=1):
