@@ -1,7 +1,7 @@
 """The world, run over many seeds: what must hold after each, and that the runs were hard enough to mean something.
 
 Fixed seeds first, those that have found a bug among them; then fresh ones until ANONNET_WORLD_SECONDS are over. With
-ANONNET_DEEP=1 it is 5,000 seeds on all cores.
+ANONNET_DEEP=1 it is 5,000 seeds on all cores, and then more of those that have a council, until they are 5,000 too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count, islice
 
 import pytest
 
@@ -154,12 +155,12 @@ def test_fresh_seeds_for_a_moment(reached: Reached) -> None:
 
 @pytest.mark.slow
 def test_fresh_seeds(reached: Reached) -> None:
-    """ANONNET_WORLD_SECONDS long, and on until ANONNET_WORLD_SEEDS; with ANONNET_DEEP=1 DEEP_SEEDS fixed ones."""
+    """ANONNET_WORLD_SECONDS long, and on until ANONNET_WORLD_SEEDS; with ANONNET_DEEP=1 those of deep_seeds."""
     deep = os.environ.get("ANONNET_DEEP") == "1"
     seconds = float(os.environ.get("ANONNET_WORLD_SECONDS", "20"))
     at_least = int(os.environ.get("ANONNET_WORLD_SEEDS", "0"))
     fresh = until(seconds, first=int(time.time()), at_least=at_least)
-    reports = list(all_of(range(DEEP_SEEDS)) if deep else fresh)
+    reports = list(all_of(deep_seeds()) if deep else fresh)
 
     judge_runs(reports, reached, thorough=deep or len(reports) >= 100)
     assert len(reports) >= at_least
@@ -184,12 +185,21 @@ def run_until(seed: int, began: float, seconds: float, share: int) -> list[Repor
     return reports
 
 
-def all_of(seeds: range) -> Iterator[Report]:
-    """These seeds, on all cores, with a line of progress now and then."""
+def deep_seeds() -> list[int]:
+    """The first DEEP_SEEDS, and so many later ones with a council that there are DEEP_SEEDS of these as well."""
+    first = range(DEEP_SEEDS)
+    missing = DEEP_SEEDS - sum(map(has_council, first))
+    return [*first, *islice(filter(has_council, count(DEEP_SEEDS)), missing)]
+
+
+def all_of(seeds: list[int]) -> Iterator[Report]:
+    """These seeds, on all cores, with a line for each that fails, and one of progress now and then."""
     with pool() as processes:
         began = time.monotonic()
         for done, report in enumerate(processes.imap_unordered(run_and_clean, seeds, chunksize=8), start=1):
             yield report
+            if report.complaints:
+                print(rerun_line(report), flush=True)
             if done % 100 == 0:
                 print(f"{done} of {len(seeds)} seeds in {time.monotonic() - began:.0f} s", flush=True)
 
