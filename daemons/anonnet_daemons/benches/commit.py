@@ -127,11 +127,12 @@ class Pipelines:
     peer: Peer
     requests: Sequence[Sequence[Signed]]
     per_second: float
-    """On each connection; 0: whenever there is room for one."""
+    """On each connection, which take turns; 0: whenever there is room for one."""
 
     async def run(self) -> Piped:
         """Ask, in this process."""
-        pipes = [Pipe(await self._channel(), each, self.per_second) for each in self.requests]
+        pace = Pace(self.per_second, len(self.requests)) if self.per_second else None
+        pipes = [Pipe(await self._channel(), each, place, pace) for place, each in enumerate(self.requests)]
         began, used = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:
             for pipe in pipes:
@@ -145,21 +146,35 @@ class Pipelines:
         return await dial_channel(stream, network=self.network.name, peer=self.peer)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When each request is sent: evenly, so that the connections take turns, and none of them sends with another."""
+
+    per_second: float
+    """On each connection."""
+    connections: int
+
+    def due(self, place: int, number: int) -> float:
+        """So many seconds after the start, for one of the requests of a connection, counted from 0."""
+        return (number + place / self.connections) / self.per_second
+
+
 class Pipe:
     """One connection with up to TURNS_PER_CONNECTION_MAX requests in flight."""
 
-    def __init__(self, channel: Channel, requests: Sequence[Signed], per_second: float) -> None:
+    def __init__(self, channel: Channel, requests: Sequence[Signed], place: int, pace: Pace | None) -> None:
         self.times: list[float] = []
         self.replies: list[Frame] = []
         self._channel = channel
         self._frames = [bytes(frame(said, number)) for number, said in enumerate(requests, 1)]
-        self._per_second = per_second
+        self._place = place
+        self._pace = pace
         self._began: list[float] = []
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
-            if self._per_second:
-                nursery.start_soon(self._send_steadily)
+            if self._pace:
+                nursery.start_soon(self._send_steadily, self._pace)
             await self._receive()
         await self._channel.aclose()
 
@@ -167,7 +182,7 @@ class Pipe:
         """Take replies in; send on as they make room, where nothing else says when."""
         frames = Frames()
         while len(self.replies) < len(self._frames):
-            if not self._per_second:
+            if not self._pace:
                 await self._fill()
             found = frames.feed(await self._channel.receive_some())
             now = time.perf_counter()
@@ -181,10 +196,10 @@ class Pipe:
         if more:
             await self._channel.send_all(b"".join(more))
 
-    async def _send_steadily(self) -> None:
+    async def _send_steadily(self, pace: Pace) -> None:
         start = time.perf_counter()
         for number, each in enumerate(self._frames):
-            due = start + number / self._per_second
+            due = start + pace.due(self._place, number)
             await trio.sleep(max(0.0, due - time.perf_counter()))
             self._began.append(due)
             await self._channel.send_all(each)
