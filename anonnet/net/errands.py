@@ -103,7 +103,8 @@ class Runner:
         room = ERRANDS_AT_ONCE_MAX - busy.total()
         if room <= 0:
             return []
-        found = [each for receiver in self._peers for each in self._due_for(receiver, now, clock, busy[receiver])]
+        receivers = [receiver for receiver in self._errands.receivers() if receiver in self._peers]
+        found = [each for receiver in receivers for each in self._due_for(receiver, now, clock, busy[receiver])]
         errands = [self._errands.get(hash) for _, hash in sorted(found)[:room]]
         return [errand for errand in errands if errand is not None]
 

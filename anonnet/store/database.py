@@ -61,6 +61,7 @@ class Database:
         self._db.execute("pragma wal_autocheckpoint = 0")  # SQLite's own tells nobody of a sync that fails
         self._db.execute(f"pragma journal_size_limit = {WAL_BYTES_MAX}")
         self._db.execute(f"pragma cache_size = -{CACHE_KIB}")
+        self._db.execute("pragma temp_store = memory")  # what a savepoint may have to put back, of each turn anew
         self._make(schema, version, guest)
 
     def admit(self, schema: str, version: int) -> Database:
