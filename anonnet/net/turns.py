@@ -277,16 +277,21 @@ class TurnQueue:
             while self._inbox or not self._stopping:
                 await self._something_to_do()
                 await self._gather()
+                self._look()  # only here, where who was answered by the last batch has gone on
                 if batch := self._batch():
                     await self._run(batch)
-                self._look()
             nursery.cancel_scope.cancel()
 
     async def _something_to_do(self) -> None:
-        if not self._inbox and not self._rung:
+        if not self._inbox and not self._to_look:
             self._bell = trio.Event()
             with trio.move_on_after(self._idle_seconds()):
                 await self._bell.wait()
+
+    @property
+    def _to_look(self) -> bool:
+        """True if something may have become due since the store was last looked at."""
+        return self._rung or self._store.changes != self._looked_at
 
     def _idle_seconds(self) -> float:
         """How long there is nothing to do if nobody asks."""
@@ -382,10 +387,9 @@ class TurnQueue:
 
     def _look(self) -> None:
         """Between batches: read when there is next something to do, unless nothing can have changed."""
-        changes = self._store.changes
-        if not self._rung and changes == self._looked_at and trio.current_time() < self._look_again:
+        if not self._to_look and trio.current_time() < self._look_again:
             return
-        self._rung, self._looked_at = False, changes
+        self._rung, self._looked_at = False, self._store.changes
         self._deadline = self._store.next_deadline()
         again = min((look(self.clock()) for look in self.looks), default=math.inf)
         self._look_again = trio.current_time() + again
