@@ -19,6 +19,9 @@ SMALL_FRAME_MAX = 8 * KIB
 MESSAGES_REMEMBERED = 1024
 """Messages and records that a process has read and need not read again: the papers of the sales that are under way."""
 
+VERIFIERS_REMEMBERED = 256
+"""Of the shards of logs: those that are open at once, of several logs."""
+
 REMEMBERED_BYTES_MAX = 4 * KIB
 """Longer ones are read anew, so that those remembered take some megabytes at most."""
 

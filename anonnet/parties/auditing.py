@@ -90,7 +90,8 @@ class Auditing:
     def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:
         """The copy with what these entries add to it, up to the last checkpoint that they lead to."""
         frontier = turn.store.trees.frontier(copy.tree, copy.size)
-        for note in said.checkpoints:
+        last_vouches_for_all = self._logs[copy.log].decides_alone  # else others may cosign one that we had left out
+        for note in said.checkpoints[-1:] if last_vouches_for_all else said.checkpoints:
             signed = self._opened(copy, note)
             end = signed.body.size - said.start
             if end > len(said.entries):

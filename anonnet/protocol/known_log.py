@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
+from anonnet.limits import VERIFIERS_REMEMBERED
 from anonnet.protocol.transaction import NO_POLICY, log_id
 from anonnet.times import SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint
@@ -130,8 +131,13 @@ class KnownLog:
 
     def verifier(self, shard: int) -> Verifier:
         """Verifies the log's signature on the checkpoints of a shard."""
-        return Verifier.of(self.origin(shard), Kind.ED25519, self.key)
+        return _verifier(self.origin(shard), self.key)
 
     def agreed(self, signers: Collection[bytes]) -> bool:
         """True if these signing keys are a quorum of the policy."""
         return self.quorum.agreed({self.mirrors[key] for key in signers if key in self.mirrors})
+
+
+@lru_cache(VERIFIERS_REMEMBERED)  # the checkpoints of a shard come one after the other
+def _verifier(origin: str, key: bytes) -> Verifier:
+    return Verifier.of(origin, Kind.ED25519, key)

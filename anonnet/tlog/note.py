@@ -22,6 +22,7 @@ from anonnet.tlog.text import check_characters, decoded, from_base64, from_loose
 ID_BYTES = 4
 DASH = "\u2014 "
 SECRET_PREFIX = "PRIVATE+KEY+"
+_NAME = re.compile(r"[^\s+]+")
 _KEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+(.+)")
 
 
@@ -35,7 +36,7 @@ class Kind(enum.IntEnum):
 def check_name(name: str) -> None:
     """Raise Malformed unless `name` may name a key: "non-empty", without "any Unicode spaces or plus"."""
     check_characters(name)
-    if not name or "+" in name or any(character.isspace() for character in name):
+    if not _NAME.fullmatch(name):
         raise Malformed("not the name of a key")
 
 
