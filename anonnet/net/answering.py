@@ -1,8 +1,8 @@
 """Who answers: the other end of a connection. Reads requests, has them answered concurrently, writes the replies.
 
-What bounds a peer: TURNS_PER_CONNECTION_MAX requests in flight, a request being in flight until its reply has been
-written; a frame that has begun ends within FRAME_SECONDS; IDLE_SECONDS with nothing in flight; replies that nobody
-reads. Where a bound is reached, nothing more is read from that peer, and TCP holds it back.
+What bounds a peer: TURNS_PER_CONNECTION_MAX requests that have no reply yet; UNSENT_PER_CONNECTION_MAX bytes of replies
+that it does not read; a frame that has begun ends within FRAME_SECONDS; IDLE_SECONDS with nothing to answer or write.
+Where a bound is reached, nothing more is read from that peer, and TCP holds it back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
 
 Say = Callable[[Message | Signed], Awaitable[int]]
-"""Say something to who asked, wait until it is written, return how many bytes its frame has."""
+"""Say something to who asked, wait while too much is unread by him, return how many bytes its frame has."""
 
 
 class Requests(Protocol):
@@ -79,6 +79,7 @@ class Answering:
                     async with trio.open_nursery() as answering:
                         with self._reading:
                             await self._read(answering)
+                    await self._all_written()
                     writing.cancel_scope.cancel()
         finally:
             self._unsent_by_all.bytes -= self._unsent
@@ -122,7 +123,8 @@ class Answering:
         if self._frames.partial:
             self._reading.deadline = self._begun + FRAME_SECONDS
         else:
-            self._reading.deadline = math.inf if self._in_flight else trio.current_time() + IDLE_SECONDS
+            busy = self._in_flight or self._unsent
+            self._reading.deadline = math.inf if busy else trio.current_time() + IDLE_SECONDS
 
     async def _answer(self, request: Frame) -> None:
         async def say(said: Message | Signed) -> int:
@@ -143,8 +145,14 @@ class Answering:
             self._whole.cancel()
         self._outbox.append(reply)
         self._bell.set()
-        await self._written.wait()
+        if self._unsent > UNSENT_PER_CONNECTION_MAX:
+            await self._written.wait()
         return len(reply)
+
+    async def _all_written(self) -> None:
+        while self._unsent:
+            self._room = trio.Event()
+            await self._room.wait()
 
     async def _write(self) -> None:
         """Everything that is ready goes out in one send."""
@@ -158,5 +166,7 @@ class Answering:
                 self._unsent -= len(ready)
                 self._unsent_by_all.bytes -= len(ready)
                 written.set()
+                self._room.set()
+                self._pace()
         except OSError:
             self._whole.cancel()

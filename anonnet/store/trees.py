@@ -38,7 +38,7 @@ class Trees:
                 left = made.get((level, position - 1)) or self._node(tree, level, position - 1)
                 level, position, hash = level + 1, position >> 1, node_hash(left, hash)
                 made[level, position] = hash
-        rows = ((tree, level, position, hash) for (level, position), hash in made.items())
+        rows = [(tree, level, position, hash) for (level, position), hash in made.items()]
         self._db.run_many("insert into node values(?, ?, ?, ?)", rows)
 
     def root(self, tree: int, size: int) -> bytes:
