@@ -61,7 +61,7 @@ class Auditing:
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + wait)
 
     def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf:
-        newest = turn.store.mark(copy.tree, copy.size)
+        newest = turn.store.shards.mark(copy.tree, copy.size)
         cosigned = places(self._logs[copy.log], newest.cosignatures) if newest else 0
         return CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
 
@@ -177,10 +177,10 @@ class Auditing:
         if name is not None and size == copy.size and turn.store.raise_mark(copy.tree, size):
             own = Signer(name.decode(), self._key).cosign(text, turn.now)
             turn.store.keep_cosignature(copy.tree, size, self._key.public, own.line)
-        mark = turn.store.mark(copy.tree, size)
+        mark = turn.store.shards.mark(copy.tree, size)
         assert mark is not None
         if not known.decides_alone and known.agreed(mark.cosignatures):
-            turn.store.call_met(copy.tree, size)
+            turn.store.shards.call_met(copy.tree, size)
 
     @on(CheckpointIs, by=From.ERRAND)
     def checkpoints(self, turn: AuditTurn, asked: Asked[CheckpointIs]) -> Answer:
@@ -213,7 +213,7 @@ class Auditing:
 
     def _forked(self, turn: AuditTurn, copy: Copy, other: SignedCheckpoint) -> None:
         """The log has signed this checkpoint, and one that our copy leads to: no tree extends both."""
-        known, newest = self._logs[copy.log], turn.store.mark(copy.tree, copy.size)
+        known, newest = self._logs[copy.log], turn.store.shards.mark(copy.tree, copy.size)
         assert newest is not None, "a copy leads to a checkpoint"
         nodes: tuple[bytes, ...] = ()
         if 0 < other.body.size < copy.size:

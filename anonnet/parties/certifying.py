@@ -19,8 +19,8 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.rules import fits
 from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
-from anonnet.store.heads import Mark
 from anonnet.store.log import checkpoints_of
+from anonnet.store.shards import Mark
 from anonnet.times import BEHIND_SECONDS, LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof

@@ -89,7 +89,7 @@ class Mirror(Party):
     def follow(self, turn: MirrorTurn, asked: Asked[Follow]) -> Answer:
         """As a log answers it, without a word of its own."""
         copy, start = self._copy(turn, asked.body.log, asked.body.shard), asked.body.start
-        entries = turn.store.entries(copy.tree, start, copy.size)
+        entries = turn.store.shards.entries(copy.tree, start, copy.size)
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
@@ -152,7 +152,7 @@ class Mirror(Party):
         standing = turn.store.standing(copy.tree, transaction.outcome_key)
         wanted = form(EntryKind(kind), transaction)
         found = next(((index, entry) for index, entry in standing if entry.kind == wanted), None)
-        mark = turn.store.certifying(copy.tree, found[0]) if found else None
+        mark = turn.store.shards.certifying(copy.tree, found[0]) if found else None
         if found is None or mark is None:
             return None
         index, entry = found

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
 from anonnet.store import trees
 from anonnet.store.database import Database
+from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.tlog.checkpoint import SignedCheckpoint
 
@@ -66,33 +67,11 @@ class Head:
         return SignedCheckpoint.parse(self.note).body.origin
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A checkpoint with the cosignatures that are known of it: mirror -> line."""
-
-    size: int
-    note: bytes
-    cosignatures: dict[bytes, str]
-
-    @property
-    def cosigned(self) -> bytes:
-        """The note with all its cosignatures."""
-        return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
-
-    def fitting(self, most: int) -> bytes:
-        """The note with so many of its cosignatures as fit into `most` bytes: a quorum of any policy does."""
-        note = self.note
-        for _, line in sorted(self.cosignatures.items()):
-            if len(note) + len(line.encode()) <= most:
-                note += line.encode()
-        return note
-
-
-class Heads:
+class Heads(Shards):
     """The heads of one log."""
 
     def __init__(self, db: Database, seal: Seal) -> None:
-        self._db = db
+        super().__init__(db, "shard")
         self._seal = seal
         self.trees = Trees(db)
 
@@ -150,29 +129,6 @@ class Heads:
         )
         marks = (self.mark(shard, size) for (size,) in sorted(rows))
         return [mark for mark in marks if mark]
-
-    def mark(self, shard: int, size: int) -> Mark | None:
-        """The checkpoint of this size."""
-        row = self._db.one("select note from checkpoint where shard = ? and size = ?", shard, size)
-        if row is None:
-            return None
-        lines = self._db.all("select mirror, line from cosignature where shard = ? and size = ?", shard, size)
-        return Mark(size, row[0], dict(lines))
-
-    def certifying(self, shard: int, index: int) -> Mark | None:
-        """The smallest checkpoint with a quorum that covers the entry at this index."""
-        row = self._db.one(
-            "select size from checkpoint where shard = ? and met = 1 and size > ? order by size limit 1", shard, index
-        )
-        return self.mark(shard, row[0]) if row else None
-
-    def keep_cosignature(self, shard: int, size: int, mirror: bytes, line: str) -> None:
-        """A cosignature that holds; of each mirror the first that came."""
-        self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", shard, size, mirror, line)
-
-    def call_met(self, shard: int, size: int) -> None:
-        """A quorum has cosigned this checkpoint."""
-        self._db.run("update checkpoint set met = 1 where shard = ? and size = ?", shard, size)
 
     # The end of a shard.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anonnet.errors import BadStart
-from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX, SHARDS_MAX
+from anonnet.limits import FORGET_ROWS_MAX, SHARDS_MAX
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
 from anonnet.store import admission, alerts, errands, heads, lock
@@ -175,18 +175,7 @@ class LogStore(Store):
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
         """Entries of a shard from an index on that stand under a checkpoint, as many as one answer holds."""
-        rows = self._db.all(
-            "select body, signature from entry where shard = ? and position >= ? and position < ?"
-            " order by position limit ?",
-            *(shard, start, self.heads.size(shard), ENTRIES_MAX),
-        )
-        room, fitting = FOLLOW_BYTES_MAX, []
-        for body, signature in rows:
-            room -= len(body)
-            if room < 0:
-                break
-            fitting.append(Recorded(entry=body, signature=signature))
-        return tuple(fitting)
+        return self.heads.entries(shard, start, self.heads.size(shard))
 
     def brands(self) -> list[Signed]:
         """The brands that the chain records, as their banks signed them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, FOLLOW_BYTES_MAX, FORGET_ROWS_MAX
+from anonnet.limits import CHECKPOINTS_MAX, FORGET_ROWS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
@@ -17,6 +17,7 @@ from anonnet.protocol.rules import recorded
 from anonnet.store import alerts, errands, trees, witnessed
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
+from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.store.witnessed import Witnessed
 from anonnet.times import RETENTION_SECONDS
@@ -117,26 +118,13 @@ class Copy:
         return _news(self.tree)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A checkpoint that this copy leads to, with the cosignatures known of it: mirror -> line."""
-
-    size: int
-    note: bytes
-    cosignatures: dict[bytes, str]
-
-    @property
-    def cosigned(self) -> bytes:
-        """The note with all its cosignatures."""
-        return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
-
-
 class MirrorStore(Store):
     """Copies of shards, checkpoints with their cosignatures, keys that merchants handed over, evidence."""
 
     def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
         super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.alerts = alerts.Alerts(self._db)
+        self.shards = Shards(self._db, "tree")
         self.trees = Trees(self._db)
         self.witnessed = Witnessed(self._db)
 
@@ -200,21 +188,6 @@ class MirrorStore(Store):
 
     # Entries.
 
-    def entries(self, tree: int, start: int, size: int) -> tuple[Recorded, ...]:
-        """Verified entries from an index on, as many as one answer holds."""
-        rows = self._db.all(
-            "select body, signature from entry where tree = ? and position >= ? and position < ?"
-            " order by position limit ?",
-            *(tree, start, size, ENTRIES_MAX),
-        )
-        room, fitting = FOLLOW_BYTES_MAX, []
-        for body, signature in rows:
-            room -= len(body)
-            if room < 0:
-                break
-            fitting.append(Recorded(entry=body, signature=signature))
-        return tuple(fitting)
-
     def standing(self, tree: int, outcome_key: bytes) -> list[tuple[int, Entry]]:
         """(index, entry) of what stands under an outcome key, in order."""
         rows = self._db.all(
@@ -260,12 +233,8 @@ class MirrorStore(Store):
 
     def keep_cosignature(self, tree: int, size: int, mirror: bytes, line: str) -> None:
         """A cosignature that holds; of each mirror the first that came."""
-        if self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", tree, size, mirror, line):
+        if self.shards.keep_cosignature(tree, size, mirror, line):
             self.news.add(_news(tree))
-
-    def call_met(self, tree: int, size: int) -> None:
-        """A quorum has cosigned this checkpoint."""
-        self._db.run("update checkpoint set met = 1 where tree = ? and size = ?", tree, size)
 
     def marks(self, tree: int, start: int, end: int) -> list[Mark]:
         """Some of the checkpoints with start <= size <= end: at most CHECKPOINTS_MAX, the newest among them."""
@@ -273,23 +242,8 @@ class MirrorStore(Store):
             "select size from checkpoint where tree = ? and size >= ? and size <= ? order by size desc limit ?",
             *(tree, start, end, CHECKPOINTS_MAX),
         )
-        marks = (self.mark(tree, size) for (size,) in reversed(sizes))
+        marks = (self.shards.mark(tree, size) for (size,) in reversed(sizes))
         return [mark for mark in marks if mark]
-
-    def mark(self, tree: int, size: int) -> Mark | None:
-        """The checkpoint of this size."""
-        row = self._db.one("select note from checkpoint where tree = ? and size = ?", tree, size)
-        if row is None:
-            return None
-        lines = self._db.all("select mirror, line from cosignature where tree = ? and size = ?", tree, size)
-        return Mark(size, row[0], dict(lines))
-
-    def certifying(self, tree: int, index: int) -> Mark | None:
-        """The smallest checkpoint with a quorum that covers the entry at this index."""
-        row = self._db.one(
-            "select size from checkpoint where tree = ? and met = 1 and size > ? order by size limit 1", tree, index
-        )
-        return self.mark(tree, row[0]) if row else None
 
     # Keys that merchants handed over.
 

@@ -98,7 +98,7 @@ class Certified:
         store = self.world.nodes[name].store
         kept = store.copy(self.known.identity, shard)
         for size in range(1, self.copy(name, shard).tree.size + 1):
-            if kept is not None and (mark := store.mark(kept.tree, size)) is not None:
+            if kept is not None and (mark := store.shards.mark(kept.tree, size)) is not None:
                 self._take(SignedCheckpoint.parse(mark.cosigned), seen)
 
     @cached_property

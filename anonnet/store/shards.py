@@ -1,0 +1,83 @@
+"""What a log and its mirrors keep of a shard alike: entries to hand out, and checkpoints with what is put under them.
+
+Their tables `entry`, `checkpoint` and `cosignature` differ in what they hold besides, and in what a shard is called.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anonnet.limits import ENTRIES_MAX, FOLLOW_BYTES_MAX
+from anonnet.protocol.logbook import Recorded
+from anonnet.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A checkpoint with the cosignatures that are known of it: mirror -> line."""
+
+    size: int
+    note: bytes
+    """With the log's signature alone."""
+    cosignatures: dict[bytes, str]
+
+    @property
+    def cosigned(self) -> bytes:
+        """The note with all its cosignatures."""
+        return self.note + "".join(line for _, line in sorted(self.cosignatures.items())).encode()
+
+    def fitting(self, most: int) -> bytes:
+        """The note with so many of its cosignatures as fit into `most` bytes: a quorum of any policy does."""
+        note = self.note
+        for _, line in sorted(self.cosignatures.items()):
+            if len(note) + len(line.encode()) <= most:
+                note += line.encode()
+        return note
+
+
+class Shards:
+    """The shards of one database, each under a number."""
+
+    def __init__(self, db: Database, column: str) -> None:
+        """`column`: what their number is called in the tables."""
+        self._db = db
+        self._column = column
+
+    def entries(self, shard: int, start: int, size: int) -> tuple[Recorded, ...]:
+        """Entries with start <= index < size, as many as one answer holds."""
+        rows = self._db.all(
+            f"select body, signature from entry where {self._column} = ? and position >= ? and position < ?"
+            " order by position limit ?",
+            *(shard, start, size, ENTRIES_MAX),
+        )
+        room, fitting = FOLLOW_BYTES_MAX, []
+        for body, signature in rows:
+            room -= len(body)
+            if room < 0:
+                break
+            fitting.append(Recorded(entry=body, signature=signature))
+        return tuple(fitting)
+
+    def mark(self, shard: int, size: int) -> Mark | None:
+        """The checkpoint of this size."""
+        row = self._db.one(f"select note from checkpoint where {self._column} = ? and size = ?", shard, size)
+        if row is None:
+            return None
+        lines = self._db.all(f"select mirror, line from cosignature where {self._column} = ? and size = ?", shard, size)
+        return Mark(size, row[0], dict(lines))
+
+    def certifying(self, shard: int, index: int) -> Mark | None:
+        """The smallest checkpoint with a quorum that covers the entry at this index."""
+        row = self._db.one(
+            f"select size from checkpoint where {self._column} = ? and met = 1 and size > ? order by size limit 1",
+            *(shard, index),
+        )
+        return self.mark(shard, row[0]) if row else None
+
+    def keep_cosignature(self, shard: int, size: int, mirror: bytes, line: str) -> bool:
+        """A cosignature that holds; of each mirror the first that came. True if this was it."""
+        return self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", shard, size, mirror, line) == 1
+
+    def call_met(self, shard: int, size: int) -> None:
+        """A quorum has cosigned this checkpoint."""
+        self._db.run(f"update checkpoint set met = 1 where {self._column} = ? and size = ?", shard, size)
