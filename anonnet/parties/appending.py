@@ -40,6 +40,7 @@ def begin(turn: LogTurn, known: KnownLog, shard: int, time: int) -> None:
 
 def append(turn: LogTurn, known: KnownLog, shard: int, new: Entry, signature: bytes = b"") -> None:
     """Put an entry behind those of a shard, which begins with its genesis."""
-    if turn.store.size(shard) == 0:
+    index = turn.store.size(shard)
+    if index == 0:
         begin(turn, known, shard, new.time)
-    turn.store.append(shard, next_index(turn, shard), new, signature)
+    turn.store.append(shard, max(index, 1), new, signature)

@@ -133,8 +133,10 @@ class LogStore(Store):
 
     def advance(self, now: int) -> int:
         """The log's time at a frame that arrived at `now`: it never falls, and what was said of it is durable."""
-        self._db.run("update clock set time = ? where time < ?", now, now)
-        return self.time()
+        before = self.time()
+        if now > before:
+            self._db.run("update clock set time = ?", now)
+        return max(before, now)
 
     def time(self) -> int:
         """The latest time that the log has acted on."""
