@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
+from anonnet.protocol.transaction import Transaction
 from anonnet.store.database import Database
-from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
 
 SCHEMA = """
@@ -47,6 +49,16 @@ class SaleRow:
     authorization_q: Signed | None
     authorization_b: Signed | None
     proof: Signed | None
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """What it is about, as a paper of the row says: of a sealed one that has failed by an abort its place in the
+        log alone, without n and M. None where its claim time has run out, since no paper is left."""
+        for paper in (self.authorization_q, self.authorization_b, self.proof):
+            body = decode(paper.body) if paper else None
+            if isinstance(body, AuthorizationQ | AuthorizationB | Abort):
+                return body.transaction
+        return None
 
 
 class Bookkeeping:

@@ -254,8 +254,8 @@ def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | 
     network = setup.network()
     signer = Signer(network.name, setup.identity(setup.peer(network)))
     for sale in store.bookkeeping.sales():
-        named = [decode(paper.body) for paper in (sale.authorization_q, sale.proof) if paper][:1]
-        if not any(each.transaction.number.hex().startswith(digits.lower()) for each in named):  # type: ignore[attr-defined]
+        named = sale.transaction
+        if named is None or not named.number.hex().startswith(digits.lower()):
             continue
         yield from (sale.authorization_q, sale.authorization_b, sale.proof)
         promise = decode(sale.authorization_b.body) if sale.authorization_b else None

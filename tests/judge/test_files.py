@@ -23,6 +23,7 @@ from anonnet.wire.frames import Frames
 from tests.judge.folders import folders, seed_of
 from tests.judge.money_rows import statement
 from tests.paper.scenes import GOODS, Deal, Scene
+from tests.paper.sealing import garbage, offered, outcome, promised
 from tests.stage import NETWORK
 
 DAMAGES = 300
@@ -30,11 +31,14 @@ DAMAGES = 300
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """A purchase that is done, and one that has failed."""
+    """A purchase that is done, and one that has failed; and a sealed sale that has failed by garbage."""
     scene = Scene(tmp_path_factory.mktemp("scene"))
     scene.prepare()
     scene.buy()
     scene.settle()
+    sealed = promised(offered(scene))
+    scene.ask(scene.log, garbage(sealed))
+    scene.ask(scene.bank, outcome(sealed))
     Deal.authorized(scene)
     scene.lost = lambda line: line.receiver == "merchant" and not line.kind.__name__.startswith(("Order", "Chunk"))
     scene.buy()
@@ -154,6 +158,19 @@ def test_a_key_that_is_not_public_stands_in_no_merchant_s_file(scene: Scene, hom
     for sale in unpaid:
         of_sale(home / "merchant", sale.number.hex(), tmp_path / "unpaid")
         assert sale.key not in (tmp_path / "unpaid").read_bytes()
+
+
+def test_of_a_sealed_sale_that_failed_by_garbage_the_bank_shows_its_promise(
+    scene: Scene, home: Path, tmp_path: Path
+) -> None:
+    (sale,) = [row for row in scene.bank.store.bookkeeping.sales() if row.authorization_b and not row.authorization_q]
+
+    exported = of_the_bank(home / "bank", sale.transaction.number.hex(), tmp_path / "garbage")
+
+    assert [*exported.papers] == [sale.authorization_b, sale.proof]
+    verdict = judged([exported.path], None, None).verdict
+    assert not verdict.findings
+    assert not verdict.set_aside
 
 
 # Damaged, mixed up, foreign.
