@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.wire.codec import decode
 from tests.judge.court import Case, row
 from tests.judge.goods_rows import UNDECIDED, chunks, lie
 from tests.paper.receipts import goods_q, naming, offered, promised
-from tests.paper.scenes import Deal, Scene, tampered
+from tests.paper.scenes import Deal, Scene, by, tampered
 
 RECEIVED = Claim.RECEIPT, Ruling.RIGHT
 BY_WHOM = Claim.RECEIPT, Ruling.OPEN
@@ -42,6 +43,19 @@ def merchant_proves_delivery(scene: Scene) -> Case:
 def merchant_proves_delivery_whole(scene: Scene) -> Case:
     deal = committed(promised(offered(scene)))
     return Case([deal.goods_m, goods_q(deal), deal.authorization_b, deal.outcome], chunks(deal))
+
+
+@row(
+    Claim.RECEIPT,
+    "the same, and authorization_b that names another key, signed by who is no bank of the contract",
+    "the merchant has proved it; whoever signed that owes what he promised",
+    *(RECEIVED, CREDIT_OWED, CREDIT_OWED, AS_NAMED),
+)
+def receiver_denied_by_a_made_up_promise(scene: Scene) -> Case:
+    deal = committed(promised(offered(scene)))
+    words = decode(deal.authorization_b.body)
+    made_up = by("stranger", replace(words, receiver_key=deal.coins[1].token.public_key))  # type: ignore[call-arg]
+    return Case([deal.goods_m, goods_q(deal), made_up, deal.authorization_b, deal.outcome], chunks(deal))
 
 
 @row(

@@ -107,10 +107,12 @@ def receipts(papers: Papers) -> Iterator[Finding]:
 
 
 def _received(papers: Papers, offer: Paper[GoodsM], receipt: Paper[GoodsQ], commit: Paper[AuthorizationM]) -> Finding:
-    """The merchant wrote Q into the commit: where the bank's promise names another key, he made it up. Orders count for
-    nothing here: a consumer may write one more at any time, over other tokens."""
+    """The merchant wrote Q into the commit: where the bank's promise names another key, he made it up. A promise counts
+    if a bank of the contract, for which the consumer has signed, gave it: anybody can write another one. Orders count
+    for nothing here: a consumer may write one more at any time, over other tokens."""
     transaction, contract = commit.body.transaction, offer.body.contract
-    named: list[Paper[Any]] = [commit, *papers.of(papers.promises, transaction)]
+    promises = [each for each in papers.of(papers.promises, transaction) if each.signer in contract.banks]
+    named: list[Paper[Any]] = [commit, *promises]
     other = next((paper for paper in named if paper.body.receiver_key != receipt.signer), None)
     about = {"number": offer.body.number, "item": contract.item, "root": offer.body.root}
     parties = Party(Role.MERCHANT, offer.signer), Party(Role.CONSUMER, receipt.signer)
