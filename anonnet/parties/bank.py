@@ -98,6 +98,7 @@ class Bank(Party):
         kept = self.mint.kept(payment.token.brand for payment in q.payments)
         is_new = turn.store.begin_sale(asked.signed, q.transaction, promise, currency, kept)
         sale = self._sale(turn, q.transaction)
+        sale.refuse_another(q.transaction)
         self._refuse_ended(sale)
         assert sale.authorization_q is not None
         if sale.authorization_q.body != asked.signed.body:

@@ -77,6 +77,7 @@ class Liable:
         sale = turn.store.sale(order.body.transaction.outcome_key)
         if sale is None or sale.state == LAPSED:
             return self._remains(turn, order.body.payments)
+        sale.refuse_another(order.body.transaction)
         if sale.state == ABORTED:
             assert sale.proof is not None
             return [sale.proof]

@@ -134,6 +134,13 @@ def order_in(authorization_q: Signed | None) -> AuthorizationQ:
     return body
 
 
+def promised_in(authorization_b: Signed) -> Transaction:
+    """What a P3 that its own bank has kept is about."""
+    body = decode(authorization_b.body)
+    assert isinstance(body, AuthorizationB)
+    return body.transaction
+
+
 def check_authorization_q(asked: Checked[AuthorizationQ]) -> None:
     """Raise Malformed unless exactly the tokens' keys have signed (paper: "signed with all keys associated")."""
     if asked.signers != asked.body.signers:

@@ -16,7 +16,7 @@ from anonnet.errors import Refused, Why
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.outcome import is_commit
-from anonnet.protocol.purchase import AuthorizationQ, order_in
+from anonnet.protocol.purchase import AuthorizationQ, order_in, promised_in
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import alerts, announced, bookkeeping, errands, ledger, parts, uses
@@ -106,6 +106,13 @@ class Sale:
     def order(self) -> AuthorizationQ:
         """The body of the authorization that locked the tokens, as long as it does or has spent them."""
         return order_in(self.authorization_q)
+
+    def refuse_another(self, transaction: Transaction) -> None:
+        """Refuse another transaction than the one that has its place in the log: a sealed commit that does not open
+        under the n that was promised may open under this one, so only the promise shows that its payment was not taken.
+        """
+        if self.state == ABORTED and self.authorization_b and promised_in(self.authorization_b) != transaction:
+            raise Refused(Why.SALE_AUTHORIZED, evidence=[self.authorization_b])
 
 
 class BankStore(Store):

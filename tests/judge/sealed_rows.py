@@ -7,12 +7,21 @@ from dataclasses import replace
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.purchase import Abort
 from anonnet.times import SETTLE_SECONDS
-from anonnet.wire.signed import Signed
+from tests.judge.conduct_rows import refused
 from tests.judge.court import Case, row
 from tests.judge.goods_rows import AS_NAMED, chunks
 from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED, SPENT
 from tests.paper.scenes import Deal, Scene, by
-from tests.paper.sealing import authorization_b, garbage, offered, outcome, promised, submission
+from tests.paper.sealing import (
+    authorization_b,
+    filled_for_another,
+    garbage,
+    offered,
+    outcome,
+    promised,
+    submission,
+    under_no_key,
+)
 
 LIED = Claim.TWO_OUTCOMES, Ruling.WRONG
 
@@ -78,10 +87,20 @@ def sealed_goods(scene: Scene) -> Case:
 )
 def sealed_place_taken(scene: Scene) -> Case:
     deal = promised(offered(scene))
-    other = deal.hand.pays(deal.coins, replace(deal.transaction, number=bytes(32)))
-    refusal = scene.expect(scene.say("hand", scene.bank, other))
-    assert isinstance(refusal, Signed)
-    return Case([other, refusal])
+    other = under_no_key(deal)
+    return Case([other, refused(scene, other)])
+
+
+@row(
+    Claim.REFUSAL,
+    "the same, after the sealed commit that opens under that n and under no other",
+    "the same; nothing is spent",
+    *((Claim.REFUSAL, Ruling.RIGHT), RELEASE_OWED),
+)
+def sealed_place_taken_and_filled(scene: Scene) -> Case:
+    deal = offered(scene)
+    commit = filled_for_another(deal)
+    return Case([deal.authorization_q, refused(scene, deal.authorization_q), commit])
 
 
 @row(

@@ -9,6 +9,7 @@ from anonnet.crypto.padded import SEALED_BYTES
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
+from anonnet.protocol.refusal import Noted
 from anonnet.protocol.sealed import SealedM, Submission, Ticket
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, Signer
@@ -73,6 +74,21 @@ def garbage(deal: Deal) -> Submission:
     """W signs what nobody can open."""
     sealed_m = replace(submission(deal).said, sealed=bytes(SEALED_BYTES))
     return Submission(sealed_m=by_w(deal, sealed_m), ticket=ticket(deal))
+
+
+def filled_for_another(deal: Deal) -> Signed:
+    """The deal's place is taken at this bank under an n that nobody has a key for; then the merchant, who was paid
+    elsewhere, fills it, and the bank hears of it. The commit; the deal's own P2 is not sent."""
+    promised(replace(deal, authorization_q=under_no_key(deal)))
+    deal.scene.ask(deal.scene.log, submission(deal))
+    commit = outcome(deal)
+    assert isinstance(deal.scene.ask(deal.scene.bank, commit), Noted)
+    return commit
+
+
+def under_no_key(deal: Deal) -> Signed:
+    """P2 of the deal's tokens for its place under another n."""
+    return deal.hand.pays(deal.coins, replace(deal.transaction, number=bytes(32)))
 
 
 def outcome(deal: Deal) -> Signed:

@@ -36,6 +36,7 @@ from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by
+from tests.paper.sealing import filled_for_another, offered, under_no_key
 from tests.stage import CURRENCY, NETWORK, Actor, Said, key_of, mint
 from tests.unit.parties.refusing import closed, refused
 
@@ -202,6 +203,19 @@ def test_after_the_abort_the_payment_is_refused_with_it(scene: Scene) -> None:
     refusal = refused(scene, scene.bank, deal.authorization_q, Why.SALE_ABORTED, [Abort])
 
     assert aborted(NETWORK, KnownLog(key_of("log").public), refusal.evidence[0]) == deal.transaction
+    assert scene.books()["locked"] == 0
+
+
+def test_a_place_that_was_promised_to_another_n_is_refused_with_that_promise(scene: Scene) -> None:
+    """A sealed commit that opens under the n that is asked for shows no abort: by it the bank would call these tokens
+    spent."""
+    deal = offered(scene)
+    commit = filled_for_another(deal)
+
+    refusal = refused(scene, scene.bank, deal.authorization_q, Why.SALE_AUTHORIZED, [AuthorizationB])
+
+    assert paid_by_another(NETWORK, scene.bank_key, refusal.evidence, deal.transaction)
+    assert refused(scene, scene.bank, under_no_key(deal), Why.SALE_ABORTED, [Commit]).evidence == (commit,)
     assert scene.books()["locked"] == 0
 
 

@@ -19,6 +19,7 @@ from anonnet.wire.signed import Signed
 from tests.dump import dump
 from tests.paper.disputing import dispute, redressed
 from tests.paper.scenes import PRICE, Deal, Hand, Scene, by
+from tests.paper.sealing import filled_for_another, offered
 from tests.stage import key_of
 from tests.unit.parties.refusing import closed, refused
 
@@ -73,6 +74,15 @@ def test_who_paid_for_a_sale_is_shown_to_nobody_who_tried_to(scene: Scene) -> No
     scene.ask(scene.bank, tried)
 
     said = dispute(scene.bank, Demand.SPENT, [tried], coins)
+
+    refused(scene, scene.bank, said, Why.SALE_AUTHORIZED, [AuthorizationB])
+
+
+def test_a_commit_is_not_shown_as_the_outcome_of_a_payment_that_was_never_taken(scene: Scene) -> None:
+    deal = offered(scene)
+    filled_for_another(deal)
+
+    said = dispute(scene.bank, Demand.SPENT, [deal.authorization_q], deal.coins)
 
     refused(scene, scene.bank, said, Why.SALE_AUTHORIZED, [AuthorizationB])
 
