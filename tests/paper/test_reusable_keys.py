@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from anonnet.errors import Why
 from anonnet.parties.purse import Habits
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.goods import GoodsQ
-from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
 from anonnet.protocol.seed import Lane
 from anonnet.wire.frames import frame
 from tests.paper.receipts import SIGNED_FOR
@@ -111,3 +112,19 @@ def test_only_the_bank_can_link_them(reusing: Scene) -> None:
     assert any(line.kind is GoodsQ for line in heard)
     for key in {key for key in paid_with(reusing) if paid_with(reusing).count(key) > 1}:
         assert not any(key in frame(line.said, 0).payload for line in heard), "Q was shown to others than the bank"
+
+
+def test_no_q_stands_in_the_log_twice(reusing: Scene) -> None:
+    """Section "Two-Sided Certified Delivery": "In variants where Q may be reused, the log entries should be encrypted".
+    A wallet whose keys serve several tokens signs receipts with others, each of which serves one token: so no entry
+    shows a Q that stands in another one, and none need be encrypted for that."""
+    reusing.sell(SIGNED_FOR, GOODS, receipt=1)
+    bought = [reusing.buy(item=SIGNED_FOR, receipt=1) for _ in range(2)]
+    reusing.settle()
+
+    assert [reusing.purchase(id).state for id in bought] == ["done", "done"]
+    recorded = [line.body.receiver_key for line in reusing.said(AuthorizationM)]  # type: ignore[attr-defined]
+    uses = Counter(paid_with(reusing))
+    assert len(set(recorded)) == len(recorded) == 2
+    assert [uses[key] for key in recorded] == [1, 1]
+    assert max(uses.values()) > 1, "keys were reused, elsewhere"

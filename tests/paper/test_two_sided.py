@@ -5,13 +5,16 @@ from __future__ import annotations
 from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.goods import GoodsQ
+from anonnet.protocol.known_log import Theft
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signed
 from tests.judge.court import Court
 from tests.paper.receipts import SIGNED_FOR, goods_q, naming, offered, promised, signed_for
-from tests.paper.scenes import Deal, Scene
+from tests.paper.scenes import Deal, Scene, by
+from tests.paper.stamping import TRUSTED, all_at, backdated, stamp
 
 
 def bought(scene: Scene) -> bytes:
@@ -113,6 +116,28 @@ def test_the_log_records_q_with_the_completed_transaction(scene: Scene) -> None:
 
     assert order.receiver_key in paid_with(scene)  # type: ignore[attr-defined]
     assert promise.receiver_key == recorded.receiver_key == order.receiver_key  # type: ignore[attr-defined]
+
+
+def test_a_time_stamp_keeps_q_with_the_transaction_when_the_log_is_corrupt(scene: Scene) -> None:
+    """ "To increase the trustworthiness of this association in case of corruption by one or more parties, the
+    cryptographic time-stamping variation described above should be employed": who has the log's key may write any Q
+    beside a sale, but not one that others saw before he had it."""
+    deal = promised(offered(scene))
+    receipt = signed_for(deal)
+    scene.ask(scene.log, deal.authorization_m)
+    theft, before, after = Theft(scene.now + 60, TRUSTED), all_at(scene.now), all_at(scene.now + 61)
+    made_up, other = naming(deal, deal.coins[1]), goods_q(deal, deal.coins[1])  # merchant and thief have agreed on it
+    forged = by("log", Commit(authorization_m=made_up.authorization_m, index=0))
+
+    def proved(receipt: Signed, recorded: Signed, theft: Theft | None = theft) -> list[Ruling]:
+        verdict = Court(scene).judges([deal.goods_m, receipt, recorded], theft=theft)
+        return [finding.ruling for finding in verdict.of(Claim.RECEIPT)]
+
+    assert proved(receipt, stamp(deal, before)) == [Ruling.RIGHT], "others saw it before the theft"
+    assert proved(other, forged, None) == [Ruling.RIGHT], "this is what the key is good for"
+    assert not proved(receipt, deal.outcome), "no time-stamp tells it from what the thief wrote"
+    assert not proved(other, forged)
+    assert not proved(other, backdated(made_up, after))
 
 
 def test_the_consumer_signs_for_the_goods_when_she_has_them_and_before_she_pays(scene: Scene) -> None:
