@@ -17,17 +17,19 @@ from anonnet.limits import STATEMENT_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.network import Network
-from anonnet.protocol.purchase import Abort, AuthorizationQ
-from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.store.bank import BankStore
 from anonnet.store.bookkeeping import SaleRow
-from anonnet.store.ledger import ACCOUNT, Posting
+from anonnet.store.ledger import ACCOUNT, LOCKED, Posting
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 from anonnet_daemons.owner import Failed
 
 Facts = tuple[dict[str, Any], list[str]]
 """For programs, and in words."""
+SHOWN_SALES = 4
+"""How many outcome keys are shown to choose from."""
+SHOWN_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +68,35 @@ class Warrant:
         return {"account": key.hex(), "opened": opened[key], "entries": entries, "withdrawn": brands}, lines
 
     def sale(self, digits: str) -> Facts:
-        """What stands about the sale whose transaction number begins so. Raises Failed."""
-        sales = {each.number + each.merchant: (row, each) for row, each in self._sales()}
-        row, transaction = sales[_the_one("sale", sales, digits)]
-        lines = [
-            f"The sale {transaction.number.hex()} was to be decided by {_time(transaction.expiration)}: {row.state}.",
-            f"Merchant: {self._name(transaction.merchant)}, {transaction.merchant.hex()}.",
-            f"Log: {self._name(transaction.log)}, {transaction.log.hex()}.",
-        ]
+        """What stands about the sale whose transaction number or outcome key begins so: of some the bank has the number
+        no more. Raises Failed."""
+        row = self._the_sale(digits.lower())
+        known, amount = row.transaction, self._amount(row)
         values: dict[str, Any] = {
-            "number": transaction.number.hex(),
-            "expiration": transaction.expiration,
-            "merchant": transaction.merchant.hex(),
-            "log": transaction.log.hex(),
+            "outcome_key": row.outcome_key.hex(),
             "state": row.state,
+            "amount": amount,
+            "currency": row.currency,
             "tokens": [],
         }
-        order = _order(row.authorization_q)
-        if order is None:
-            lines.append("Not recorded: which tokens were to pay, since they have come free.")
+        lines = [f"The sale with the outcome key {row.outcome_key.hex()}: {row.state}."]
+        if known:
+            lines.append(f"It was to be decided by {_time(known.expiration)}.")
+            lines.append(f"Log: {self._name(known.log)}, {known.log.hex()}.")
+            values |= {"expiration": known.expiration, "log": known.log.hex()}
+        if known and known.number:
+            lines.append(f"Number: {known.number.hex()}.")
+            lines.append(f"Merchant: {self._name(known.merchant)}, {known.merchant.hex()}.")
+            values |= {"number": known.number.hex(), "merchant": known.merchant.hex()}
         else:
-            value = sum(each.amount for each in order.payments)
-            lines.append(f"Amount: {value} {row.currency}, by these tokens:")
+            lines.append("Not recorded: its number and who sold, since the paper that named them is gone.")
+        lines.append(f"Amount: {amount} {row.currency}.")
+        if order := _order(row.authorization_q):
+            lines.append("By these tokens:")
             lines += [f"  {each.token.id.hex()}  {each.amount} {row.currency}" for each in order.payments]
             values["tokens"] = [{"token": each.token.id.hex(), "amount": each.amount} for each in order.payments]
-            values |= {"amount": value, "currency": row.currency}
+        else:
+            lines.append("Not recorded: which tokens were to pay, since they have come free.")
         lines.append("Not recorded: who paid. What was bought is in the merchant's records, if at all.")
         return values, lines
 
@@ -98,7 +104,7 @@ class Warrant:
         """What stands about the token whose id begins so. Raises Failed."""
         used = self.store.bookkeeping.used()
         token = _the_one("token", {token for token, _ in used}, digits, "a bank knows a token from its use on")
-        sales = {row.outcome_key: (row, transaction) for row, transaction in self._sales()}
+        sales = {row.outcome_key: row for row in self.store.bookkeeping.sales()}
         exchanges = {paper.hash: body for paper in self.store.bookkeeping.exchanges() if (body := _exchange(paper))}
         uses, lines = list[dict[str, Any]](), list[str]()
         for (each, user), (brand, _, amount) in sorted(used.items()):
@@ -106,9 +112,9 @@ class Warrant:
                 continue
             lines = lines or [f"The token {token.hex()} is of {self._brand(brand)}."]
             if user in sales:
-                row, transaction = sales[user]
-                uses.append({"sale": transaction.number.hex(), "amount": amount, "state": row.state})
-                lines.append(f"{amount} of it in the sale {transaction.number.hex()}, {row.state}.")
+                number, state = _number(sales[user]).hex(), sales[user].state
+                uses.append({"sale": number, "amount": amount, "state": state})
+                lines.append(f"{amount} of it in the sale {number}, {state}.")
             elif user in exchanges:
                 wanted = {self._brand(each.brand): len(each.blinded) for each in exchanges[user].wanted}
                 uses.append({"exchange": user.hex(), "amount": amount, "for": wanted})
@@ -139,14 +145,23 @@ class Warrant:
             dict({token: brand for (token, _), (brand, *_) in self.store.bookkeeping.used().items()}).values()
         )
 
-    def _sales(self) -> Iterable[tuple[SaleRow, Transaction]]:
-        """The sales of which a paper says what they were."""
-        for row in self.store.bookkeeping.sales():
-            for paper in (row.authorization_q, row.proof):
-                body = decode(paper.body) if paper else None
-                if isinstance(body, AuthorizationQ | Abort):
-                    yield row, body.transaction
-                    break
+    def _the_sale(self, digits: str) -> SaleRow:
+        """The only one that is named so, by its number or its outcome key. Raises Failed."""
+        fitting = [
+            row
+            for row in self.store.bookkeeping.sales()
+            if any(name.hex().startswith(digits) for name in (row.outcome_key, _number(row)) if name)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        keys = ", ".join(row.outcome_key.hex()[:SHOWN_DIGITS] for row in fitting[:SHOWN_SALES])
+        why = f"choose an outcome key, as {keys}" if fitting else "look in the books"
+        raise Failed(f"{len(fitting)} records of a sale begin with {digits}: {why}")
+
+    def _amount(self, row: SaleRow) -> int:
+        """What was locked for a sale: the ledger keeps it, whatever became of the papers."""
+        moved = (each for each in self.store.bookkeeping.postings() if each.reference == row.outcome_key)
+        return sum(each.amount for each in moved if each.kind == "lock" and each.book == LOCKED)
 
     def _name(self, identity: bytes) -> str:
         peer = self.network.peer(identity)
@@ -155,6 +170,11 @@ class Warrant:
     def _brand(self, id: bytes) -> str:
         brand = self.brands.get(id)
         return f"{brand.denomination} {brand.currency} (brand {id.hex()[:16]})" if brand else f"brand {id.hex()[:16]}"
+
+
+def _number(row: SaleRow) -> bytes:
+    """n, where the bank has it still."""
+    return row.transaction.number if row.transaction else b""
 
 
 def _order(paper: Signed | None) -> AuthorizationQ | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from click.testing import CliRunner
 
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import Lane
+from anonnet.times import SETTLE_SECONDS
 from tests.judge.folders import folders
-from tests.paper.scenes import PRICE, Deal, Hand, Scene, exchange_q
+from tests.paper.scenes import LEAD, PRICE, Deal, Hand, Scene, exchange_q
+from tests.paper.sealing import garbage, offered, outcome, promised
 
 PAID_IN = 2 * PRICE
 
@@ -46,9 +49,31 @@ def key_ring(scene: Scene) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def bank(scene: Scene, key_ring: list[bytes]) -> Path:
+def failed(scene: Scene, key_ring: list[bytes]) -> dict[str, Deal]:
+    """Sales that have failed: by sealed garbage, sealed by an abort, and a number that was tried twice."""
+    assert key_ring
+    hand = Hand(scene, "unlucky")
+    hand.open(4 * PRICE)
+    garbled, sealed = promised(offered(scene, hand)), promised(offered(scene, hand))
+    in_the_open = Deal.authorized(scene, hand)
+    scene.ask(scene.log, garbage(garbled))
+    scene.ask(scene.bank, outcome(garbled))
+    scene.now = sealed.transaction.expiration + SETTLE_SECONDS + 1
+    scene.ask(scene.bank, outcome(sealed))
+    scene.ask(scene.bank, in_the_open.outcome)
+    later = replace(in_the_open.transaction, expiration=scene.now + LEAD)
+    again = replace(in_the_open, transaction=later, authorization_q=in_the_open.hand.pays(in_the_open.coins, later))
+    promised(again)
+    scene.now = later.expiration + SETTLE_SECONDS + 1
+    scene.ask(scene.bank, again.outcome)
+    return {"garbled": garbled, "sealed": sealed, "aborted": in_the_open, "again": again}
+
+
+@pytest.fixture(scope="module")
+def bank(scene: Scene, key_ring: list[bytes], failed: dict[str, Deal]) -> Path:
     """The bank's data folder."""
     assert key_ring
+    assert failed
     return next(folder for kind, folder in folders(scene, scene.folder / "parties").items() if kind == "bank")
 
 
@@ -92,6 +117,42 @@ def test_a_sale_s_records_name_the_merchant_the_date_and_the_amount(scene: Scene
     assert {each["token"] for each in values["tokens"]} == {each.token.id.hex() for each in order(scene).payments}
     assert "Not recorded: who paid" in words
     assert scene.account(scene.consumer).hex() not in words
+
+
+def test_of_a_sale_that_garbage_has_ended_everything_but_the_tokens_is_recorded(
+    scene: Scene, bank: Path, failed: dict[str, Deal]
+) -> None:
+    transaction = failed["garbled"].transaction
+
+    values, words = obtained(bank, "sale", transaction.number.hex()[:12])
+
+    assert (values["merchant"], values["amount"]) == (scene.merchant_key.hex(), PRICE)
+    assert (values["expiration"], values["state"], values["tokens"]) == (transaction.expiration, "aborted", [])
+    assert "Not recorded: which tokens were to pay" in words
+
+
+def test_a_sealed_sale_whose_number_is_gone_is_found_by_its_outcome_key(bank: Path, failed: dict[str, Deal]) -> None:
+    transaction = failed["sealed"].transaction
+
+    values, words = obtained(bank, "sale", transaction.outcome_key.hex()[:12])
+
+    assert (values["expiration"], values["state"]) == (transaction.expiration, "aborted")
+    assert (values["amount"], values["log"]) == (PRICE, transaction.log.hex())
+    assert "Not recorded: its number and who sold" in words
+    assert not {"number", "merchant"} & {*values}
+    ran = CliRunner().invoke(main, ["bank", "warrant", "sale", transaction.number.hex(), "--data", str(bank)])
+    assert (ran.exit_code, "0 records of a sale begin with" in ran.output) == (1, True)
+
+
+def test_sales_under_one_number_are_told_apart(bank: Path, failed: dict[str, Deal]) -> None:
+    two = [failed[name].transaction for name in ("aborted", "again")]
+
+    ran = CliRunner().invoke(main, ["bank", "warrant", "sale", two[0].number.hex(), "--data", str(bank)])
+    found = [obtained(bank, "sale", each.outcome_key.hex())[0] for each in two]
+
+    assert ran.exit_code == 1
+    assert all(each.outcome_key.hex()[:16] in ran.output for each in two)
+    assert [each["expiration"] for each in found] == [each.expiration for each in two]
 
 
 def test_a_token_s_records_begin_with_its_use(scene: Scene, bank: Path) -> None:

@@ -46,7 +46,10 @@ def account(key: str, data: Path) -> Found:
 @click.argument("number")
 @data_option(Kind.BANK)
 def sale(number: str, data: Path) -> Found:
-    """The sale whose NUMBER begins with these hex digits: who sold, when, for how much, paid with which tokens."""
+    """The sale whose NUMBER begins with these hex digits: who sold, when, for how much, paid with which tokens.
+
+    The number of a sealed sale that has failed may be gone. Then it is found by its outcome key.
+    """
     return _obtained(data, lambda records: records.sale(number))
 
 
