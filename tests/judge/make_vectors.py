@@ -36,6 +36,7 @@ CHOSEN = (
     "spent_twice",
     "merchant_proves_delivery_whole",
     "receiver_made_up",
+    "receiver_by_the_merchant_s_word",
     "log_says_both",
     "suppression_moves_no_money",
     "late_receipt",

@@ -22,6 +22,7 @@ from anonnet.protocol.seed import Lane, TokenSecrets
 from anonnet.wire.frames import Frames
 from tests.judge.folders import folders, seed_of
 from tests.judge.money_rows import statement
+from tests.paper.receipts import SIGNED_FOR
 from tests.paper.scenes import GOODS, Deal, Scene
 from tests.paper.sealing import garbage, offered, outcome, promised
 from tests.stage import NETWORK
@@ -91,6 +92,20 @@ def test_each_file_proves_by_itself_what_its_writer_claims(
 
     assert {(each.claim, each.ruling) for each in verdict.findings} == expected
     assert not verdict.set_aside
+
+
+def test_a_merchant_s_own_file_proves_who_received(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    scene.sell(SIGNED_FOR, receipt=1)
+    scene.buy(item=SIGNED_FOR, receipt=1)
+    scene.settle()
+    folders(scene, tmp_path / "home")
+
+    of_sale(tmp_path / "home" / "merchant", "", tmp_path / "sale")
+    verdict = judged([tmp_path / "sale"], None, None).verdict
+
+    assert [each.ruling for each in verdict.of(Claim.RECEIPT)] == [Ruling.RIGHT], verdict.words({})
 
 
 def test_the_files_of_all_parties_agree(files: dict[str, Path], home: Path) -> None:

@@ -96,7 +96,7 @@ def _decided(found: Delivery) -> tuple[Ruling, str, str]:
 def receipts(papers: Papers) -> Iterator[Finding]:
     """ "The merchant will be able to prove what goods were delivered to the holder of Q. The merchant must additionally
     be able to prove that the holder of Q is the consumer for whom the transaction was processed" (paper, Two-Sided
-    Certified Delivery): goods_q does the one, Q in the commit the other."""
+    Certified Delivery): goods_q does the one; the other Q in the bank's promise, which the commit repeats."""
     for receipt in papers.receipts:
         for offer in papers.offers:
             if not receipt.body.is_for(offer.signed, offer.signer):
@@ -107,21 +107,27 @@ def receipts(papers: Papers) -> Iterator[Finding]:
 
 
 def _received(papers: Papers, offer: Paper[GoodsM], receipt: Paper[GoodsQ], commit: Paper[AuthorizationM]) -> Finding:
-    """The merchant wrote Q into the commit: where the bank's promise names another key, he made it up. A promise counts
-    if a bank of the contract, for which the consumer has signed, gave it: anybody can write another one. Orders count
-    for nothing here: a consumer may write one more at any time, over other tokens."""
-    transaction, contract = commit.body.transaction, offer.body.contract
-    promises = [each for each in papers.of(papers.promises, transaction) if each.signer in contract.banks]
-    named: list[Paper[Any]] = [commit, *promises]
-    other = next((paper for paper in named if paper.body.receiver_key != receipt.signer), None)
+    """The merchant wrote Q into the commit, and may hold q himself: that Q has paid, a bank must have said. One of the
+    contract, for which Q has signed: anybody can write a promise. What else is written takes nothing from that: orders
+    over other tokens, or the promise of a second bank."""
+    contract, receiver = offer.body.contract, receipt.signer
+    promises = papers.of(papers.promises, commit.body.transaction)
+    promises = [each for each in promises if each.signer in contract.banks]
+    named = [each for each in promises if each.body.receiver_key == receiver]
     about = {"number": offer.body.number, "item": contract.item, "root": offer.body.root}
-    parties = Party(Role.MERCHANT, offer.signer), Party(Role.CONSUMER, receipt.signer)
-    if other is None:
+    parties = Party(Role.MERCHANT, offer.signer), Party(Role.CONSUMER, receiver)
+    proved_by = (commit, *(named or promises)[:1], offer, receipt)
+    if commit.body.receiver_key == receiver and named:
         says = (
             f"{{party}} has delivered to {{towards}}, for whom the sale was made: she has signed, before she paid, for"
             f" all of the encrypted goods under his contract ({contract.item}, {contract.size} bytes)."
         )
-        changed = "authorization_b of this sale that names another key."
-        return Finding(Claim.RECEIPT, Ruling.RIGHT, *parties, says, (commit, offer, receipt), changed, about)
-    says = f"{{towards}} has signed for the goods of {{party}}; that she is who paid, the {other.name} does not say."
-    return Finding(Claim.RECEIPT, Ruling.OPEN, *parties, says, (other, offer, receipt), "goods_q by who paid.", about)
+        about["bank"] = named[0].signer
+        return Finding(Claim.RECEIPT, Ruling.RIGHT, *parties, says, proved_by, "", about)
+    if commit.body.receiver_key != receiver:
+        silent, changed = "the commit does not say", "goods_q by who paid."
+    else:
+        silent = "authorization_b does not say" if promises else "he alone says, who wrote her key into the commit"
+        changed = "authorization_b, by a bank of the contract, that names her key."
+    says = f"{{towards}} has signed for the goods of {{party}}; that she is who paid, {silent}."
+    return Finding(Claim.RECEIPT, Ruling.OPEN, *parties, says, proved_by, changed, about)
