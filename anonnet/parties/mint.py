@@ -19,6 +19,7 @@ from anonnet.parties.turn import Answer, Asked, Turn, on
 from anonnet.protocol.brand import Brand, BrandOffer, Brands, BrandsOf, Terms
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
+from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import expired
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
@@ -171,16 +172,21 @@ class Mint:
         ],
     )  # E1 -> E2
     def exchange_q(self, turn: BankTurn, asked: Asked[ExchangeQ]) -> Answer:
-        """Use the tokens, note the blinded messages; known ones are answered only to the request they came with."""
+        """Use the tokens, note the blinded messages; known ones are answered only to the request they came with.
+
+        What is called late was never done, and never will be: a token's brand that has ended is looked at first, since
+        what was done with it may have been forgotten."""
         order = asked.body
         given, wanted = [each.token.brand for each in order.payments], [each.brand for each in order.wanted]
         if turn.store.begin_exchange(asked.signed, self.kept([*given, *wanted])):
-            if expired(order.until, asked.arrival):
-                raise Refused(Why.EXPIRED)
             for brand in given:
                 self.refuse_ended(turn, brand)
                 if expired(self.brand(brand).ends, asked.arrival):
                     raise Refused(Why.NOT_OPEN, "the token's brand has ended")
+            first = order.payments[0]
+            if expired(order.until, asked.arrival) or turn.store.exchanges.called_late(first, order.until):
+                turn.store.exchanges.call_late(asked.signed, first, order.until)  # which stays written
+                return Answer(self._signer.sign(Refusal.of(asked.signed, Refused(Why.EXPIRED))))
             for brand in wanted:
                 self._check_open(turn, brand, asked.arrival)
             self._exchange(turn, asked)

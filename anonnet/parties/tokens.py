@@ -219,11 +219,12 @@ class Tokens:
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
     def exchange_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence and past the deadline. A token that a sale still locks may come free with its end."""
+        """Final with evidence and past the deadline, also where a brand has ended. A token that a sale still locks may
+        come free with its end."""
         order, hash, why = request(asked), answered(asked).hash, asked.body.why
         assert isinstance(order, ExchangeQ)
         spent = self.proven_spent(asked.body, order.payments)
-        over = why == Why.EXPIRED and expired(order.until, turn.now)
+        over = why in (Why.EXPIRED, Why.NOT_OPEN) and expired(order.until, turn.now)
         if not spent and why == Why.BAD_BLINDED:
             return self._recall(turn, asked)
         if not spent and not over:

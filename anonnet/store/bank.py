@@ -19,7 +19,7 @@ from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.purchase import AuthorizationQ, order_in, promised_in
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import alerts, announced, bookkeeping, errands, ledger, parts, uses
+from anonnet.store import alerts, announced, bookkeeping, errands, exchanges, ledger, parts, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -37,6 +37,7 @@ SCHEMA = (
     + bookkeeping.SCHEMA
     + announced.SCHEMA
     + uses.SCHEMA
+    + exchanges.SCHEMA
     + """
 create table if not exists account(key blob primary key, opened integer not null) without rowid;
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
@@ -59,12 +60,6 @@ create table if not exists sale(
 ) without rowid;
 create index if not exists sale_open on sale(lapses) where state = 'locked';
 create index if not exists sale_over on sale(kept) where state != 'locked';
-create table if not exists exchange(
-    hash blob primary key,
-    exchange_q blob not null,
-    kept integer not null       -- goes after this second
-) without rowid;
-create index if not exists exchange_over on exchange(kept);
 create table if not exists ended(brand blob primary key, time integer not null) without rowid;
 create table if not exists followed(
     log blob not null,
@@ -81,13 +76,14 @@ MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
 
 OF_AN_ENDED_BRAND = (
     uses.OF_AN_ENDED_BRAND,
+    exchanges.OF_AN_ENDED_BRAND,
     "delete from blinded where brand = ?1 and message in (select message from blinded where brand = ?1 limit ?2)",
     bookkeeping.OF_AN_ENDED_BRAND,
     announced.OF_AN_ENDED_BRAND,
 )
 PAST = (
     "delete from sale where outcome_key in (select outcome_key from sale where state != 'locked' and kept < ? limit ?)",
-    "delete from exchange where hash in (select hash from exchange where kept < ? limit ?)",
+    exchanges.PAST,
 )
 """What goes when its second has passed; a piece at a time."""
 
@@ -128,6 +124,7 @@ class BankStore(Store):
         self.parts = parts.Parts(self._db)
         self.alerts = alerts.Alerts(self._db)
         self.uses = uses.Uses(self._db)
+        self.exchanges = exchanges.Exchanges(self._db)
 
     def end_turn(self) -> None:
         self.ledger.settle()
@@ -188,10 +185,8 @@ class BankStore(Store):
 
     def begin_exchange(self, exchange_q: Signed, kept: int) -> bool:
         """Insert an exchange, or find that it stands; true if it is new. It may go after the second `kept`."""
-        hash = exchange_q.hash
-        self.touch(hash)
-        row = hash, encode(exchange_q), kept
-        return self._db.run("insert or ignore into exchange values(?, ?, ?)", *row) == 1
+        self.touch(exchange_q.hash)
+        return self.exchanges.begin(exchange_q, kept)
 
     def use_in_exchange(
         self,

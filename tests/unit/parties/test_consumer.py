@@ -12,6 +12,7 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import ENTRIES_MAX, FRAME_MAX, KIB, RETRY_SECONDS_MAX
 from anonnet.parties.consumer import Consumer
+from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, OutcomeOf, Recorded, Time, TimeOf, Undecided
@@ -379,6 +380,28 @@ def test_after_an_abort_tokens_are_exchanged_when_the_bank_knows(
 
     others = {"exchanging": PRICE, "withdrawing": PRICE} if state == "exchanging" else {"releasing": PRICE}
     assert scene.tokens() == {"free": PRICE, **others}
+
+
+@pytest.mark.parametrize("why", [Why.EXPIRED, Why.NOT_OPEN])
+def test_an_exchange_is_given_up_only_when_its_time_is_over(scene: Scene, why: Why) -> None:
+    """A bank that has closed a token's brand says so, and never that an exchange of it came too late."""
+    stopped(scene, AuthorizationB)
+    scene.lost = lambda line: line.receiver in ("bank", "merchant") or line.kind is Entries
+    scene.to_expiration()
+    released = errand(scene, Abort)
+    answer(scene, released, Noted(request=released.hash))
+    asked = errand(scene, ExchangeQ)
+    order = asked.message
+    assert isinstance(order, ExchangeQ)
+
+    scene.now = order.until
+    later(scene, asked, refusal("bank", asked, why))
+    scene.now += 1
+    later(scene, asked, refusal("bank", asked, Why.FULL))
+    answer(scene, asked, refusal("bank", asked, why))
+
+    assert scene.tokens() == {"free": 2 * PRICE, "void": PRICE}
+    assert scene.consumer.store.errands.get(asked.hash) is None
 
 
 # Her owner.

@@ -169,7 +169,6 @@ def test_exchanges_that_are_not_granted(scene: Scene) -> None:
     refuse(Why.BAD_TOKEN, payments=(Payment(token=forged, amount=4),))
     refuse(Why.BAD_BRAND, wanted=wanted(OTHER, *single.blinded))
     refuse(Why.BAD_BLINDED, wanted=wanted(known.brand, *mixed))
-    refuse(Why.EXPIRED, until=scene.now - 1)
     closed(scene, scene.bank, exchange(scene, hand, coin, wanted=wanted(single.brand, bytes(256), *single.blinded)))
     closed(scene, scene.bank, hand.signer.sign(exchange_body(exchange(scene, hand, coin))))
     assert isinstance(scene.ask(scene.bank, exchange(scene, hand, coin)), ExchangeB)
@@ -191,6 +190,23 @@ def test_a_token_is_exchanged_once_and_answered_again(scene: Scene) -> None:
     assert scene.ask(scene.bank, asked) == first
     refusal = refused(scene, scene.bank, exchange(scene, hand, coin), Why.TOKEN_USED, [ExchangeQ])
     assert used_by(NETWORK, scene.network.logs, refusal.evidence) == {coin.token.id: {asked.hash: 4}}
+    assert scene.books()["tokens"] == 4 + 2 * PRICE
+
+
+def test_an_exchange_that_was_called_late_is_never_done(scene: Scene) -> None:
+    """Whoever has the refusal may show it: the bank's clock may have been wrong, and still it is held to its word."""
+    hand = Hand(scene)
+    hand.open(4)
+    (coin,) = hand.withdraw(4)
+    late = exchange(scene, hand, coin, until=scene.now + 60)
+    scene.now += 61
+    first = scene.refused(scene.bank, late)
+    scene.now -= 61
+
+    assert first.why == Why.EXPIRED
+    assert refused(scene, scene.bank, late, Why.EXPIRED) == first
+    in_time = exchange(scene, hand, coin, until=scene.now + 61)
+    assert isinstance(scene.ask(scene.bank, in_time), ExchangeB), "what was not called late is not"
     assert scene.books()["tokens"] == 4 + 2 * PRICE
 
 

@@ -223,7 +223,28 @@ def test_an_exchange_is_answered_as_long_as_what_it_gave_can_be_spent(scene: Sce
     assert isinstance(first, ExchangeB)
     assert (first, used, kept) == (again, 0, 1)
     assert rows(scene.bank, "exchange") == 0
-    assert scene.refused(scene.bank, order).why == Why.EXPIRED
+    assert scene.refused(scene.bank, order).why == Why.NOT_OPEN, "it was done: nobody is told that it came too late"
+
+
+def test_that_an_exchange_was_late_is_known_until_the_brand_given_is_over(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(4)
+    given = hand.withdraw(4)
+    order = exchange_q(given, hand.secrets(2), hand.secrets(2), until=scene.now)
+    late = exchange_q(given, *(hand.secrets(1) for _ in range(4)), until=scene.now + 1)
+    scene.now += 2
+    first = scene.refused(scene.bank, late)
+    scene.now -= 2
+
+    earlier, again = scene.refused(scene.bank, order), scene.refused(scene.bank, late)
+    at(scene, scene.bank, over(scene))
+    kept = rows(scene.bank, "overdue")
+    at(scene, scene.bank, scene.now + 1)
+
+    assert first.why == earlier.why == Why.EXPIRED
+    assert again == first
+    assert (kept, rows(scene.bank, "overdue"), rows(scene.bank, "exchange")) == (1, 0, 0)
+    assert scene.refused(scene.bank, late).why == Why.NOT_OPEN
 
 
 def test_what_is_left_of_an_ended_brand_is_the_banks_income(scene: Scene) -> None:
