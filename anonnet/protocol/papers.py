@@ -57,6 +57,12 @@ NAMES: dict[type[Message], str] = {
 }
 """What a judge reads, under the paper's names and ours; and commits, whatever their form."""
 
+FINAL: dict[type[Message], tuple[Why, ...]] = {
+    AuthorizationQ: (Why.SALE_AUTHORIZED, Why.LOG_CONVICTED),
+    ExchangeQ: (Why.EXPIRED,),
+}
+"""The reasons by which a bank says for good that it does not use the tokens in a request."""
+
 
 @dataclass(frozen=True)
 class Paper(Generic[B]):
@@ -294,15 +300,11 @@ class Papers:
         """What a named token is worth."""
         return self.brands[self.tokens[token].token.brand].body.denomination
 
-    def turned_down(self, order: Paper[AuthorizationQ]) -> list[Paper[Refusal]]:
-        """Refusals by which the bank has said for good that it does not use this payment: another is taken for the
-        sale, or the log is convicted."""
-        about = order.signed.hash, order.body.bank
-        return [
-            each
-            for each in self.refusals
-            if each.body.why in (Why.SALE_AUTHORIZED, Why.LOG_CONVICTED) and (each.body.request, each.signer) == about
-        ]
+    def turned_down(self, request: Paper[AuthorizationQ] | Paper[ExchangeQ]) -> list[Paper[Refusal]]:
+        """Refusals by which the bank has said for good that it does not use these tokens so: another payment is taken
+        for the sale, or the log is convicted; the exchange was asked for too late."""
+        about, final = (request.signed.hash, request.body.bank), FINAL[type(request.body)]
+        return [each for each in self.refusals if each.body.why in final and (each.body.request, each.signer) == about]
 
     def uses(self, token: bytes) -> list[Use]:
         """How a token is used for good: "the bank can use commit and authorization_q to justify marking the token
@@ -315,7 +317,10 @@ class Papers:
                 for amount in amounts(order.body.payments, token):
                     found[order.body.transaction] = Use(order.body.transaction, amount, (order, commit))
         exchanged = [
-            Use(None, amount, (paper,)) for paper in self.exchanges for amount in amounts(paper.body.payments, token)
+            Use(None, amount, (paper,))
+            for paper in self.exchanges
+            if not self.turned_down(paper)
+            for amount in amounts(paper.body.payments, token)
         ]
         return [*found.values(), *exchanged]
 

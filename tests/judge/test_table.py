@@ -9,13 +9,33 @@ import pytest
 
 from anonnet.parties.judge.verdict import Claim
 from anonnet.protocol.local import OpenAt
-from tests.judge import conduct_rows, goods_rows, key_rows, log_rows, money_rows, receipt_rows, sealed_rows, theft_rows
+from tests.judge import (
+    conduct_rows,
+    exchange_rows,
+    goods_rows,
+    key_rows,
+    log_rows,
+    money_rows,
+    receipt_rows,
+    sealed_rows,
+    theft_rows,
+)
 from tests.judge.court import ROWS, Court, Row, decided
 from tests.paper.scenes import Scene
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "evidence.md"
 MADE = re.compile(r"(?<=<!-- made: verdicts -->\n).*?(?=<!-- end of verdicts -->)", re.DOTALL)
-MODULES = (money_rows, goods_rows, receipt_rows, conduct_rows, sealed_rows, log_rows, theft_rows, key_rows)
+MODULES = (
+    money_rows,
+    exchange_rows,
+    goods_rows,
+    receipt_rows,
+    conduct_rows,
+    sealed_rows,
+    log_rows,
+    theft_rows,
+    key_rows,
+)
 TABLES = [each.__name__ for each in MODULES]
 
 

@@ -377,7 +377,7 @@ class Deal:
         return chunks
 
 
-def exchange_q(coins: list[Coin], *wanted: TokenSecrets) -> Signed:
+def exchange_q(coins: list[Coin], *wanted: TokenSecrets, until: int = NOON + 24 * 3600) -> Signed:
     """E1: these tokens for new ones, which are of one brand."""
     payments = tuple(sorted((Payment(token=c.token, amount=c.worth) for c in coins), key=lambda p: p.token.id))
     blinded = tuple(each.blinded().blinded_message for each in wanted)
@@ -385,7 +385,7 @@ def exchange_q(coins: list[Coin], *wanted: TokenSecrets) -> Signed:
         bank=wanted[0].brand.bank,
         payments=payments,
         wanted=(Wanted(brand=wanted[0].brand.id, blinded=blinded),),
-        until=NOON + 24 * 3600,
+        until=until,
     )
     return signing(coins).sign(body)
 

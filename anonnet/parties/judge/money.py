@@ -117,7 +117,8 @@ def spent(papers: Papers) -> Iterator[Finding]:
                 yield _spent(papers, order.body.bank, order.body.payments, why, told, _about(order.body.transaction))
     for exchange in papers.exchanges:
         told = "it was given for others, whose signatures the bank makes again for who asks by restore"
-        yield _spent(papers, exchange.body.bank, exchange.body.payments, (exchange,), told, {})
+        if not papers.turned_down(exchange):
+            yield _spent(papers, exchange.body.bank, exchange.body.payments, (exchange,), told, {})
 
 
 def _spent(
@@ -128,7 +129,7 @@ def _spent(
     about = about | {"tokens": [payment.token.id.hex() for payment in payments]}
     return Finding(
         *(Claim.SPENT, Ruling.RIGHT, Party(Role.BANK, bank), _holder(payments), says, why),
-        changed if len(why) > 1 else "",
+        changed,
         about,
     )
 

@@ -100,7 +100,7 @@ def _token_used(papers: Papers, shown: Papers, request: Request) -> Ruling:
     ruling = Ruling.WRONG
     for payment in request.payments:
         ended, live = 0, 0
-        for transaction, amount in _uses(shown, payment.token.id, request).items():
+        for transaction, amount in _uses(papers, shown, payment.token.id, request).items():
             failed = isinstance(transaction, Transaction) and papers.of(papers.aborts, transaction)
             ended, live = (ended + amount, live) if failed else (ended, live + amount)
         room = shown.brands[payment.token.brand].body.denomination - payment.amount
@@ -111,13 +111,14 @@ def _token_used(papers: Papers, shown: Papers, request: Request) -> Ruling:
     return ruling
 
 
-def _uses(shown: Papers, token: bytes, request: Request) -> dict[Transaction | bytes, int]:
-    """How much of a token other papers than the request take, by sale or by exchange."""
+def _uses(papers: Papers, shown: Papers, token: bytes, request: Request) -> dict[Transaction | bytes, int]:
+    """How much of a token the papers shown take, but for the request, by sale or by exchange; not what the bank has
+    turned down."""
     own = {paper.signed.body for paper in request.papers}
     used: dict[Transaction | bytes, int] = defaultdict(int)
     others: list[Paper[Any]] = [*shown.orders, *shown.exchanges]
     for paper in others:
-        if paper.signed.body in own:
+        if paper.signed.body in own or papers.turned_down(paper):
             continue
         name = getattr(paper.body, "transaction", paper.signed.hash)
         taken = sum(payment.amount for payment in paper.body.payments if payment.token.id == token)

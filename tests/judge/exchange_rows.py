@@ -1,0 +1,80 @@
+"""Rows of the judge's table about exchanges: what an exchange_q shows, and what no more once it was refused."""
+
+from __future__ import annotations
+
+from anonnet.errors import Why
+from anonnet.parties.judge.verdict import Claim
+from anonnet.wire.signed import Signed
+from tests.judge.conduct_rows import JUSTIFIED, UNJUSTIFIED, WORD_ONLY, refused, refusing
+from tests.judge.court import Case, row
+from tests.judge.money_rows import SPENT, another
+from tests.paper.scenes import Coin, Deal, Hand, Scene, exchange_q
+
+
+def too_late(scene: Scene) -> tuple[Hand, Coin, Signed, Signed]:
+    """A consumer with a token, its exchange_q, and the bank's refusal (expired)."""
+    hand = another(scene)
+    (coin,) = hand.withdraw(1)
+    asked = exchange_q([coin], hand.secrets(1), until=scene.now - 1)
+    return hand, coin, asked, refused(scene, asked)
+
+
+@row(
+    *(
+        Claim.SPENT,
+        "exchange_q, the bank's refusal of it: its time was over",
+        "nothing: it says that it does not use it",
+    ),
+    WORD_ONLY,
+)
+def exchange_came_too_late(scene: Scene) -> Case:
+    _, _, asked, refusal = too_late(scene)
+    return Case([asked, refusal])
+
+
+@row(
+    *(Claim.SPENT, "exchange_q, another's refusal of it: its time was over", "the bank may hold the tokens as used"),
+    SPENT,
+    set_aside=1,
+)
+def another_calls_it_late(scene: Scene) -> Case:
+    _, _, asked, _ = too_late(scene)
+    return Case([asked, refusing(asked, Why.EXPIRED, name="mallory")])
+
+
+@row(
+    Claim.SPENT,
+    "exchange_q, the bank's refusal of it for a reason that may pass (not-open)",
+    "the bank may hold the tokens as used",
+    *(SPENT, WORD_ONLY),
+)
+def exchange_came_too_early(scene: Scene) -> Case:
+    hand = another(scene)
+    asked = exchange_q(hand.withdraw(1), hand.secrets(1))
+    return Case([asked, refusing(asked, Why.NOT_OPEN)])
+
+
+@row(
+    Claim.REFUSAL,
+    "authorization_q, its refusal (token-used) with an exchange_q that the bank has refused: its time was over",
+    "the bank has to take it, or show",
+    *(UNJUSTIFIED, WORD_ONLY),
+)
+def used_by_what_came_too_late(scene: Scene) -> Case:
+    hand, coin, asked, refusal = too_late(scene)
+    payment = Deal.offered(scene, hand, [coin, *hand.withdraw(4)]).authorization_q
+    return Case([asked, refusal, payment, refusing(payment, Why.TOKEN_USED, [asked])])
+
+
+@row(
+    Claim.REFUSAL,
+    "authorization_q, its refusal (token-used) with an exchange_q, and the refusal (expired) of another one",
+    "the refusal is justified",
+    *(JUSTIFIED, SPENT, WORD_ONLY),
+)
+def used_by_another_that_came_in_time(scene: Scene) -> Case:
+    hand, coin, asked, refusal = too_late(scene)
+    again = exchange_q([coin], hand.secrets(1))
+    scene.ask(scene.bank, again)
+    payment = Deal.offered(scene, hand, [coin, *hand.withdraw(4)]).authorization_q
+    return Case([asked, refusal, payment, refused(scene, payment)])
