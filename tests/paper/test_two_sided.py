@@ -124,24 +124,26 @@ def test_the_log_records_q_with_the_completed_transaction(scene: Scene) -> None:
 
 def test_a_time_stamp_keeps_q_with_the_transaction_when_the_log_is_corrupt(scene: Scene) -> None:
     """ "To increase the trustworthiness of this association in case of corruption by one or more parties, the
-    cryptographic time-stamping variation described above should be employed": who has the log's key may write any Q
-    beside a sale, but not one that others saw before he had it."""
+    cryptographic time-stamping variation described above should be employed": merchant, bank and who has the log's key
+    may agree on any Q for a sale, but change nothing about what others saw before the theft."""
     deal = promised(offered(scene))
     receipt = signed_for(deal)
     scene.ask(scene.log, deal.authorization_m)
     theft, before, after = Theft(scene.now + 60, TRUSTED), all_at(scene.now), all_at(scene.now + 61)
-    made_up, other = naming(deal, deal.coins[1]), goods_q(deal, deal.coins[1])  # merchant and thief have agreed on it
-    forged = by("log", Commit(authorization_m=made_up.authorization_m, index=0))
+    agreed = naming(deal, deal.coins[1])
+    forged = by("log", Commit(authorization_m=agreed.authorization_m, index=0))
 
-    def proved(receipt: Signed, recorded: Signed, theft: Theft | None = theft) -> list[Ruling]:
-        verdict = Court(scene).judges([deal.goods_m, receipt, recorded], theft=theft)
-        return [finding.ruling for finding in verdict.of(Claim.RECEIPT)]
+    def proved(sale: Deal, receipt: Signed, recorded: Signed, theft: Theft | None = theft) -> bool:
+        papers = [sale.goods_m, receipt, sale.authorization_b, recorded]
+        found = Court(scene).judges(papers, theft=theft).of(Claim.RECEIPT)
+        return [finding.ruling for finding in found] == [Ruling.RIGHT]
 
-    assert proved(receipt, stamp(deal, before)) == [Ruling.RIGHT], "others saw it before the theft"
-    assert proved(other, forged, None) == [Ruling.RIGHT], "this is what the key is good for"
-    assert not proved(receipt, deal.outcome), "no time-stamp tells it from what the thief wrote"
-    assert not proved(other, forged)
-    assert not proved(other, backdated(made_up, after))
+    assert proved(deal, receipt, stamp(deal, before)), "others saw it before the theft"
+    assert not proved(deal, receipt, deal.outcome), "no time-stamp tells it from what the thief wrote"
+    other = goods_q(agreed, deal.coins[1])
+    assert proved(agreed, other, forged, None), "this is what the key is good for"
+    assert not proved(agreed, other, forged)
+    assert not proved(agreed, other, backdated(agreed, after))
 
 
 def test_the_consumer_signs_for_the_goods_when_she_has_them_and_before_she_pays(scene: Scene) -> None:
