@@ -43,11 +43,13 @@ class Delivered(Message):
 
 @dataclass
 class Delivery:
-    """The chunks of one sale that were shown. `take` them in ascending order."""
+    """The chunks of one sale that were shown. `take` them in ascending order, the same one as often as it is shown: the
+    merchant has signed for one at each place."""
 
     offer: GoodsM
     key: bytes
     shown: int = 0
+    """At how many places."""
     unopened: list[int] = field(default_factory=list)
     """Chunks that the merchant signed for and that his key does not open."""
     named: int = 0
@@ -58,6 +60,7 @@ class Delivery:
     def __post_init__(self) -> None:
         self._sealer, self._tree = Sealer(self.key), Frontier()
         self._hash, self._size = hashlib.sha256(), 0
+        self._last, self._found, self._compared = -1, b"", False
 
     @property
     def contract(self) -> Contract:
@@ -80,26 +83,37 @@ class Delivery:
         return _under(chunk, leaf_hash(chunk.sealed), chunk.path, self.contract, self.offer.root)
 
     def take(self, delivered: Delivered) -> bytes | None:
-        """Look at one chunk that this sale owns; its plain bytes, or None where the key does not open it."""
-        index, last = delivered.chunk.index, delivered.chunk.index == self.contract.chunks - 1
-        self.shown += 1
+        """Look at one chunk that this sale owns; its plain bytes, or None where the key does not open it, or where it
+        was taken before. Then the leaf beside it may be new all the same."""
+        index, plain = delivered.chunk.index, None
+        assert index >= self._last, "chunks are taken in ascending order"
+        if index > self._last:
+            self._last, self._compared = index, False
+            self.shown += 1
+            plain = self._open(delivered.chunk)
+            self._found = b"" if plain is None else leaf_hash(plain)
+        if self._found and not self._compared:
+            self._compare(delivered)
+        return plain
+
+    def _open(self, chunk: Chunk) -> bytes | None:
         try:
-            plain = self._sealer.open(index, last, delivered.chunk.sealed)
+            plain = self._sealer.open(chunk.index, chunk.index == self.contract.chunks - 1, chunk.sealed)
         except Malformed:
-            self.unopened.append(index)
+            self.unopened.append(chunk.index)
             return None
-        self._compare(delivered, leaf_hash(plain))
-        if index == self._tree.size:
+        if chunk.index == self._tree.size:
             self._tree.append(leaf_hash(plain))
             self._hash.update(plain)
             self._size += len(plain)
         return plain
 
-    def _compare(self, delivered: Delivered, found: bytes) -> None:
+    def _compare(self, delivered: Delivered) -> None:
         for leaf in delivered.leaf:
             if not _under(delivered.chunk, leaf.hash, leaf.path, self.contract, self.contract.root):
                 continue  # whoever wrote the file has shown nothing by it
-            if leaf.hash == found:
+            self._compared = True
+            if leaf.hash == self._found:
                 self.named += 1
             else:
                 self.other.append(delivered.chunk.index)
@@ -119,17 +133,12 @@ class Deliveries:
     """Chunks that no merchant has signed for in a sale that has committed."""
 
     def open(self, shown: Iterable[Delivered]) -> Iterator[tuple[Delivery, int, bytes]]:
-        """Look at every chunk; give the sale, the place and the plain bytes of those that open. Raises Malformed where
-        the chunks do not stand in ascending order."""
-        before: dict[int, int] = {}
+        """Look at every chunk, in ascending order; give the sale, the place and the plain bytes of each that opens,
+        once."""
         for delivered in shown:
-            index = delivered.chunk.index
             owners = [sale for sale in self.sales if sale.owns(delivered.chunk)]
             self.strange += not owners
             for sale in owners:
-                if before.get(id(sale), -1) >= index:
-                    raise Malformed("chunks do not stand in ascending order")
-                before[id(sale)] = index
                 plain = sale.take(delivered)
                 if plain is not None:
-                    yield sale, index, plain
+                    yield sale, delivered.chunk.index, plain

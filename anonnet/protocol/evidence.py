@@ -169,7 +169,12 @@ def _paper(found: Frame) -> Signed:
 
 
 def _delivered(frames: Iterator[Frame], count: int) -> Iterator[Delivered]:
+    last = -1
     for _ in range(count):
-        yield _message(_next(frames), Delivered)
+        delivered = _message(_next(frames), Delivered)
+        if delivered.chunk.index <= last:
+            raise Malformed("chunks do not stand in ascending order")
+        last = delivered.chunk.index
+        yield delivered
     if next(frames, None) is not None:
         raise Malformed("the file holds more than it says")

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from pathlib import Path
 
 from anonnet.errors import Malformed
@@ -43,10 +44,7 @@ def judged(
     files, papers = _read(paths, network, thefts)
     for key in thefts.keys() - {log.key for log in papers.logs.values()}:
         raise Failed(f"{key.hex()} is the key of no log that stands in these files: look it up in the network file")
-    try:
-        verdict = judge(papers, _chunks(files))
-    except Malformed as why:
-        raise Failed(f"these goods cannot be judged ({why}): export them anew") from why
+    verdict = judge(papers, _chunks(files))
     names = {peer.identity: peer.name for peer in network.peers} if network else {}
     strangers = [party for party in _parties(verdict) if party.identity not in names] if network else []
     extracted = _extract(_read(paths, network, thefts), verdict, extract) if extract else []
@@ -86,12 +84,16 @@ def evidence_in(path: Path, network: Network | None) -> Evidence:
 
 
 def _chunks(files: Files) -> Iterator[Delivered]:
-    """The chunks of all files, in their order; each file can be read once."""
-    for path, evidence in files:
-        try:
-            yield from evidence.delivered
-        except Malformed as why:
-            raise _refused(path, why) from why
+    """The chunks of all files in ascending order, so that it makes no difference which file comes first, nor whether
+    one shows what another has; each file can be read once."""
+    return merge(*(_delivered(path, evidence) for path, evidence in files), key=lambda each: each.chunk.index)
+
+
+def _delivered(path: Path, evidence: Evidence) -> Iterator[Delivered]:
+    try:
+        yield from evidence.delivered
+    except Malformed as why:
+        raise _refused(path, why) from why
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -135,6 +135,37 @@ def one_chunk_of_other_goods(scene: Scene) -> Case:
 
 
 @row(
+    *(Claim.DELIVERY, "the same, and once more without that leaf, before and after", "the same"),
+    OTHER_GOODS,
+)
+def one_chunk_of_other_goods_shown_thrice(scene: Scene) -> Case:
+    once = one_chunk_of_other_goods(scene)
+    bare = replace(once.chunks[0], leaf=())
+    return Case(once.papers, [bare, *once.chunks, bare])
+
+
+@row(
+    *(Claim.DELIVERY, "commit, goods_m, a chunk twice, once with the contract's leaf at its place"),
+    *("that chunk is what the contract names", AS_NAMED),
+)
+def one_chunk_as_named_shown_twice(scene: Scene) -> Case:
+    deal = Deal.committed(scene)
+    return Case([deal.goods_m, deal.outcome], [*chunks(deal, [1]), *chunks(deal, [1], leaves=True)])
+
+
+@row(
+    *(Claim.DELIVERY, "commit, goods_m, the encrypted goods, one chunk twice, and another in its place"),
+    *("the merchant has delivered what his contract names; the other chunk is set aside", AS_NAMED),
+    set_aside=1,
+)
+def goods_with_a_chunk_twice(scene: Scene) -> Case:
+    deal = Deal.committed(scene)
+    first, *rest = chunks(deal)
+    forged = replace(first, chunk=replace(first.chunk, sealed=b"no such goods".ljust(CHUNK_BYTES + 16)))
+    return Case([deal.goods_m, deal.outcome], [forged, first, first, *rest])
+
+
+@row(
     *(Claim.DELIVERY, "commit, goods_m, a chunk alone", "it was delivered; what the contract names is not shown"),
     UNDECIDED,
 )

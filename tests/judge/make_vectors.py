@@ -56,6 +56,8 @@ CHOSEN = (
     "two_of_one_key",
     "refused_for_another_of_its_key",
 )
+TWICE = "a chunk twice"
+"""The file that is refused for its chunks, not for its frames."""
 
 
 def file_of(scene: Scene, case: Case) -> bytes:
@@ -74,7 +76,7 @@ def vector(name: str, data: bytes) -> dict[str, Any]:
 
 
 def small_goods(folder: Path) -> dict[str, bytes]:
-    """A sale of goods of a few bytes: as the contract names them, and under a contract that names others."""
+    """A sale of goods of a few bytes: as the contract names them, under a contract that names others, and twice."""
     scene = shop(folder)
     scene.sell(goods=b"la")
     deal = Deal.committed(scene)
@@ -84,6 +86,7 @@ def small_goods(folder: Path) -> dict[str, bytes]:
         "goods as named": file_of(scene, Case([deal.goods_m, *papers], delivered)),
         "goods of another hash": file_of(scene, Case([lie(deal, hash=bytes(32)), *papers], delivered)),
         "goods not shown": file_of(scene, Case([deal.goods_m, *papers])),
+        TWICE: file_of(scene, Case([deal.goods_m, *papers], [*delivered, *delivered])),
     }
 
 
@@ -111,7 +114,7 @@ def document() -> dict[str, Any]:
             files[name.replace("_", " ")] = file_of(scene, rows[name].made(scene))
     with tempfile.TemporaryDirectory() as folder:
         files |= small_goods(Path(folder))
-    broken = refused(files["merchant claims"])
+    broken = refused(files["merchant claims"]) | {TWICE: files.pop(TWICE)}
     return {
         "about": "Files of evidence, version 1, with what a judge decides by them: see docs/evidence.md.",
         "evidence": VERSION,

@@ -131,6 +131,37 @@ def test_a_single_chunk_is_extracted_as_such(files: dict[str, Path], tmp_path: P
     assert not (folder / "goods").exists()
 
 
+@pytest.mark.parametrize("names", [("goods", "chunk"), ("chunk", "goods"), ("goods", "goods", "chunk")])
+def test_what_several_files_show_counts_once(files: dict[str, Path], tmp_path: Path, names: tuple[str, ...]) -> None:
+    judgement = judged([files[name] for name in names], None, tmp_path / "review")
+
+    (finding,), (folder,) = judgement.verdict.of(Claim.DELIVERY), judgement.extracted
+    assert (finding.ruling, finding.about["chunks_shown"]) == (Ruling.RIGHT, 3)
+    assert not judgement.verdict.set_aside
+    assert (folder / "goods").read_bytes() == GOODS
+
+
+@pytest.mark.parametrize("names", [("ends", "middle"), ("middle", "ends")])
+def test_files_that_are_whole_only_together_show_the_goods(
+    scene: Scene, home: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    _, done = scene.consumer.store.purchases(most=2)
+    for name, chunks in (("ends", [0, 2]), ("middle", [1])):
+        of_purchase(home / "consumer", done.hex(), tmp_path / name, goods=False, chunks=chunks)
+
+    (folder,) = judged([tmp_path / name for name in names], None, tmp_path / "review").extracted
+
+    assert (folder / "goods").read_bytes() == GOODS
+
+
+def test_a_file_whose_chunks_are_out_of_order_is_named(files: dict[str, Path], tmp_path: Path) -> None:
+    *head, first, second, third = [bytes(frame) for frame in Frames().feed(files["goods"].read_bytes())]
+    (tmp_path / "crooked").write_bytes(b"".join([*head, second, first, third]))
+
+    with pytest.raises(Failed, match=r"crooked is not whole evidence .* ascending order"):
+        judged([files["goods"], tmp_path / "crooked"], None, None)
+
+
 def test_only_its_owner_can_read_a_file(files: dict[str, Path]) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in files.values()} == {0o600}
 

@@ -30,8 +30,7 @@ def deliveries(papers: Papers) -> Deliveries:
 
 
 def delivery(papers: Papers, shown: Iterable[Delivered]) -> Iterator[Finding]:
-    """Open what is shown with the key that the log published, and compare it with the contract. Raises Malformed where
-    the chunks do not stand in order."""
+    """Open what is shown, in ascending order, with the key that the log published, and compare it with the contract."""
     pairs, opened = sold(papers), deliveries(papers)
     for _ in opened.open(shown):
         pass

@@ -31,8 +31,8 @@ RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
 
 
 def judge(papers: Papers, delivered: Iterable[Delivered] = ()) -> Verdict:
-    """Decide whatever these papers, and the encrypted goods shown with them, decide. Raises Malformed where the chunks
-    cannot be read, or do not stand in ascending order."""
+    """Decide whatever these papers, and the encrypted goods shown with them, decide: chunks in ascending order, which
+    may come several times. Raises Malformed where they cannot be read."""
     findings = [finding for rule in RULES for finding in rule(papers)]
     findings += delivery(papers, delivered)
     return Verdict(papers.network, findings, papers.set_aside)
