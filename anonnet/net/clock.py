@@ -1,8 +1,8 @@
 """The log's clock (design: log time never falls, and never leaps).
 
 A sale expires by the log's time, so one wrong reading of a far future would expire every sale for ever. The wall clock
-is believed only as far as the machine's boot-time clock agrees; at the start, as far as what the last run left behind
-allows. That time never falls is the store's work.
+is believed only as far as the machine's boot-time clock agrees since it was last read; at the start, as far as what the
+last run left behind allows. That time never falls is the store's work.
 """
 
 from __future__ import annotations
@@ -33,22 +33,41 @@ def boot_id() -> str:
 
 
 class BoundedClock:
-    """Whole seconds that follow the wall clock no further than the boot-time clock allows since `start`."""
+    """Whole seconds that follow the wall clock, never by more than CLOCK_TOLERANCE_SECONDS at once.
+
+    What counts is by how much the wall clock is ahead of the boot-time clock. `_level` is the lead that is taken for
+    right, `_lead` the one that was last believed, which is near it. The level comes after at CLOCK_DRIFT, however long
+    the machine has run: time without a leap makes no room for one. Read seldom, it falls behind a clock that is slewed
+    until it is read again and again.
+    """
 
     def __init__(self, *, wall: Callable[[], float] = time.time, boot: Callable[[], float] = boot_seconds) -> None:
         self._wall, self._boot = wall, boot
-        self._wall_start, self._boot_start = wall(), boot()
+        self._read = boot()
+        self._level = self._lead = wall() - self._read
 
     def __call__(self) -> int:
-        passed = self._boot() - self._boot_start
-        slack = CLOCK_TOLERANCE_SECONDS + CLOCK_DRIFT * passed
-        expected = self._wall_start + passed
-        return int(min(max(self._wall(), expected - slack), expected + slack))
+        boot, lead = self._reading()
+        return int(boot + lead)
+
+    def _reading(self) -> tuple[float, float]:
+        """The boot-time clock, and the lead that is believed now."""
+        boot = self._boot()
+        self._level = _towards(self._level, self._lead, CLOCK_DRIFT * (boot - self._read))
+        self._lead = _towards(self._level, self._wall() - boot, CLOCK_TOLERANCE_SECONDS)
+        self._read = boot
+        return boot, self._lead
 
     @property
     def mark(self) -> dict[str, object]:
-        """What the next start is told."""
-        return {"wall": self._wall(), "boot": self._boot(), "boot_id": boot_id()}
+        """What the next start is told: the time that was believed, so that a leap is found out there too."""
+        boot, lead = self._reading()
+        return {"wall": boot + lead, "boot": boot, "boot_id": boot_id()}
+
+
+def _towards(here: float, there: float, most: float) -> float:
+    """From here towards there, by so much at most."""
+    return min(max(there, here - most), here + most)
 
 
 def check_start(clock: BoundedClock, reached: int, mark: dict[str, object] | None, *, trusted: bool) -> None:
@@ -66,7 +85,7 @@ def check_start(clock: BoundedClock, reached: int, mark: dict[str, object] | Non
         now_mark = clock.mark
         passed = float(str(now_mark["boot"])) - float(str(mark["boot"]))
         leap = abs(float(str(now_mark["wall"])) - float(str(mark["wall"])) - passed)
-        credible = leap <= CLOCK_TOLERANCE_SECONDS + CLOCK_DRIFT * passed
+        credible = leap <= min(CLOCK_TOLERANCE_SECONDS + CLOCK_DRIFT * passed, RESTART_LEAP_SECONDS_MAX)
     else:
         credible = now - reached <= RESTART_LEAP_SECONDS_MAX
     if not credible:

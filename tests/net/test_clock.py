@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from anonnet.store.folder import Folder
 from anonnet.times import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 
 NOON = 1_700_000_000
-YEAR = 365 * 24 * 3600
+DAY = 24 * 3600
+YEAR = 365 * DAY
 
 
 @dataclass
@@ -37,15 +39,36 @@ class Machine:
 
 
 @pytest.mark.parametrize("leap", [YEAR, -YEAR, 3600, -3600])
-def test_a_running_clock_follows_no_leap(leap: int) -> None:
+@pytest.mark.parametrize("up", [60, 30 * DAY])
+@pytest.mark.parametrize("read_every", [60, DAY])
+def test_a_running_clock_follows_no_leap(leap: int, up: int, read_every: int) -> None:
+    """However long it has run, read or not: days without a leap make no room for one."""
     machine = Machine()
     clock = machine.clock()
+    for _ in range(up // read_every):
+        machine.run(read_every)
+        assert clock() == machine.wall
+    machine.run(up % read_every)
+    right = machine.wall
 
-    machine.run(60, leap=leap)
+    machine.run(0, leap=leap)
 
-    assert abs(clock() - (NOON + 60)) <= CLOCK_TOLERANCE_SECONDS + 1
+    assert [abs(clock() - right) for _ in range(3)] == [CLOCK_TOLERANCE_SECONDS] * 3
     machine.run(60, leap=-leap)
-    assert clock() == NOON + 120
+    assert clock() == right + 60
+
+
+def test_a_leap_that_stays_is_followed_slowly() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.run(30 * DAY, leap=YEAR)
+    first = clock()
+
+    for _ in range(24):
+        machine.run(3600)
+        clock()
+
+    assert clock() - first - DAY == pytest.approx(CLOCK_DRIFT * DAY, abs=1)
 
 
 @pytest.mark.parametrize("rate", [CLOCK_DRIFT / 2, -CLOCK_DRIFT / 2])
@@ -53,9 +76,19 @@ def test_a_clock_that_is_slewed_is_followed(rate: float) -> None:
     machine = Machine()
     clock = machine.clock()
 
-    machine.run(YEAR, leap=rate * YEAR)
+    for _ in range(30 * 24):
+        machine.run(3600, leap=rate * 3600)
+        assert clock() == pytest.approx(machine.wall, abs=1)
 
-    assert clock() == int(machine.wall)
+
+def test_small_steps_are_followed_at_once() -> None:
+    """As time servers make them, one way and back, or one way only."""
+    machine = Machine()
+    clock = machine.clock()
+
+    for step in (4, -4, 4, -4, *[3] * 20):
+        machine.run(3600, leap=step)
+        assert clock() == machine.wall
 
 
 def test_a_start_before_what_was_said_is_refused() -> None:
@@ -91,6 +124,31 @@ def test_a_clock_that_was_set_since_the_last_run_is_found_out_by_the_boot_time(l
     machine.run(10, leap=leap)
 
     with pytest.raises(BadStart):
+        check_start(machine.clock(), NOON, mark, trusted=False)
+
+
+@pytest.mark.skipif(not boot_id(), reason="this system does not tell one boot from another")
+def test_a_leap_that_was_not_believed_is_not_believed_after_a_restart() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.run(60, leap=YEAR)
+    reached, mark = clock(), clock.mark
+    machine.run(10)
+
+    with pytest.raises(BadStart, match="--trust-clock"):
+        check_start(machine.clock(), reached, mark, trusted=False)
+    machine.run(10, leap=-YEAR)
+    check_start(machine.clock(), reached, mark, trusted=False)
+
+
+@pytest.mark.skipif(not boot_id(), reason="this system does not tell one boot from another")
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_log_that_was_off_for_long_believes_no_longer_leap(more: int) -> None:
+    machine = Machine()
+    mark = machine.mark(boot_id())
+    machine.run(YEAR, leap=RESTART_LEAP_SECONDS_MAX + more)
+
+    with pytest.raises(BadStart) if more else nullcontext():
         check_start(machine.clock(), NOON, mark, trusted=False)
 
 
