@@ -63,6 +63,9 @@ BEHIND_SECONDS = 1
 """How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log; and a wallet
 whose tokens are locked elsewhere, while the sale can still be promised."""
 
+COMPARE_SECONDS = 10
+"""How long mirrors wait before they compare what a log that decides alone has shown them: no sale waits for that."""
+
 USED_SECONDS = 24 * 3600
 """Once in so long a bank tells everybody which tokens have been used meanwhile. Told at once, those used in the second
 of a log's entry would tell everybody its amount. A wallet made from its words learns of younger ones one by one."""

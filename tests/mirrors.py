@@ -160,7 +160,8 @@ class Wall:
 
     def _actor(self, name: str) -> Actor:
         key = key_of(name)
-        party = Mirror(Signer(NETWORK, key), key, {self.known.identity: self.known})
+        beside = [key_of(each).public for each in self.pens]
+        party = Mirror(Signer(NETWORK, key), key, {self.known.identity: self.known}, beside=beside)
         return Actor(name, party, MirrorStore(), lambda: self.now, lambda: bytes(32))
 
     def settle(self, rounds: int = 12) -> None:

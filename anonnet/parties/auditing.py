@@ -7,7 +7,7 @@ an entry that breaks a rule, is kept as evidence for ever and freezes the shard:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
@@ -22,7 +22,7 @@ from anonnet.protocol.quorum import cosignatures, places
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.mirror import Copy, MirrorStore
-from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS
+from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS, COMPARE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
@@ -36,8 +36,12 @@ AuditTurn = Turn[MirrorStore]
 class Auditing:
     """The desk of a mirror that reads."""
 
-    def __init__(self, network: str, key: SigningKey, logs: Logs, alerting: Alerting) -> None:
+    def __init__(
+        self, network: str, key: SigningKey, logs: Logs, alerting: Alerting, beside: Collection[bytes] = ()
+    ) -> None:
+        """`beside`: the mirrors with whom to compare what a log that decides alone has shown."""
         self._alerting = alerting
+        self._beside = sorted(beside)
         self._network = network
         self._key = key
         self._logs = logs
@@ -56,17 +60,20 @@ class Auditing:
         """Have one question at each other mirror: what is there beyond what I have?"""
         known, question = self._logs[copy.log], self._question(turn, copy)
         about = known.origin(copy.shard).encode()
+        wait = max(wait, COMPARE_SECONDS if known.decides_alone else 0)
         for peer in self._peers(known):
             if not turn.store.errands.waits_for(peer, about):
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + wait)
 
     def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf:
+        if self._logs[copy.log].decides_alone:  # no cosignature is news here: whoever has less says so, too
+            return CheckpointOf(log=copy.log, shard=copy.shard, size=0, cosigned=0)
         newest = turn.store.shards.mark(copy.tree, copy.size)
         cosigned = places(self._logs[copy.log], newest.cosignatures) if newest else 0
         return CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
 
     def _peers(self, known: KnownLog) -> list[bytes]:
-        return [key for key in known.mirrors if key != self._key.public]
+        return [key for key in (self._beside if known.decides_alone else known.mirrors) if key != self._key.public]
 
     # Entries.
 

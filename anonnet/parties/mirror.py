@@ -38,7 +38,7 @@ MirrorTurn = Turn[MirrorStore]
 
 
 class Mirror(Party):
-    """Cosigns for the logs whose policy names it, and keeps copies of all these logs."""
+    """Keeps copies of logs, and cosigns for those whose policy names it."""
 
     def __init__(
         self,
@@ -48,14 +48,16 @@ class Mirror(Party):
         told: Collection[bytes] = (),
         *desks: object,
         others: Logs | None = None,
+        beside: Collection[bytes] = (),
     ) -> None:
         """`told`: who hears of a log that is convicted, beside the other mirrors of `logs`. `others`: logs of which
-        alerts are taken, too. `desks`: what else this one does."""
+        alerts are taken, too. `desks`: what else this one does. `beside`: the network's mirrors, who all follow the
+        logs that decide alone, and compare what they were shown."""
         self.logs = dict(sorted(logs.items()))
-        mirrors = [mirror for known in self.logs.values() for mirror in known.mirrors if mirror != key.public]
-        told = dict.fromkeys([*mirrors, *told])
+        mirrors = [*beside, *(mirror for known in self.logs.values() for mirror in known.mirrors)]
+        told = dict.fromkeys(each for each in [*mirrors, *told] if each != key.public)
         self.alerting = Alerting(signer.network, {**(others or {}), **self.logs}, told, freeze)
-        self.auditing = Auditing(signer.network, key, self.logs, self.alerting)
+        self.auditing = Auditing(signer.network, key, self.logs, self.alerting, beside)
         super().__init__(signer, self.auditing, self.alerting, *desks)
 
     def check(self, said: Checked[Any]) -> None:
@@ -140,6 +142,8 @@ class Mirror(Party):
 
     def _about(self, turn: MirrorTurn, transaction: Transaction) -> Copy:
         """The copy of the transaction's shard, which somebody waits for: others may have more of it."""
+        if self.logs[transaction.log].decides_alone:
+            raise Refused(Why.WRONG_LOG, "that log decides alone: no mirror speaks for it")
         copy = self._copy(turn, transaction.log, shard_of(transaction.expiration))
         self.auditing.compare(turn, copy)
         return copy

@@ -10,6 +10,7 @@ from anonnet.net.dialing import Direct
 from anonnet.net.witnessing import witness_of
 from anonnet.parties.mirror import Mirror
 from anonnet.parties.witnessing import Witnessing
+from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.published import MirrorShelf
@@ -24,10 +25,13 @@ STORE = "mirror.db"
 async def run(path: Path, *, http: Address | None = None) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `http`: where to show the copies to browsers and other readers."""
     found = reachable(path, Kind.MIRROR)
-    logs = {name: known for name, known in found.network.logs.items() if found.peer.key in known.mirrors}
+    key, hearing = found.peer.key, told(found)
+    beside = {peer.identity for peer in found.network.all(Role.MIRROR)}.intersection(hearing)
+    logs = {name: log for name, log in found.network.logs.items() if log.decides_alone or key in log.mirrors}
     foreign = foreign_logs(found.setup)
     desks = [Witnessing(cosigner(found.setup, found.peer), foreign)] if foreign else []
-    party = Mirror(found.signer, found.setup.identity(found.peer), logs, told(found), *desks, others=found.network.logs)
+    identity, others = found.setup.identity(found.peer), found.network.logs
+    party = Mirror(found.signer, identity, logs, hearing, *desks, others=others, beside=beside)
     with Folder(path) as folder:
         shelf = partial(MirrorShelf, folder / STORE)
         await run_party(

@@ -283,7 +283,8 @@ class Nodes:
     async def _node(self, name: str, *, task_status: trio.TaskStatus[NotingMirrorStore]) -> None:
         at = reachable(self.home / name, Kind.MIRROR)
         (log,) = at.network.all(Role.LOG)
-        party = Mirror(at.signer, at.setup.identity(at.peer), at.network.logs)
+        mirrors = [peer.identity for peer in at.network.all(Role.MIRROR)]
+        party = Mirror(at.signer, at.setup.identity(at.peer), at.network.logs, beside=mirrors)
         with Folder(self.home / name) as folder:
             store = NotingMirrorStore(str(folder / "mirror.db"))
             store.verified, store.kept = [], []

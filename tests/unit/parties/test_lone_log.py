@@ -1,0 +1,66 @@
+"""Mirrors of a log that decides alone: they copy and check it, compare what it showed them, and speak for it never."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from anonnet.errors import Why
+from anonnet.protocol.breach import breach
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.logbook import OutcomeOf
+from anonnet.protocol.refusal import Refusal
+from anonnet.times import COMPARE_SECONDS
+from anonnet.wire.codec import decode
+from anonnet.wire.signed import Signed
+from tests.mirrors import MIRRORS, SHARD, Pen, Wall, sale, tick
+from tests.stage import NETWORK, NOON, key_of
+
+ALONE = KnownLog(key_of("log").public)
+ONE, TWO = MIRRORS[:2]
+
+
+def test_a_fork_of_a_log_that_decides_alone_is_found_and_told() -> None:
+    pen = Pen(ALONE)
+    branch = pen.copy()
+    pen.write(tick(NOON), tick(NOON))
+    branch.write(tick(NOON + 1))
+    wall = Wall([pen, branch], (ONE, TWO), ALONE)
+
+    wall.pass_time(COMPARE_SECONDS)
+    wall.pass_time(COMPARE_SECONDS)
+
+    for name in (ONE, TWO):
+        store = wall.mirrors[name].store
+        found = [breach(NETWORK, ALONE, shard, evidence).kind for _, shard, evidence in store.alerts.all()]
+        assert found == ["fork"], name
+        assert store.copy(ALONE.identity, SHARD).frozen
+
+
+def test_mirrors_that_were_shown_the_same_find_nothing_and_cosign_nothing() -> None:
+    pen = Pen(ALONE)
+    wall = Wall(pen, (ONE, TWO), ALONE)
+    pen.write(tick(NOON))
+
+    wall.pass_time(COMPARE_SECONDS)
+    wall.pass_time(COMPARE_SECONDS)
+
+    for name in (ONE, TWO):
+        store = wall.mirrors[name].store
+        copy = store.copy(ALONE.identity, SHARD)
+        assert (copy.size, copy.frozen, store.alerts.all()) == (2, False, [])
+        assert store.shards.mark(copy.tree, 2).cosignatures == {}
+
+
+def test_no_mirror_speaks_for_a_log_that_decides_alone() -> None:
+    pen = Pen(ALONE)
+    wall = Wall(pen, (ONE,), ALONE)
+    wall.pass_time(3600)  # so that an abort would be due
+    pen.write(tick(wall.now))
+    wall.settle()
+
+    said = wall.ask(ONE, OutcomeOf(transaction=replace(sale(), log=ALONE.identity)))
+
+    assert isinstance(said, Signed)
+    refusal = decode(said.body)
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == Why.WRONG_LOG
