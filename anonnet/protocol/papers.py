@@ -16,16 +16,15 @@ from anonnet.errors import Malformed, Refused, Why
 from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.breach import Alert, breach
+from anonnet.protocol.claimed import NAMES, claims_to_be, identity_of, is_anchor, name_of, order_of
 from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
 from anonnet.protocol.goods import GoodsM, GoodsQ
-from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
 from anonnet.protocol.purchase import (
     Abort,
     AuthorizationB,
     AuthorizationM,
     AuthorizationQ,
-    Commit,
     check_authorization_q,
 )
 from anonnet.protocol.quorum import Certificate, Receipt
@@ -38,24 +37,6 @@ from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.signed import Checked, Signed, checked, unsigned
 
 B = TypeVar("B")
-
-NAMES: dict[type[Message], str] = {
-    GoodsM: "goods_m",
-    GoodsQ: "goods_q",
-    AuthorizationQ: "authorization_q",
-    AuthorizationB: "authorization_b",
-    Abort: "abort",
-    ExchangeQ: "exchange_q",
-    StateOf: "state_of",
-    State: "state",
-    Refusal: "refusal",
-    Credit: "credit",
-    Statement: "statement",
-    Brand: "brand",
-    Receipt: "receipt",
-    Alert: "alert",
-}
-"""What a judge reads, under the paper's names and ours; and commits, whatever their form."""
 
 FINAL: dict[type[Message], tuple[Why, ...]] = {
     AuthorizationQ: (Why.SALE_AUTHORIZED, Why.LOG_CONVICTED),
@@ -141,16 +122,16 @@ class Papers:
     def add(self, papers: Iterable[Sourced]) -> None:
         """Check some more. Brands come first, since tokens are checked against them; commits last, since what is sealed
         is opened by the transactions that the others name."""
-        known = {_said(paper.signed) for kind in self._kinds() for paper in kind}
-        for source, signed in sorted(papers, key=_order):
-            if _said(signed) in known:
+        known = {identity_of(paper.signed) for kind in self._kinds() for paper in kind}
+        for source, signed in sorted(papers, key=lambda each: order_of(each[1])):
+            if identity_of(signed) in known:
                 continue
             try:
                 self._take(source, signed)
-                known.add(_said(signed))
+                known.add(identity_of(signed))
             except (Malformed, Refused) as why:
                 self.lacking |= isinstance(why, Lacking | Refused | Stolen)
-                self.set_aside.append(f"{_name(signed)} ({source}): {why}")
+                self.set_aside.append(f"{name_of(signed)} ({source}): {why}")
 
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
@@ -159,16 +140,16 @@ class Papers:
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
-        if _is_anchor(signed):
+        if is_anchor(signed):
             self._take_anchor(signed)
             return
         if is_commit(signed):
             self._take_commit(source, signed)
             return
-        if _is(signed, Abort):
+        if claims_to_be(signed, Abort):
             self.aborts.append(Paper("abort", source, aborted_in(self.network, self.logs, signed), signed))
             return
-        if _is(signed, Alert):
+        if claims_to_be(signed, Alert):
             self._take_alert(source, signed)
             return
         kind = STEPS.get(signed.step)
@@ -211,7 +192,7 @@ class Papers:
     def _take_commit(self, source: str, signed: Signed) -> None:
         """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""
         place = recorded_in(self.network, self.logs, signed)
-        self.filled.setdefault(_said(signed), Paper("commit", source, place, signed))
+        self.filled.setdefault(identity_of(signed), Paper("commit", source, place, signed))
         named = [s for s in self.sales if s.public == place] if place.entry_key else [place]
         if not named:
             raise Lacking("it is sealed, and no paper names its transaction: only its place counts")
@@ -344,42 +325,3 @@ def _transaction(paper: Paper[Any]) -> Transaction:
 def _is_of(paper: Paper[Any], transaction: Transaction) -> bool:
     named = _transaction(paper)
     return named == transaction or (named.public == named and named == transaction.public)
-
-
-def _said(signed: Signed) -> tuple[bytes, ...]:
-    """What makes two papers one: the same words by the same signers."""
-    return signed.body, *(each.signer for each in signed.signatures)
-
-
-def _order(each: Sourced) -> int:
-    """When a paper's turn comes."""
-    if _is(each[1], Commit) or _is(each[1], Certificate):
-        return 1 if _is_anchor(each[1]) else 2
-    return 0 if _is(each[1], Brand) else 1
-
-
-def _is_anchor(signed: Signed) -> bool:
-    try:
-        said = decode(signed.body) if signed.step == Certificate.step else None
-        return isinstance(said, Certificate) and said.recorded.kind == EntryKind.ANCHOR
-    except Malformed:
-        return False
-
-
-def _is(signed: Signed, kind: type[Message]) -> bool:
-    try:
-        return signed.step == kind.step
-    except Malformed:
-        return False
-
-
-def _name(signed: Signed) -> str:
-    """What a paper claims to be."""
-    try:
-        if _is_anchor(signed):
-            return "anchor"
-        if is_commit(signed):
-            return "commit"
-        return NAMES.get(STEPS[signed.step], STEPS[signed.step].__name__)
-    except (Malformed, KeyError):
-        return "bytes"

@@ -12,9 +12,9 @@ from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
 from anonnet.limits import DISPUTE_BYTES_MAX
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.claimed import NAMES
 from anonnet.protocol.dispute import Demand, Dispute, Redress
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started
-from anonnet.protocol.papers import NAMES
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS, decode, encode
 from anonnet.wire.signed import Signed, Signer

@@ -11,8 +11,9 @@ from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
 from anonnet.protocol.breach import Alert
+from anonnet.protocol.claimed import NAMES
 from anonnet.protocol.dispute import Demand, Dispute
-from anonnet.protocol.papers import NAMES, Papers
+from anonnet.protocol.papers import Papers
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS, encode
 from anonnet.wire.frames import frame
