@@ -8,7 +8,7 @@ not say: that is for whoever reads the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -110,6 +110,8 @@ class Papers:
     """Why a paper does not count, a sentence for each."""
     lacking: bool = False
     """True if one was set aside because its log or its brand is not among the papers: it may hold."""
+    _turned_down: dict[bytes, list[Paper[Refusal]]] = field(default_factory=dict, init=False, repr=False)
+    """What `turned_down` has found, by the payment, as long as nothing is added."""
 
     @classmethod
     def read(cls, network: str, logs: Logs, papers: Iterable[Sourced]) -> Papers:
@@ -122,6 +124,7 @@ class Papers:
     def add(self, papers: Iterable[Sourced]) -> None:
         """Check some more. Brands come first, since tokens are checked against them; commits last, since what is sealed
         is opened by the transactions that the others name."""
+        self._turned_down.clear()
         known = {identity_of(paper.signed) for kind in self._kinds() for paper in kind}
         for source, signed in sorted(papers, key=lambda each: order_of(each[1])):
             if identity_of(signed) in known:
@@ -283,9 +286,34 @@ class Papers:
 
     def turned_down(self, request: Paper[AuthorizationQ] | Paper[ExchangeQ]) -> list[Paper[Refusal]]:
         """Refusals by which the bank has said for good that it does not use these tokens so: another payment is taken
-        for the sale, or the log is convicted; the exchange was asked for too late."""
-        about, final = (request.signed.hash, request.body.bank), FINAL[type(request.body)]
-        return [each for each in self.refusals if each.body.why in final and (each.body.request, each.signer) == about]
+        for the sale, or the log is convicted; the exchange was asked for too late; too little of a token can ever be
+        left for it."""
+        key = request.signed.body
+        if key not in self._turned_down:
+            about, final = (request.signed.hash, request.body.bank), FINAL[type(request.body)]
+            refusals = [each for each in self.refusals if (each.body.request, each.signer) == about]
+            refusals = [each for each in refusals if each.body.why in final or self._leaves_too_little(each, request)]
+            self._turned_down[key] = refusals
+        return self._turned_down[key]
+
+    def _leaves_too_little(self, refusal: Paper[Refusal], request: Paper[AuthorizationQ] | Paper[ExchangeQ]) -> bool:
+        """True if a refusal's own evidence shows so much of a token used for good by others that less is left than is
+        asked for. A lock may end and the tokens be taken after all; such a use stands."""
+        if refusal.body.why != Why.TOKEN_USED:
+            return False
+        evidence = {identity_of(paper) for paper in refusal.body.evidence if paper.body != request.signed.body}
+        shown = replace(
+            self,
+            orders=_among(self.orders, evidence),
+            commits=_among(self.commits, evidence),
+            exchanges=_among(self.exchanges, evidence),
+            refusals=[],
+        )
+        for payment in request.body.payments:
+            used = sum(use.amount for use in shown.uses(payment.token.id))
+            if used + payment.amount > self.brands[payment.token.brand].body.denomination:
+                return True
+        return False
 
     def uses(self, token: bytes) -> list[Use]:
         """How a token is used for good: "the bank can use commit and authorization_q to justify marking the token
@@ -304,6 +332,10 @@ class Papers:
             for amount in amounts(paper.body.payments, token)
         ]
         return [*found.values(), *exchanged]
+
+
+def _among(papers: Iterable[Paper[B]], identities: Container[tuple[bytes, ...]]) -> list[Paper[B]]:
+    return [paper for paper in papers if identity_of(paper.signed) in identities]
 
 
 def amounts(payments: Iterable[Payment], token: bytes) -> list[int]:

@@ -21,6 +21,7 @@ from tests.judge.money_rows import (
     CREDIT_OWED,
     RELEASE_OWED,
     SPENT,
+    USED_ELSEWHERE,
     aborted,
     another,
     credited,
@@ -161,8 +162,8 @@ def bank_states_what_has_grown(scene: Scene) -> Case:
 @row(
     Claim.REFUSAL,
     "authorization_q, its refusal (token-used) with commit and authorization_q of an earlier sale",
-    "the refusal is justified",
-    *(JUSTIFIED, SPENT),
+    "the refusal is justified, and nothing is free",
+    *(JUSTIFIED, SPENT, USED_ELSEWHERE),
 )
 def token_was_spent(scene: Scene) -> Case:
     deal = Deal.committed(scene)
@@ -293,8 +294,8 @@ def parts_leave_enough(scene: Scene) -> Case:
 @row(
     Claim.REFUSAL,
     "authorization_q over a part of a token, its refusal (token-used) with parts that leave too little",
-    "the refusal is justified",
-    *(JUSTIFIED, SPENT, SPENT),
+    "the refusal is justified, and what they leave is free",
+    *(JUSTIFIED, SPENT, SPENT, RELEASE_OWED),
 )
 def parts_leave_too_little(scene: Scene) -> Case:
     coin, orders, commits = part_sales(scene, 1, 2)

@@ -7,8 +7,8 @@ from anonnet.parties.judge.verdict import Claim
 from anonnet.wire.signed import Signed
 from tests.judge.conduct_rows import JUSTIFIED, UNJUSTIFIED, WORD_ONLY, refused, refusing
 from tests.judge.court import Case, row
-from tests.judge.money_rows import SPENT, another
-from tests.paper.scenes import Coin, Deal, Hand, Scene, exchange_q
+from tests.judge.money_rows import RELEASE_OWED, SPENT, another
+from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, exchange_q
 
 
 def too_late(scene: Scene) -> tuple[Hand, Coin, Signed, Signed]:
@@ -55,10 +55,26 @@ def exchange_came_too_early(scene: Scene) -> Case:
 
 
 @row(
+    Claim.SPENT,
+    "exchange_q of two tokens, the bank's refusal of it: one of them was spent before",
+    "that one is spent; the other is used by nothing",
+    *(SPENT, JUSTIFIED),
+)
+def one_of_those_given_was_spent(scene: Scene) -> Case:
+    first = Deal.committed(scene)
+    scene.ask(scene.bank, first.outcome)
+    hand = first.hand
+    hand.open(PRICE)
+    given = [first.coins[0], *hand.withdraw(1)]
+    asked = exchange_q(given, *(hand.secrets(1) for _ in range(sum(coin.worth for coin in given))))
+    return Case([asked, refused(scene, asked)])
+
+
+@row(
     Claim.REFUSAL,
     "authorization_q, its refusal (token-used) with an exchange_q that the bank has refused: its time was over",
-    "the bank has to take it, or show",
-    *(UNJUSTIFIED, WORD_ONLY),
+    "the bank has to take it, or show; the tokens are free by its word",
+    *(UNJUSTIFIED, WORD_ONLY, RELEASE_OWED),
 )
 def used_by_what_came_too_late(scene: Scene) -> Case:
     hand, coin, asked, refusal = too_late(scene)
@@ -69,8 +85,8 @@ def used_by_what_came_too_late(scene: Scene) -> Case:
 @row(
     Claim.REFUSAL,
     "authorization_q, its refusal (token-used) with an exchange_q, and the refusal (expired) of another one",
-    "the refusal is justified",
-    *(JUSTIFIED, SPENT, WORD_ONLY),
+    "the refusal is justified, and the other token is free",
+    *(JUSTIFIED, SPENT, WORD_ONLY, RELEASE_OWED),
 )
 def used_by_another_that_came_in_time(scene: Scene) -> Case:
     hand, coin, asked, refusal = too_late(scene)

@@ -73,8 +73,8 @@ def refused_for_another_of_its_key(scene: Scene) -> Case:
 @row(
     Claim.REFUSAL,
     "authorization_q over two tokens of one key, its refusal (token-used) with the use of one of them",
-    "the refusal is justified",
-    *(JUSTIFIED, SPENT),
+    "the refusal is justified, and the other one is free",
+    *(JUSTIFIED, SPENT, RELEASE_OWED),
 )
 def one_of_two_was_spent(scene: Scene) -> Case:
     hand, (one, two) = key_ring(scene)

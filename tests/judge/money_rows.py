@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.account import Claim as ClaimOf
 from anonnet.protocol.account import Credit, StatementOf
-from anonnet.protocol.purchase import AuthorizationQ, Commit
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
@@ -22,6 +23,8 @@ CREDITED = Claim.CREDIT, Ruling.DONE
 SPENT = Claim.SPENT, Ruling.RIGHT
 RELEASE_OWED = Claim.RELEASE, Ruling.OWES
 USED_ELSEWHERE = Claim.RELEASE, Ruling.RIGHT
+LATER = 300
+"""Seconds by which a sale expires after others of the scene."""
 
 
 def aborted(scene: Scene, hand: Hand | None = None, coins: list[Coin] | None = None) -> tuple[Deal, Signed]:
@@ -240,6 +243,55 @@ def refused_and_used(scene: Scene) -> Case:
     refusal = scene.expect(scene.say(other.name, scene.bank, turned_down))
     assert isinstance(refusal, Signed)
     return Case([turned_down, deal.outcome, refusal])
+
+
+def refused_as_used(scene: Scene, first: Deal) -> tuple[Deal, Signed]:
+    """A payment with a token of this sale and one that is free, and the bank's refusal of it."""
+    (used,) = [coin for coin in first.coins if coin.worth == 4]
+    first.hand.open(PRICE)
+    deal = Deal.offered(scene, first.hand, [used, *first.hand.withdraw(1)])
+    deal.transaction = replace(deal.transaction, expiration=deal.transaction.expiration + LATER)
+    deal.authorization_q = deal.hand.pays(deal.coins, deal.transaction)
+    refusal = scene.expect(scene.say(deal.hand.name, scene.bank, deal.authorization_q))
+    assert isinstance(refusal, Signed)
+    assert Why(decode(refusal.body).why) is Why.TOKEN_USED  # type: ignore[attr-defined]
+    return deal, refusal
+
+
+def commits(deal: Deal) -> Signed:
+    """The bank takes the payment of this deal, and its sale commits."""
+    assert isinstance(deal.scene.ask(deal.scene.bank, deal.authorization_q), AuthorizationB)
+    deal.scene.ask(deal.scene.log, deal.authorization_m)
+    return deal.outcome
+
+
+@row(
+    Claim.SPENT,
+    "commit, authorization_q, the bank's refusal of it: one of its tokens was spent before, and other tokens paid",
+    "that one is spent by the earlier sale; the bank must let the others go",
+    *(SPENT, RELEASE_OWED, (Claim.REFUSAL, Ruling.RIGHT)),
+)
+def refused_for_good_and_used(scene: Scene) -> Case:
+    first = Deal.committed(scene)
+    scene.ask(scene.bank, first.outcome)
+    deal, refusal = refused_as_used(scene, first)
+    other = another(scene)
+    commit = commits(replace(deal, authorization_q=other.pays(other.withdraw(4, 1), deal.transaction)))
+    return Case([deal.authorization_q, refusal, commit])
+
+
+@row(
+    Claim.SPENT,
+    "commit, authorization_q, the bank's refusal of it: one of its tokens was locked then",
+    "the bank may hold the tokens as spent: it has taken it later",
+    *(SPENT, (Claim.REFUSAL, Ruling.RIGHT)),
+)
+def refused_for_a_lock_and_used(scene: Scene) -> Case:
+    first = Deal.authorized(scene)
+    deal, refusal = refused_as_used(scene, first)
+    scene.now = first.transaction.expiration + SETTLE_SECONDS + 1
+    scene.ask(scene.bank, first.outcome)
+    return Case([deal.authorization_q, refusal, commits(deal)])
 
 
 # Releases.

@@ -24,6 +24,13 @@ from anonnet.times import CLAIM_SECONDS
 CREDIT_KIND = "credit"
 """What a bank's statement calls the entry of a sale that has committed; its reference is the outcome key."""
 
+TURNED_DOWN = {
+    Why.SALE_AUTHORIZED: "another payment is taken for it",
+    Why.LOG_CONVICTED: "its log is convicted",
+    Why.TOKEN_USED: "too little is left of what was to pay",
+}
+"""Why a bank does not use a payment, for good."""
+
 
 def credit(papers: Papers) -> Iterator[Finding]:
     """ "The merchant can use commit and authorization_b to prove that the bank should credit the merchant's account
@@ -141,7 +148,7 @@ def release(papers: Papers) -> Iterator[Finding]:
         for abort in papers.of(papers.aborts, order.body.transaction)[:1]:
             yield _release(papers, order, (abort, order), "the sale has failed")
         for refusal in papers.turned_down(order)[:1]:
-            why = "its log is convicted" if refusal.body.why == Why.LOG_CONVICTED else "another payment is taken for it"
+            why = TURNED_DOWN[Why(refusal.body.why)]
             yield _release(papers, order, (refusal, order), f"it has refused this one, as {why}")
 
 
@@ -156,7 +163,7 @@ def _release(papers: Papers, order: Paper[AuthorizationQ], why: tuple[Any, ...],
     bank, holder = Party(Role.BANK, order.body.bank), _holder(order.body.payments)
     about = _about(order.body.transaction) | {"tokens": [payment.token.id.hex() for payment in due]}
     if not due:
-        says = "{party} owes {towards} nothing for the sale that failed: all of it has been used elsewhere."
+        says = f"{{party}} owes {{towards}} nothing, though {because}: all of it has been used elsewhere."
         proved = tuple(dict.fromkeys((*why, *shown)))
         return Finding(Claim.RELEASE, Ruling.RIGHT, bank, holder, says, proved, "", about)
     if words := freed(papers, order.body.bank, due):
