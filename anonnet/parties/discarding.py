@@ -79,7 +79,8 @@ class Discarding:
             if expired(brand.ends + BRAND_MARGIN_SECONDS, turn.now):
                 gone += turn.store.discarding.drop_tokens(brand.id, USED_UP, most=FORGET_ROWS_MAX - gone)
         gone += turn.store.resting.drop(most=FORGET_ROWS_MAX - gone)
-        return Answer(more=gone == FORGET_ROWS_MAX)
+        gone += turn.store.unexchanged.forget(turn.now, most=FORGET_ROWS_MAX - gone)
+        return Answer(more=gone >= FORGET_ROWS_MAX)
 
     def _renew(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
         """Exchange free tokens of a brand that is to be left, where another one of their denomination is open."""

@@ -32,7 +32,7 @@ from anonnet.store import wallet
 from anonnet.store.recovery import Place
 from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, RESTORED, VOID, Held
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import EXCHANGE_PATIENCE_SECONDS, SETTLE_SECONDS, WITHDRAW_PATIENCE_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, EXCHANGE_PATIENCE_SECONDS, SETTLE_SECONDS, WITHDRAW_PATIENCE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 
@@ -215,6 +215,7 @@ class Tokens:
         self._resting.exchanged(turn, turn.store.tokens.bound_to(hash), turn.store.tokens.expected(hash))
         self._keep(turn, hash, asked.body.signatures)
         turn.store.tokens.move_all(hash, EXCHANGED)
+        turn.store.unexchanged.drop(hash)
         return self._resume(turn, asked)
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
@@ -223,6 +224,7 @@ class Tokens:
         come free with its end."""
         order, hash, why = request(asked), answered(asked).hash, asked.body.why
         assert isinstance(order, ExchangeQ)
+        turn.store.unexchanged.keep(answered(asked).request, why, asked.signed, self._kept(order))
         spent = self.proven_spent(asked.body, order.payments)
         over = why in (Why.EXPIRED, Why.NOT_OPEN) and expired(order.until, turn.now)
         if not spent and why == Why.BAD_BLINDED:
@@ -234,6 +236,11 @@ class Tokens:
         if spent:
             self.renew(turn, [held for held in turn.store.tokens.bound_to(hash) if held.state == FREE])
         return self._resume(turn, asked)
+
+    def _kept(self, order: ExchangeQ) -> int:
+        """Until when the bank can show what it has done with an exchange; so long its refusal is worth something."""
+        brands = [payment.token.brand for payment in order.payments] + [wanted.brand for wanted in order.wanted]
+        return max(self._purse.brands[brand].ends for brand in brands) + BRAND_MARGIN_SECONDS
 
     def _recall(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Another copy of this wallet has taken some of these places: ask which, while the tokens given stay bound."""

@@ -15,7 +15,19 @@ from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
 from anonnet.protocol.purchase import order_in
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import alerts, answered, discarding, errands, lanes, listing, parts, recovery, resting, tokens
+from anonnet.store import (
+    alerts,
+    answered,
+    discarding,
+    errands,
+    lanes,
+    listing,
+    parts,
+    recovery,
+    resting,
+    tokens,
+    unexchanged,
+)
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
@@ -24,7 +36,7 @@ from anonnet.wire.signed import Signed
 
 VERSION = 2
 
-PARTS = alerts, errands, parts, recovery, lanes, discarding, answered, listing, resting, tokens
+PARTS = alerts, errands, parts, recovery, lanes, discarding, answered, listing, resting, tokens, unexchanged
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
@@ -128,6 +140,7 @@ class WalletStore(Store):
         self.listing = listing.Listing(self._db)
         self.resting = resting.Resting(self._db)
         self.tokens = tokens.Tokens(self._db, self.lanes)
+        self.unexchanged = unexchanged.Unexchanged(self._db)
 
     # Purchases.
 

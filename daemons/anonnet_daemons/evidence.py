@@ -144,6 +144,33 @@ def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Seq
     return export(setup, Author.CONSUMER, papers, into, shown, alerts=alerts)
 
 
+Refused = dict[bytes, list[Signed]]
+"""By the token given: each exchange_q that a bank has refused, and after it the refusals."""
+
+
+def refused(setup: Setup) -> Refused:
+    """The exchanges that a wallet was refused, and that were not done since. Raises BadStart."""
+    store = WalletStore(_of_the(setup), read_only=True)
+    found: Refused = {}
+    try:
+        for exchange_q, refusals in store.unexchanged.all():
+            order = decode(exchange_q.body)
+            assert isinstance(order, ExchangeQ)
+            for payment in order.payments:
+                found.setdefault(payment.token.id, []).extend([exchange_q, *refusals])
+    finally:
+        store.close()
+    return found
+
+
+def of_token(data: Path, digits: str, into: Path) -> Exported:
+    """What a consumer can prove about refused exchanges of the token whose id begins so. Raises Failed, BadStart."""
+    setup = read_setup(data, Kind.CONSUMER)
+    found = refused(setup)
+    token = the_one([id for id in sorted(found) if id.hex().startswith(digits.lower())], digits)
+    return export(setup, Author.CONSUMER, found[token], into)
+
+
 class Goods:
     """The sealed goods of a purchase as they lie in a wallet's folder: all chunks, or some. Read chunk by chunk."""
 

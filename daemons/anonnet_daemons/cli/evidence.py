@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from anonnet.protocol.network import Role
-from anonnet.wire.codec import STEPS
+from anonnet.protocol.refusal import Refusal
+from anonnet.wire.codec import STEPS, decode
 from anonnet.wire.signed import Signed
 from anonnet_daemons import evidence
 from anonnet_daemons.cli.verbs import Found, data_option, named, verb, with_owner
-from anonnet_daemons.config import Kind
+from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.evidence import Exported
-from anonnet_daemons.owner import Owner
+from anonnet_daemons.owner import Failed, Owner
 from anonnet_daemons.stamping import stamp
 
 of_wallet, of_merchant, of_bank, of_log = click.Group(), click.Group(), click.Group(), click.Group()
@@ -26,18 +28,37 @@ into_option = click.option(
 
 
 @verb(of_wallet, "evidence", example="anonnet wallet evidence 3fa9 --goods --to song.evidence")
-@click.argument("purchase")
+@click.argument("subject")
 @into_option
+@click.option("--token", is_flag=True, help="SUBJECT is a token whose exchange the bank has refused (wallet refused).")
 @click.option("--goods", is_flag=True, help="With all the encrypted goods, for a claim about what was delivered.")
 @click.option("--chunk", "chunks", type=click.IntRange(min=0), multiple=True, help="With this chunk of 64 KiB only.")
 @data_option(Kind.CONSUMER)
-def wallet_evidence(purchase: str, into: Path, goods: bool, chunks: tuple[int, ...], data: Path) -> Found:
-    """Write down what you can prove about one PURCHASE, named by its id or the first digits of it.
+def wallet_evidence(subject: str, into: Path, token: bool, goods: bool, chunks: tuple[int, ...], data: Path) -> Found:
+    """Write down what you can prove about SUBJECT: a purchase, by its id, or with --token a token, or its first digits.
 
     Whoever reads the file learns what you bought, when, from whom and for how much; not who you are. Two files over
-    purchases that were paid from one wallet do not show that they belong together.
+    purchases that were paid from one wallet do not show that they belong together. With --token he learns which other
+    tokens were given in the same exchange: these he knows to be of one wallet.
     """
-    return _found(evidence.of_purchase(data.absolute(), purchase, into, goods=goods, chunks=chunks))
+    if token and (goods or chunks):
+        raise Failed("no goods belong to a token: leave out --goods and --chunk")
+    if token:
+        return _found(evidence.of_token(data.absolute(), subject, into))
+    return _found(evidence.of_purchase(data.absolute(), subject, into, goods=goods, chunks=chunks))
+
+
+@verb(of_wallet, "refused", example="anonnet wallet refused")
+@data_option(Kind.CONSUMER)
+def wallet_refused(data: Path) -> Found:
+    """Show the tokens whose exchange a bank has refused and not made since, with the reasons. Asks nobody.
+
+    What the bank said is evidence against it, if it calls such a token used later on: wallet evidence TOKEN --token.
+    """
+    tokens = evidence.refused(read_setup(data.absolute(), Kind.CONSUMER))
+    found = {token.hex(): _reasons(papers) for token, papers in tokens.items()}
+    words = [f"{token[:16]}  {', '.join(reasons)}" for token, reasons in found.items()]
+    return Found({"tokens": found}, words or ["No exchange was refused."])
 
 
 @verb(of_merchant, "evidence", example="anonnet merchant evidence 81c2 --statement --to sale.evidence")
@@ -86,6 +107,12 @@ def log_evidence(sale: str, cosigned: Path, into: Path, data: Path) -> Found:
     checkpoints that the log shows with --http; they need a key of their own.
     """
     return _found(stamp(data.absolute(), sale, cosigned, into))
+
+
+def _reasons(papers: Iterable[Signed]) -> list[str]:
+    """Why these refusals refuse, each reason once."""
+    bodies = [decode(paper.body) for paper in papers]
+    return sorted({body.why for body in bodies if isinstance(body, Refusal)})
 
 
 def _found(exported: Exported) -> Found:

@@ -382,15 +382,20 @@ def test_after_an_abort_tokens_are_exchanged_when_the_bank_knows(
     assert scene.tokens() == {"free": PRICE, **others}
 
 
-@pytest.mark.parametrize("why", [Why.EXPIRED, Why.NOT_OPEN])
-def test_an_exchange_is_given_up_only_when_its_time_is_over(scene: Scene, why: Why) -> None:
-    """A bank that has closed a token's brand says so, and never that an exchange of it came too late."""
+def exchanging(scene: Scene) -> Errand:
+    """The exchange of what a sale that has failed gave back; nothing reaches the bank."""
     stopped(scene, AuthorizationB)
     scene.lost = lambda line: line.receiver in ("bank", "merchant") or line.kind is Entries
     scene.to_expiration()
     released = errand(scene, Abort)
     answer(scene, released, Noted(request=released.hash))
-    asked = errand(scene, ExchangeQ)
+    return errand(scene, ExchangeQ)
+
+
+@pytest.mark.parametrize("why", [Why.EXPIRED, Why.NOT_OPEN])
+def test_an_exchange_is_given_up_only_when_its_time_is_over(scene: Scene, why: Why) -> None:
+    """A bank that has closed a token's brand says so, and never that an exchange of it came too late."""
+    asked = exchanging(scene)
     order = asked.message
     assert isinstance(order, ExchangeQ)
 
@@ -402,6 +407,23 @@ def test_an_exchange_is_given_up_only_when_its_time_is_over(scene: Scene, why: W
 
     assert scene.tokens() == {"free": 2 * PRICE, "void": PRICE}
     assert scene.consumer.store.errands.get(asked.hash) is None
+    ((kept, refusals),) = scene.consumer.store.unexchanged.all()
+    assert kept == asked.request
+    assert refusals == [refusal("bank", asked, each) for each in sorted((why, Why.FULL))], "of each reason one"
+
+
+def test_what_was_said_against_an_exchange_goes_when_it_is_done(scene: Scene) -> None:
+    asked = exchanging(scene)
+    later(scene, asked, refusal("bank", asked, Why.FULL))
+    kept = scene.consumer.store.unexchanged.all()
+    scene.lost = lambda line: False
+    scene.settle()  # the bank hears of the abort
+
+    scene.run_errand(scene.consumer, asked)
+
+    assert len(kept) == 1
+    assert scene.tokens() == {"free": 2 * PRICE}
+    assert scene.consumer.store.unexchanged.all() == []
 
 
 # Her owner.

@@ -681,6 +681,20 @@ def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Sce
     assert not brands & old
 
 
+def test_the_papers_of_a_refused_exchange_go_when_its_brands_are_over(scene: Scene) -> None:
+    next_brands(scene)
+    at(scene, scene.consumer, scene.brand(4).renewed_from)
+    asked, *_ = exchanging(scene, scene.now + RESTORE_SPREAD_SECONDS)
+    refusal = by("bank", Refusal(request=asked.hash, why=Why.FULL.value, detail="", evidence=()))
+    scene.consumer.takes(frame(refusal, 1), answers=asked)
+
+    at(scene, scene.consumer, max(each.brand.ends for each in scene.minted) + BRAND_MARGIN_SECONDS)
+    kept = rows(scene.consumer, "unexchanged")
+    at(scene, scene.consumer, scene.now + 1)
+
+    assert (kept, rows(scene.consumer, "unexchanged")) == (2, 0)
+
+
 def test_a_purchase_is_not_begun_with_tokens_that_no_bank_takes_any_more(scene: Scene) -> None:
     scene.now = scene.brand(4).pays_until - LEAD
     scene.sell()
