@@ -46,6 +46,8 @@ class Delivery:
     """The chunks of one sale that were shown. `take` them in ascending order, the same one as often as it is shown: the
     merchant has signed for one at each place."""
 
+    goods_m: bytes
+    """The hash of P1. It tells this sale from others: a merchant may have signed two contracts with one n."""
     offer: GoodsM
     key: bytes
     shown: int = 0

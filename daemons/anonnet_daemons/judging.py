@@ -113,20 +113,19 @@ def _refused(path: Path, why: Malformed) -> Failed:
 
 
 def _extract(again: tuple[Files, Papers], verdict: Verdict, into: Path) -> list[Path]:
-    """Write what opens of each sale: whole goods as one file, else chunk by chunk; beside them the contract. Each file
-    is read again for it."""
+    """Write what opens of each sale, into a folder called by the hash of goods_m, whose n another sale may share: whole
+    goods as one file, else chunk by chunk; beside them the contract. Each file is read again for it."""
     files, papers = again
-    shown = {each.about["number"]: each.about["chunks_shown"] for each in verdict.of(Claim.DELIVERY)}
+    whole = {each.about["goods_m"]: each.about["whole"] for each in verdict.of(Claim.DELIVERY)}
     found: dict[Path, None] = {}
     try:
         for sale, index, plain in deliveries(papers).open(_chunks(files)):
-            folder = into / sale.offer.number.hex()[:16]
+            folder = into / sale.goods_m.hex()
             if folder not in found:
                 folder.mkdir(mode=0o700, parents=True)
                 _write(folder / "contract.json", json.dumps(_contract(sale), indent=1).encode() + b"\n")
                 found[folder] = None
-            whole = shown.get(sale.offer.number) == sale.contract.chunks
-            _write(folder / ("goods" if whole else f"chunk-{index}"), plain)
+            _write(folder / ("goods" if whole.get(sale.goods_m) else f"chunk-{index}"), plain)
     except FileExistsError as why:
         raise Failed(f"{why.filename} is there already: choose another folder") from why
     except OSError as why:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,13 +19,17 @@ from anonnet.crypto.hashing import Label, hkdf, xof
 from anonnet.errors import Malformed
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling
-from anonnet.protocol.evidence import Author, joined, opened, written
+from anonnet.protocol.delivery import Delivered
+from anonnet.protocol.evidence import Author, Evidence, chunk_bytes, joined, opened, written
+from anonnet.protocol.goods import Chunk, GoodsM
 from anonnet.protocol.seed import Lane, TokenSecrets
+from anonnet.tlog.merkle import Tree, leaf_hash
+from anonnet.wire.codec import decode
 from anonnet.wire.frames import Frames
 from tests.judge.folders import folders, seed_of
 from tests.judge.money_rows import statement
 from tests.paper.receipts import SIGNED_FOR
-from tests.paper.scenes import GOODS, Deal, Scene
+from tests.paper.scenes import GOODS, Deal, Scene, by
 from tests.paper.sealing import garbage, offered, outcome, promised
 from tests.stage import NETWORK
 
@@ -71,6 +77,12 @@ def files(scene: Scene, home: Path, tmp_path: Path) -> dict[str, Path]:
     of_the_bank(home / "bank", number, paths["bank"])
     of_the_bank(home / "bank", token.id.hex(), paths["token"])
     return paths
+
+
+def offer_in(evidence: Evidence) -> GoodsM:
+    """The body of P1 in a file."""
+    (offer,) = [body for body in (decode(paper.body) for paper in evidence.papers) if isinstance(body, GoodsM)]
+    return offer
 
 
 @pytest.mark.parametrize(
@@ -160,6 +172,38 @@ def test_a_file_whose_chunks_are_out_of_order_is_named(files: dict[str, Path], t
 
     with pytest.raises(Failed, match=r"crooked is not whole evidence .* ascending order"):
         judged([files["goods"], tmp_path / "crooked"], None, None)
+
+
+def test_goods_under_two_contracts_of_one_number_are_extracted_apart(files: dict[str, Path], tmp_path: Path) -> None:
+    evidence = opened([files["goods"].read_bytes()])
+    offer = offer_in(evidence)
+    other = by("merchant", replace(offer, contract=replace(offer.contract, description="as sung at midnight")))
+    second = tmp_path / "second"
+    second.write_bytes(b"".join(written(NETWORK, Author.OTHER, evidence.logs.values(), [other])))
+
+    judgement = judged([files["goods"], second], None, tmp_path / "review")
+
+    assert [(folder / "goods").read_bytes() for folder in judgement.extracted] == [GOODS, GOODS]
+    named = [json.loads((folder / "contract.json").read_bytes())["description"] for folder in judgement.extracted]
+    assert set(named) == {"as sung at midnight", offer.contract.description}
+    called = {finding.about["goods_m"].hex() for finding in judgement.verdict.of(Claim.DELIVERY)}
+    assert called == {folder.name for folder in judgement.extracted}
+
+
+def test_goods_that_open_in_part_are_not_extracted_as_if_whole(files: dict[str, Path], tmp_path: Path) -> None:
+    evidence = opened([files["goods"].read_bytes()])
+    sealed = [each.chunk.sealed for each in evidence.delivered]
+    sealed[1] = bytes(len(sealed[1]))
+    tree = Tree.from_leaves(b"".join(map(leaf_hash, sealed)))
+    sold = by("merchant", replace(offer_in(evidence), root=tree.root()))
+    papers = [sold, *(paper for paper in evidence.papers if paper.step != GoodsM.step)]
+    shown = [Chunk(index=i, sealed=each, path=tuple(tree.inclusion(i, tree.size))) for i, each in enumerate(sealed)]
+    head = b"".join(written(NETWORK, Author.OTHER, evidence.logs.values(), papers, len(shown)))
+    (tmp_path / "noise").write_bytes(head + b"".join(chunk_bytes(Delivered(chunk=each, leaf=())) for each in shown))
+
+    (folder,) = judged([tmp_path / "noise"], None, tmp_path / "review").extracted
+
+    assert sorted(path.name for path in folder.iterdir()) == ["chunk-0", "chunk-2", "contract.json"]
 
 
 def test_only_its_owner_can_read_a_file(files: dict[str, Path]) -> None:

@@ -26,7 +26,7 @@ def sold(papers: Papers) -> list[tuple[Paper[GoodsM], Paper[AuthorizationM]]]:
 
 def deliveries(papers: Papers) -> Deliveries:
     """The sales of these papers whose goods can be opened."""
-    return Deliveries([Delivery(offer.body, commit.body.key) for offer, commit in sold(papers)])
+    return Deliveries([Delivery(offer.signed.hash, offer.body, commit.body.key) for offer, commit in sold(papers)])
 
 
 def delivery(papers: Papers, shown: Iterable[Delivered]) -> Iterator[Finding]:
@@ -51,12 +51,14 @@ def _delivery(papers: Papers, offer: Paper[GoodsM], commit: Paper[AuthorizationM
     contract = offer.body.contract
     about: dict[str, Any] = {
         "number": offer.body.number,
+        "goods_m": found.goods_m,
         "item": contract.item,
         "price": contract.price,
         "currency": contract.currency,
         "key": commit.body.key,
         "chunks_shown": found.shown,
         "chunks": contract.chunks,
+        "whole": found.whole,
     }
     merchant = Party(Role.MERCHANT, offer.signer)
     return Finding(Claim.DELIVERY, ruling, merchant, buyer, says, (commit, offer, *orders[:1]), changed, about)
