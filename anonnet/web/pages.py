@@ -105,7 +105,7 @@ def index(shards: Sequence[tuple[KnownLog, Shown]]) -> str:
 def _standing(known: KnownLog, shown: Shown) -> str:
     """How far others stand behind what the log has signed."""
     if shown.frozen:
-        return '<span class="bad">convicted: this log has forked, or broken a rule</span>'
+        return '<span class="bad">frozen here: this log has forked, or broken a rule</span>'
     if known.decides_alone:
         return "the log decides alone"
     return f'<span class="good">certified up to {_entries_in(shown.certified)}</span>' if shown.certified else "waiting"

@@ -196,14 +196,15 @@ class Teller:
 def milestones(heard: Iterable[Line]) -> str:
     """When a sale under a quorum has come to what, counted from the merchant's pledge. At most 80 characters.
 
-    A certificate is told when he acts on it: he shows the key on that of the pledge, and claims on that of the key.
+    The key's certificate is told when he acts on it, by claiming.
     """
-    firsts: dict[Step, Line] = {}
+    heard, firsts = list(heard), dict[Step, Line]()
     for line in sorted(heard, key=lambda line: line.began):
         firsts.setdefault(line.step, line)
     pledged = firsts[Step.PLEDGE].began
     moments = {
-        "certificate, key": firsts[Step.P4].began,
+        "certificate": min(line.ended for line in heard if line.step is Step.CERTIFICATE),
+        "key": firsts[Step.P4].began,
         "P5a": firsts[Step.P5A].ended,
         "its certificate": firsts[Step.CLAIM].began,
     }
