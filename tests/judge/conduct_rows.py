@@ -319,6 +319,21 @@ def somebody_else_pays(scene: Scene) -> Case:
 
 @row(
     Claim.REFUSAL,
+    "authorization_q, its refusal (token-used) with an authorization_q that the bank has refused (sale-authorized)",
+    "the bank has to take it, or show; the tokens are free",
+    *(UNJUSTIFIED, JUSTIFIED, RELEASE_OWED),
+)
+def used_by_what_was_turned_down(scene: Scene) -> Case:
+    deal, other = Deal.authorized(scene), another(scene)
+    coins = other.withdraw(4, 1)
+    turned_down = other.pays(coins, deal.transaction)
+    asked = Deal.offered(scene, other, coins).authorization_q
+    papers = [turned_down, refused(scene, turned_down), asked]
+    return Case([*papers, refusing(asked, Why.TOKEN_USED, [turned_down])])
+
+
+@row(
+    Claim.REFUSAL,
     "authorization_q, its refusal (sale-authorized) with the promise for another sale",
     "the bank has to take it, or show; the tokens are free by its word",
     *(UNJUSTIFIED, RELEASE_OWED),
