@@ -1,7 +1,8 @@
 """A stage that writes down what is said on it, as a play: titles, lines, and what the stores then hold, in words.
 
 Told from outside: lines come from what is carried between the actors, the stores' contents from what owners are shown.
-A follow that the log has nothing for is not told; in a daemon it waits.
+A follow that the log has nothing for is not told, nor is a question for a certificate that there is not yet: in a
+daemon they wait.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from anonnet.parties.bank import Bank
@@ -17,8 +17,8 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import Party
-from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.logbook import Entries
+from anonnet.protocol.logbook import Entries, Undecided
+from anonnet.protocol.quorum import CertificateOf
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import BankStore
@@ -27,18 +27,21 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
-from tests.paper.scenes import NOON, Line, Scene
+from tests.paper.scenes import NOON, Line, Scene, body_of
 from tests.stage import NETWORK, Actor, Said, key_of, log_store
 from tests.traces.script import Cast, counted, spoken
 
-STORES: dict[str, Callable[[str], Any]] = {
-    "bank": BankStore,
-    "merchant": MerchantStore,
-    "log": partial(log_store, "log"),
-    "consumer": WalletStore,
-}
+NAMES = ("bank", "merchant", "log", "consumer")
+STORES: dict[str, Callable[[str], Any]] = {"bank": BankStore, "merchant": MerchantStore, "consumer": WalletStore}
 GOODS = b"la la la " * 100
 """One chunk, so that transcripts stay short."""
+
+
+def waits(asked: Line, reply: Said | None) -> bool:
+    """True if a daemon would hold this answer back until there is something to say."""
+    if isinstance(reply, Entries):
+        return not reply.entries
+    return asked.kind is CertificateOf and reply is not None and isinstance(body_of(reply), Undecided)
 
 
 @dataclass
@@ -56,20 +59,22 @@ class Play(Scene):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.cast = Cast(self, NOON)
-        for name in STORES:
+        for name in NAMES:
             self.build(name)
 
     # Actors.
 
     def build(self, name: str) -> None:
         """An actor on its own files, new in everything else; a log that is merged with another, once that is there."""
-        path = str(self.folder / f"{name}.db")
-        if name == "log" and self.merged:
-            host = getattr(self, self.merged)
-            self._put(name, self._actor(name, self._party(name), log_store(name, path, merged=host.store)))
+        path, party = str(self.folder / f"{name}.db"), self._party(name)
+        if name != "log":
+            self._put(name, self._actor(name, party, STORES[name](path)))
+            return
+        host = getattr(self, self.merged) if self.merged else None
+        store = log_store(name, path, self.network.logs[self.log_name], host.store if host else None)
+        self._put(name, self._actor(name, party, store))
+        if host:
             host.merge(self.log)
-        else:
-            self._put(name, self._actor(name, self._party(name), STORES[name](path)))
 
     def _party(self, name: str) -> Party:
         key = key_of(name)
@@ -79,7 +84,7 @@ class Play(Scene):
         if name == "merchant":
             return Merchant(signer, key.public, [self.bank_key], self.network.logs, self._others(name))
         if name == "log":
-            return Log(signer, KnownLog(key.public), [self.bank_key], told=self._others(name))
+            return Log(signer, self.network.logs[self.log_name], [self.bank_key], told=self._others(name))
         assert isinstance(self.consumer.party, Consumer)
         return Consumer(self.network, bytes(32), [each.brand for each in self.minted])
 
@@ -131,7 +136,7 @@ class Play(Scene):
 
     def hold(self, *names: str) -> None:
         """What these stores hold now."""
-        for name in names or STORES:
+        for name in names or NAMES:
             self.told.append(f"  {self.cast.party(name)} holds: {self._holds(name)}")
 
     def _holds(self, name: str) -> str:
@@ -159,7 +164,7 @@ class Play(Scene):
         if asked.kind is Restore:
             self.places.append(isinstance(reply, WithdrawB))
             return reply
-        if isinstance(reply, Entries) and not reply.entries:
+        if waits(asked, reply):
             return reply
         self._tell(asked)
         if len(receiver.closed) > closed:

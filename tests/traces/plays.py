@@ -29,9 +29,9 @@ def play(act: Callable[[Path], str]) -> Callable[[Path], str]:
     return act
 
 
-def curtain(folder: Path, title: str, *, prepared: bool = True, merged: str = "") -> Play:
+def curtain(folder: Path, title: str, *, prepared: bool = True, merged: str = "", kind: type[Play] = Play) -> Play:
     """A stage with a song on sale; prepared: the consumer has an account, and five units of tokens in her wallet."""
-    stage = Play(folder, merged=merged)
+    stage = kind(folder, merged=merged)
     stage.merchant.command(OpenAt(bank=stage.bank_key))
     stage.settle()
     stage.sell(goods=GOODS)

@@ -1,8 +1,8 @@
 """How each message reads in a transcript: the paper's step name, and what it says with names in the place of keys.
 
-`Cast` gives the names: B, M, L and C for the parties, R for a mirror; c for an account's key; q1, q2, ... for tokens'
-keys in the order of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1, ... for
-transaction numbers and their merchandise keys. Times are seconds after the curtain rises.
+`Cast` gives the names: B, M, L and C for the parties, R for a mirror, or R1 to R4; c for an account's key; q1, q2, ...
+for tokens' keys in the order of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1,
+... for transaction numbers and their merchandise keys. Times are seconds after the curtain rises.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, GoodsQ, Order
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt, transaction_of
 from anonnet.protocol.recovery import State, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Message, decode, decode_record
 from anonnet.wire.signed import Signed
+from tests.mirrors import MIRRORS
 from tests.paper.scenes import Line, Scene, body_of
 from tests.stage import key_of
 
@@ -51,6 +54,7 @@ class Cast:
     def __init__(self, scene: Scene, curtain: int) -> None:
         self._scene, self._curtain = scene, curtain
         self._letters = {"bank": "B", "merchant": "M", "log": "L", "mirror": "R"}
+        self._letters |= {name: f"R{at}" for at, name in enumerate(MIRRORS, 1)}
         self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
@@ -58,9 +62,10 @@ class Cast:
         self._serials: dict[bytes, str] = {}
         self._numbers: dict[bytes, str] = {}
         self._entries: dict[bytes, str] = {}
+        self._sales: dict[bytes, str] = {}
 
     def party(self, name: str) -> str:
-        """B, M, L, R, or C for whoever is none of them."""
+        """B, M, L, R, R1 to R4, or C for whoever is none of them."""
         return self._letters.get(name, "C")
 
     def brand(self, id: bytes) -> str:
@@ -91,10 +96,22 @@ class Cast:
         """W1, W2, ..., the one-time keys of sealed entries; what they sign is signed by w1, w2, ..."""
         return self._entries.setdefault(entry_key, f"W{len(self._entries) + 1}")
 
+    def sale(self, transaction: Transaction) -> str:
+        """A sale by its n, or by its W where that is all that is shown of it."""
+        name = self.number(transaction.number) if transaction.number else self.entry(transaction.entry_key)
+        return self._sales.setdefault(transaction.outcome_key, name)
+
+    def by_outcome_key(self, key: bytes) -> str:
+        """A sale that has been shown, by its outcome key."""
+        return self._sales[key]
+
     def key(self, merchant: bytes, key: bytes) -> str:
         return "k" + self.number(number_of(merchant, key))[1:]
 
     def time(self, seconds: int) -> str:
+        """Since the curtain rose; 0 is the time of who has read nothing."""
+        if not seconds:
+            return "0"
         passed = seconds - self._curtain
         return f"+{passed // 3600}h" if passed and passed % 3600 == 0 else f"+{passed}s"
 
@@ -129,6 +146,8 @@ def about(cast: Cast, paper: Signed) -> str:
         return "the alert against L"
     if isinstance(body, State):
         return f"{cast.by_id(body.token)}: {body.remaining} remains"
+    if isinstance(body, Certificate):
+        return f"certificate of {cast.sale(transaction_of(body.recorded))}"
     inner: Any = decode(body.authorization_m.body) if isinstance(body, Commit) else body
     if isinstance(inner, SealedM):
         return f"commit of {cast.entry(inner.entry_key)}"
@@ -142,6 +161,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 def _transaction(cast: Cast, it: Transaction) -> str:
     """(n, expiration, M, L); where the entry is sealed with W among them, and to the log without n and M."""
+    cast.sale(it)
     w = cast.entry(it.entry_key) if it.entry_key else ""
     whole = (
         f"{cast.number(it.number)}, {cast.time(it.expiration)}, M, L" if it.number else f"{cast.time(it.expiration)}, L"
@@ -190,12 +210,29 @@ def _goods_m(cast: Cast, it: GoodsM) -> str:
 
 
 def _entries(cast: Cast, it: Entries) -> str:
-    told = []
-    for index, each in enumerate(it.entries, it.start):
-        entry = decode_record(Entry, each.entry)
-        said = "genesis" if entry.kind == EntryKind.GENESIS else rendered(cast, decode_record(Signed, entry.body))
-        told.append(f"{index}, at {cast.time(entry.time)}: {said}")
-    return "; ".join(f"entry {each}" for each in told)
+    return "; ".join(_entry(cast, index, each.entry) for index, each in enumerate(it.entries, it.start))
+
+
+def _entry(cast: Cast, index: int, data: bytes) -> str:
+    entry = decode_record(Entry, data)
+    bare = entry.kind in (EntryKind.GENESIS, EntryKind.TICK, EntryKind.CLOSE)
+    said = EntryKind(entry.kind).name.lower() if bare else rendered(cast, decode_record(Signed, entry.body))
+    return f"entry {index}, at {cast.time(entry.time)}: {said}"
+
+
+def _certificate(cast: Cast, it: Certificate) -> str:
+    proof = LogProof.parse(it.proof)
+    names = sorted(cast.party(each.name).lower() for each in proof.checkpoint.note.signatures[1:])
+    return f"{_entry(cast, proof.index, it.entry)}, cosigned by {', '.join(names)}"
+
+
+def _certificate_of(cast: Cast, it: CertificateOf) -> str:
+    return f"that of the {EntryKind(it.kind).name.lower()} of {cast.sale(it.transaction)}"
+
+
+def _sealed_m(cast: Cast, it: SealedM) -> str:
+    inside = "pledge" if it.kind == EntryKind.SEALED_PLEDGE else "authorization_m"
+    return f"{_transaction(cast, it.transaction)}, E_n({inside})"
 
 
 def _dispute(cast: Cast, it: Dispute) -> str:
@@ -235,7 +272,12 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     AuthorizationM: _authorization_m,
     Commit: lambda cast, it: f"{rendered(cast, it.authorization_m)}, entry {it.index}",
     Abort: lambda cast, it: f"{_transaction(cast, it.transaction)}, failed",
-    SealedM: lambda cast, it: f"{_transaction(cast, it.transaction)}, E_n(authorization_m)",
+    Pledge: lambda cast, it: f"{_transaction(cast, it.transaction)}{_receiver(cast, it)}",
+    Pledged: lambda cast, it: f"{_transaction(cast, it.transaction)}, entry {it.index}",
+    Receipt: lambda cast, it: f"P4 of {cast.by_outcome_key(it.outcome_key)}, here at {cast.time(it.time)}",
+    CertificateOf: _certificate_of,
+    Certificate: _certificate,
+    SealedM: _sealed_m,
     Submission: lambda cast, it: f"{rendered(cast, it.sealed_m)} and [ticket for {cast.entry(it.said.entry_key)}]_b",
     OutcomeOf: lambda cast, it: _transaction(cast, it.transaction),
     Undecided: lambda cast, it: f"{_transaction(cast, it.transaction)}, undecided at {cast.time(it.time)}",
@@ -253,4 +295,6 @@ def spoken(cast: Cast, line: Line, fate: str = "") -> str:
     """One line of a transcript."""
     who = f"{cast.party(line.sender)} -> {cast.party(line.receiver)}"
     step = "refused" if line.kind is Refusal else step_name(line.kind)
-    return f"  {who}   {step:<20} {rendered(cast, line.said)}" + (f"   ({fate})" if fate else "")
+    if isinstance(line.body, Submission) and line.body.said.kind == EntryKind.SEALED_PLEDGE:
+        step = "submission"  # P4 without k, which is no step of the paper
+    return f"  {who:<8} {step:<20} {rendered(cast, line.said)}" + (f"   ({fate})" if fate else "")
