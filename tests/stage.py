@@ -182,10 +182,11 @@ class Actor:
         if deadline is not None and deadline <= self.clock():
             self.inform(Due())
 
-    def forget(self) -> None:
-        """Drop what need not be kept any more, piece by piece, as the shell has it done once a day."""
+    def forget(self, pieces: int | None = None) -> None:
+        """Drop what need not be kept any more, piece by piece, as the shell has it done once a day; or so many."""
         more = True
-        while more:
+        while more and pieces != 0:
+            pieces = None if pieces is None else pieces - 1
             asked = Asked(body=Forget(), arrival=self.clock(), entropy=self.entropy(), owner=True, to=self.party)
             (outcome,) = self.turns.run_turns([asked], self.clock())
             self.turns.store.commit()

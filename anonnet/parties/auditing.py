@@ -56,6 +56,18 @@ class Auditing:
         if copy.size:
             self.compare(turn, copy)
 
+    def leave(self, turn: AuditTurn, copy: Copy) -> None:
+        """Ask nothing more of this shard."""
+        if copy.log not in self._logs:
+            return
+        known = self._logs[copy.log]
+        turn.store.errands.end_all(known.origin(copy.shard).encode())
+        for receiver in (copy.log, *self._peers(known)):
+            for errand in turn.store.errands.of(receiver):
+                follow = errand.message
+                if isinstance(follow, Follow) and (follow.log, follow.shard) == (copy.log, copy.shard):
+                    turn.store.errands.end(errand.hash)
+
     def compare(self, turn: AuditTurn, copy: Copy, wait: int = 0) -> None:
         """Have one question at each other mirror: what is there beyond what I have?"""
         known, question = self._logs[copy.log], self._question(turn, copy)
@@ -84,7 +96,9 @@ class Auditing:
         assert isinstance(follow, Follow)
         if (said.shard, said.start) != (follow.shard, follow.start):
             raise Malformed("entries from another place than was asked for")
-        copy = turn.store.open_copy(follow.log, follow.shard)
+        copy = turn.store.copy(follow.log, follow.shard)
+        if copy is None:  # it has been forgotten meanwhile
+            return done(turn, asked)
         if said.start <= copy.size and not copy.frozen:
             taken = self._taken(turn, copy, said)
             if taken == copy and follow.start == copy.size and answered(asked).receiver == copy.log:
@@ -116,7 +130,13 @@ class Auditing:
             self._keep(turn, audited, signed)
             self._hold_against_anchors(turn, audited, piece)
             copy = audited
-        return turn.store.open_copy(copy.log, copy.shard)
+        return self._again(turn, copy)
+
+    def _again(self, turn: AuditTurn, copy: Copy) -> Copy:
+        """The copy as it stands now."""
+        found = turn.store.copy(copy.log, copy.shard)
+        assert found is not None, "no turn forgets what it works on"
+        return found
 
     def _audited(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint, piece: Sequence[Recorded]) -> Copy:
         """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful."""
@@ -130,7 +150,7 @@ class Auditing:
                 excerpts = self._excerpts(turn, grown, each.entry, signed)
                 turn.store.drop_range()
                 self._report(turn, copy, excerpts)
-                return turn.store.open_copy(copy.log, copy.shard)
+                return self._again(turn, copy)
             if expired(turn.now + CLOCK_TOLERANCE_SECONDS, entry.time):
                 turn.store.drop_range()  # a log that runs ahead would end sales before their time
                 return copy
@@ -196,7 +216,9 @@ class Auditing:
         assert isinstance(question, CheckpointOf)
         if (said.log, said.shard) != (question.log, question.shard):
             raise Malformed("checkpoints of another shard than was asked for")
-        copy, ahead = turn.store.open_copy(said.log, said.shard), False
+        copy, ahead = turn.store.copy(said.log, said.shard), False
+        if copy is None:
+            return done(turn, asked)
         if not said.checkpoints and question.size == copy.size:
             return Answer()  # nothing new on either side: the question stands
         done(turn, asked)

@@ -76,14 +76,19 @@ class Mirror(Party):
         newest = shard_of(turn.now + LEAD_SECONDS_MAX)
         for log in self.logs:
             for shard in (CHAIN, *range(shard_of(max(0, turn.now - CLAIM_SECONDS)), newest + 1)):
-                self.auditing.watch(turn, turn.store.open_copy(log, shard))
+                if copy := turn.store.open_copy(log, shard):
+                    self.auditing.watch(turn, copy)
         turn.store.look_again(newest * SHARD_SECONDS - LEAD_SECONDS_MAX)
         return Answer()
 
     @on(Forget, by=From.OWNER)
     def forget(self, turn: MirrorTurn, asked: Asked[Forget]) -> Answer:
-        """As the log forgets."""
-        return Answer(more=turn.store.forget(turn.now) > 0)
+        """A shard at once, so that nothing is said or asked of it any more; then its rows, in pieces."""
+        for copy in turn.store.forget(turn.now):
+            self.auditing.leave(turn, copy)
+        if turn.store.next_deadline() > turn.now + SHARD_SECONDS:  # by a clock that has been set back since
+            turn.store.look_again(turn.now)
+        return Answer(more=turn.store.sweep())
 
     # What stands in a copy.
 

@@ -117,7 +117,7 @@ class Kept:
         if self._mirrored:
             rows = self._db.all(
                 "select tree, copy.log, copy.shard, copy.size, last_time, coalesce(note, x'') from copy"
-                " left join checkpoint using(tree, size) order by copy.log, copy.shard"
+                " left join checkpoint using(tree, size) where state = 'kept' order by copy.log, copy.shard"
             )
             return [
                 KeptShard(self._db, log, shard, "tree", tree, size, note, time)
@@ -176,7 +176,10 @@ class Kept:
 
     def released(self) -> list[tuple[bytes, int, bytes]]:
         """(outcome key, tree, P4) of the keys that were handed to a mirror."""
-        return self._db.all("select outcome_key, tree, authorization_m from released order by outcome_key")
+        return self._db.all(
+            "select outcome_key, tree, authorization_m from released"
+            " where tree not in (select tree from copy where state <> 'kept') order by outcome_key"
+        )
 
     def standing(self, tree: int, outcome_key: bytes) -> list[bytes]:
         """The entries of a mirror's copy that its table `outcome` has under this key."""
@@ -190,7 +193,7 @@ class Kept:
         """A mirror's copies; `own`: its key."""
         rows = self._db.all(
             "select log, shard, cosigned, coalesce(max(cosignature.size), 0), frozen from copy"
-            " left join cosignature on cosignature.tree = copy.tree and mirror = ?"
+            " left join cosignature on cosignature.tree = copy.tree and mirror = ? where state = 'kept'"
             " group by copy.tree order by log, shard",
             own,
         )

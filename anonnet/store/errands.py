@@ -93,6 +93,11 @@ class Errands:
         """True while something about this subject has no answer yet."""
         return self._db.one("select 1 from errand where subject = ?", subject) is not None
 
+    def of(self, subject: bytes) -> list[Errand]:
+        """Whatever about this subject has no answer yet."""
+        rows = self._db.all("select hash from errand where subject = ? order by hash", subject)
+        return [errand for (hash,) in rows if (errand := self.get(hash))]
+
     def waits_for(self, receiver: bytes, subject: bytes) -> bool:
         """True while this receiver has been asked something about this subject and has not answered yet."""
         return self._db.one("select 1 from errand where subject = ? and receiver = ?", subject, receiver) is not None

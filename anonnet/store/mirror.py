@@ -25,7 +25,7 @@ from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = (
     errands.SCHEMA
@@ -42,6 +42,8 @@ create table if not exists copy(
     closed integer not null,
     frozen integer not null,        -- the log has forked it or broken a rule: nothing more is taken in
     cosigned integer not null,      -- the size of the largest checkpoint that was cosigned
+    state text not null check(state in ('kept', 'forgotten', 'gone')),
+                                    -- forgotten: nothing of it is read; gone: no row but this one is left
     unique(log, shard)
 );
 create table if not exists entry(
@@ -132,23 +134,22 @@ class MirrorStore(Store):
 
     def copy(self, log: bytes, shard: int) -> Copy | None:
         """The copy of a shard, unless it was never followed or has been forgotten."""
-        row = self._db.one(f"select {NAMES} from copy where log = ? and shard = ?", log, shard)
+        row = self._db.one(f"select {NAMES} from copy where log = ? and shard = ? and state = 'kept'", log, shard)
         return self._copy(row) if row else None
 
-    def open_copy(self, log: bytes, shard: int) -> Copy:
-        """The same; an empty one where there is none, frozen if there is an alert against it."""
+    def open_copy(self, log: bytes, shard: int) -> Copy | None:
+        """The same; an empty one where there never was one, frozen if there is an alert against it."""
         self._db.run(
-            "insert or ignore into copy select null, ?1, ?2, 0, 0, 0, count(*), 0"
+            "insert or ignore into copy select null, ?1, ?2, 0, 0, 0, count(*), 0, 'kept'"
             " from alert where (log, shard) = (?1, ?2)",
             *(log, shard),
         )
-        copy = self.copy(log, shard)
-        assert copy is not None
-        return copy
+        return self.copy(log, shard)
 
     def copies(self) -> list[Copy]:
-        """All of them."""
-        return [self._copy(row) for row in self._db.all(f"select {NAMES} from copy order by log, shard")]
+        """All that are kept."""
+        rows = self._db.all(f"select {NAMES} from copy where state = 'kept' order by log, shard")
+        return [self._copy(row) for row in rows]
 
     def _copy(self, row: tuple[int, bytes, int, int, int, int, int, int]) -> Copy:
         tree, log, shard, size, last_time, closed, frozen, cosigned = row
@@ -257,7 +258,7 @@ class MirrorStore(Store):
 
     # Time.
 
-    def next_deadline(self) -> int | None:
+    def next_deadline(self) -> int:
         (until,) = self._db.one("select until from watch")
         return int(until)
 
@@ -265,21 +266,36 @@ class MirrorStore(Store):
         """The shards that are to be followed are the same until then."""
         self._db.run("update watch set until = ?", until)
 
-    def forget(self, now: int) -> int:
-        """Drop some rows of shards past the retention delay; return how many."""
+    # Forgetting.
+
+    def forget(self, now: int) -> list[Copy]:
+        """The copies past the retention delay, as they were: from now on they are not found, nor ever opened again.
+
+        Their rows in `copy` stay, whatever the clock says later. A copy that began anew would have lost its mark, and
+        what is read while the rest goes in pieces would pass for a prefix of the log.
+        """
         oldest = shard_of(max(0, now - RETENTION_SECONDS))
-        row = self._db.one("select tree from copy where shard > ? and shard < ? order by shard limit 1", CHAIN, oldest)
+        old = [copy for copy in self.copies() if CHAIN < copy.shard < oldest]
+        for copy in old:
+            self._db.run("update copy set state = 'forgotten' where tree = ?", copy.tree)
+        return old
+
+    def sweep(self) -> bool:
+        """Drop some rows of a copy that is forgotten, and the errands of its keys; false if there was none."""
+        row = self._db.one("select tree from copy where state = 'forgotten' limit 1")
         if row is None:
-            return 0
+            return False
         gone = 0
         for table, key in DROPPED:
             piece = f"select {key} from {table} where tree = ?1 limit ?2"
+            if table == "released":  # what is brought to the log stands under the sale's outcome key
+                self._db.run(f"delete from errand where subject in ({piece})", row[0], FORGET_ROWS_MAX)
             gone += self._db.run(
                 f"delete from {table} where tree = ?1 and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX
             )
         if not gone:
-            gone = self._db.run("delete from copy where tree = ?", row[0])
-        return gone
+            self._db.run("update copy set state = 'gone' where tree = ?", row[0])
+        return True
 
 
 def _news(tree: int) -> bytes:

@@ -175,14 +175,14 @@ class MirrorShelf:
         self.tile, self.entries, self.inclusion = rows.tile, rows.entries, rows.inclusion
 
     def shards(self) -> list[Shown]:
-        rows = self._db.all("select log, shard from copy where size > 0 order by log, shard desc")
+        rows = self._db.all("select log, shard from copy where size > 0 and state = 'kept' order by log, shard desc")
         found = (self.shard(*row) for row in rows)
         return [shown for shown in found if shown]
 
     def shard(self, log: bytes, shard: int) -> Shown | None:
         row = self._db.one(
             "select tree, checkpoint.size, note, frozen from copy join checkpoint using(tree)"
-            " where log = ? and shard = ? order by checkpoint.size desc limit 1",
+            " where log = ? and shard = ? and state = 'kept' order by checkpoint.size desc limit 1",
             *(log, shard),
         )
         if row is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from anonnet.net.clock import BoundedClock
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
 from anonnet.net.witnessing import witness_of
@@ -42,5 +43,6 @@ async def run(path: Path, *, http: Address | None = None) -> None:
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
+            clock=BoundedClock(),  # a leap ahead would cosign what a log dates ahead, and forget too early
             beside=showing(http, shelf, party.logs, witness=witness_of if foreign else None),
         )

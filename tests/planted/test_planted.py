@@ -363,6 +363,11 @@ TABLE = [
         "test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing",
     ),
     Planted(
+        "74-forgotten-shard-begins-anew",
+        ("tests/unit/parties/test_forgotten_copies.py::test_a_clock_that_leaps_and_is_set_back_begins_no_shard_again",),
+        "assert [3, 3, 3, 3] == [0, 0, 0, 0]",
+    ),
+    Planted(
         "66-tokens-free-by-word-alone",
         (f"{HEEDING}::test_a_bank_s_word_alone_that_a_log_is_convicted_frees_nothing",),
         "assert 'refused' == 'authorizing'",
