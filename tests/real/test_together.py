@@ -157,5 +157,6 @@ async def test_the_benchmarks_run_and_print_figures(tmp_path: Path) -> None:
     assert all(each["ratio"] > 0 and not each["refused"] for each in (taken["withdraw"], given["exchange"]))
     assert [each["offered"] for each in decided["commit"]] == [0, 100]
     assert all(each["per_second"] > 0 and not each["refused"] for each in decided["commit"])
-    assert [(each["n"], each["rate"], each["stalled"]) for each in spread["gossip"]] == [(2, 100, 0), (2, 0, 1)]
+    ran = [(each["n"], each["rate"], each["stalled"]) for each in spread["gossip"]]
+    assert ran == [(2, 100, 0), (2, 0, 0), (2, 0, 1)]
     assert all(each["coverage"] == 1 and each["p95_ms"] > 0 for each in spread["gossip"])

@@ -142,7 +142,8 @@ def commit(count: int) -> Found:
 def gossip(nodes: int, rate: int, count: int, burst: int) -> Found:
     """How soon what the log has recorded is checked and kept by every node that follows it, and what that costs.
 
-    At a steady rate; and as fast as the log takes entries, beside a peer that asks for everything and never reads.
+    At a steady rate; and as fast as the log takes entries, without and with a peer that asks for everything and never
+    reads.
     """
     from anonnet_daemons.benches.gossip import Spread
     from anonnet_daemons.benches.gossip import gossip as measure
