@@ -128,8 +128,9 @@ costs: signatures have their size, so that no dispute holds more than some 700 o
 EVIDENCE_LOGS_MAX = 64
 """Logs in one file of evidence: every log of a large network."""
 
-EVIDENCE_PAPERS_MAX = 1024
-"""Papers in one file of evidence: a sale has some ten, an account of many years its statements."""
+EVIDENCE_PAPERS_MAX = 4096
+"""Papers in one file of evidence: a sale has some ten, an account of many years its statements, and the withdrawals of
+some months, for which its bank keeps them."""
 
 ALERTS_MAX = 64
 """Shards of one log that alerts are kept of: one convicts it, and a log that lies could sign for shards without end."""

@@ -14,6 +14,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Com
 from anonnet.protocol.quorum import Certificate, Receipt
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.signed import Signed
 
@@ -29,6 +30,7 @@ NAMES: dict[type[Message], str] = {
     Refusal: "refusal",
     Credit: "credit",
     Statement: "statement",
+    WithdrawC: "withdraw_c",
     Brand: "brand",
     Receipt: "receipt",
     Alert: "alert",

@@ -33,6 +33,7 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.theft import Stolen, anchored
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.signed import Checked, Signed, checked, unsigned
 
@@ -99,6 +100,7 @@ class Papers:
     refusals: list[Paper[Refusal]] = field(default_factory=list)
     credits: list[Paper[Credit]] = field(default_factory=list)
     statements: list[Paper[Statement]] = field(default_factory=list)
+    withdrawals: list[Paper[WithdrawC]] = field(default_factory=list)
     handed: list[Paper[Receipt]] = field(default_factory=list)
     """Mirrors' receipts for keys."""
     alerts: list[Paper[Alert]] = field(default_factory=list)
@@ -139,7 +141,8 @@ class Papers:
     def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
         yield self.brands.values()
         yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
-        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.handed, self.alerts)
+        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.withdrawals)
+        yield from (self.handed, self.alerts)
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
@@ -219,6 +222,7 @@ class Papers:
             Refusal: self.refusals,
             Credit: self.credits,
             Statement: self.statements,
+            WithdrawC: self.withdrawals,
             Receipt: self.handed,
         }
 
@@ -235,6 +239,8 @@ class Papers:
             self._check_tokens(body.bank, (Payment(token=body.token, amount=1),))
             if said.signer != body.token.public_key:
                 raise Malformed("a token's state is asked for by its key")
+        elif isinstance(body, WithdrawC):
+            body.check_for(self._brand(body.bank, body.brand))
         elif isinstance(body, Receipt):
             if not any(said.signer in log.mirrors for log in self.logs.values()):
                 raise Lacking("a receipt by a mirror of no log that is among the papers")
@@ -245,16 +251,22 @@ class Papers:
         """Each is a token of this bank, of no more worth than its brand says, and all are of one currency."""
         currencies = set()
         for payment in payments:
-            if payment.token.brand not in self.brands:
-                raise Lacking("a token of a brand that is not among the papers")
-            brand = self.brands[payment.token.brand].body
-            if brand.bank != bank or not payment.token.holds(brand):
+            brand = self._brand(bank, payment.token.brand)
+            if not payment.token.holds(brand):
                 raise Malformed("a token that this bank has not signed")
             if payment.amount > brand.denomination:
                 raise Malformed("more of a token than it is worth")
             currencies.add(brand.currency)
         if len(currencies) > 1:
             raise Malformed("one payment has one currency")
+
+    def _brand(self, bank: bytes, brand: bytes) -> Brand:
+        """A brand of this bank. Raises Malformed."""
+        if brand not in self.brands:
+            raise Lacking("of a brand that is not among the papers")
+        if self.brands[brand].body.bank != bank:
+            raise Malformed("of a brand that is another bank's")
+        return self.brands[brand].body
 
     # What they show together.
 

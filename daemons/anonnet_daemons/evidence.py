@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anonnet.crypto.sealing import CHUNK_BYTES
+from anonnet.limits import EVIDENCE_PAPERS_MAX
 from anonnet.net.jobs import SEALED_FILE, goods_folder
 from anonnet.protocol.account import Credit
 from anonnet.protocol.brand import Brand
@@ -25,6 +26,7 @@ from anonnet.protocol.goods import Chunk, Contract, GoodsM
 from anonnet.protocol.network import Network
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.alerts import Alerts
 from anonnet.store.bank import COMMITTED, BankStore
 from anonnet.store.folder import write_durably
@@ -74,6 +76,8 @@ def export(
     logs |= set(by)
     whole = [*_brands(network, brands), *there, *(unsigned(each).signed for each in alerts if each.log in logs)]
     known = [log for name, log in network.logs.items() if name in logs]
+    if len(whole) > EVIDENCE_PAPERS_MAX:
+        raise Failed(f"{len(whole)} papers, and {EVIDENCE_PAPERS_MAX} fit into one file: choose less")
 
     def blocks() -> Iterator[bytes]:
         yield from written(network.name, author, known, whole, len(chunks))
@@ -104,6 +108,8 @@ def needs(papers: Iterable[Signed]) -> tuple[set[bytes], set[bytes]]:
     for body in map(decode, (paper.body for paper in papers)):
         if isinstance(body, AuthorizationQ | ExchangeQ):
             brands |= {payment.token.brand for payment in body.payments}
+        if isinstance(body, WithdrawC):
+            brands.add(body.brand)
         if isinstance(body, AuthorizationQ | AuthorizationB | Abort | Credit):
             logs.add(body.transaction.log)
         if isinstance(body, GoodsM):
@@ -261,19 +267,27 @@ def of_sale(data: Path, digits: str, into: Path, statements: Sequence[Signed] = 
 
 
 def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
-    """What a bank can prove about a sale, by its number, or about a token, by its id. A committed sale's credit, which
-    it says to whoever claims it, is signed anew: the same message. Raises Failed, BadStart."""
+    """What a bank can prove about a sale, by its number, about a token, by its id, or about what it has taken from an
+    account, by its key. A committed sale's credit, which it says to whoever claims it, is signed anew: the same
+    message. Raises Failed, BadStart."""
     setup = read_setup(data, Kind.BANK)
     store = BankStore(_of_the(setup), read_only=True)
     try:
         papers = list(_sales_of(setup, store, digits))
-        tokens = {token for token, _ in store.bookkeeping.used() if token.hex().startswith(digits.lower())}
         if not papers:
-            papers = list(store.uses.history(the_one(sorted(tokens), digits), beyond=0))
+            tokens, accounts = {token for token, _ in store.bookkeeping.used()}, store.bookkeeping.accounts()
+            fitting = sorted(id for id in {*tokens, *accounts} if id.hex().startswith(digits.lower()))
+            id = the_one(fitting, digits)
+            papers = list(_withdrawn(store, id) if id in accounts else store.uses.history(id, beyond=0))
         alerts = _convicting(store.alerts)
     finally:
         store.close()
     return export(setup, Author.BANK, papers, into, alerts=alerts)
+
+
+def _withdrawn(store: BankStore, account: bytes) -> Iterator[Signed]:
+    """What the bank has taken from an account: withdraw_c of brands that are not over."""
+    yield from (each for each in store.bookkeeping.withdrawals() if each.signatures[0].signer == account)
 
 
 def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | None]:

@@ -52,9 +52,9 @@ def judged(
 
 
 def _parties(verdict: Verdict) -> list[Party]:
-    """Whom the verdict is about, but for consumers, who stand in no network file."""
+    """Whom the verdict is about, but for consumers and accounts, which stand in no network file."""
     named = [party for each in verdict.findings for party in (each.party, each.towards) if party is not None]
-    return [party for party in dict.fromkeys(named) if party.role is not Role.CONSUMER]
+    return [party for party in dict.fromkeys(named) if party.role not in (Role.CONSUMER, Role.ACCOUNT)]
 
 
 def _read(paths: Sequence[Path], network: Network | None, thefts: Mapping[bytes, Theft]) -> tuple[Files, Papers]:

@@ -43,9 +43,9 @@ def credited(scene: Scene, deal: Deal) -> Signed:
     return said
 
 
-def statement(scene: Scene, name: str = "merchant") -> Signed:
-    """The bank's statement of a party's account."""
-    signer = Signer(NETWORK, key_of(name))
+def statement(scene: Scene, owner: Signer | None = None) -> Signed:
+    """The bank's statement of an account, the merchant's if nobody else's."""
+    signer = owner or Signer(NETWORK, key_of("merchant"))
     said = scene.bank.takes(frame(signer.sign(StatementOf(bank=scene.bank_key, start=0, channel=bytes(32))), 1))
     assert isinstance(said, Signed)
     return said

@@ -17,6 +17,7 @@ from anonnet_daemons.owner import Failed
 
 from anonnet.crypto.hashing import Label, hkdf, xof
 from anonnet.errors import Malformed
+from anonnet.limits import EVIDENCE_PAPERS_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.delivery import Delivered
@@ -29,7 +30,7 @@ from anonnet.wire.frames import Frames
 from tests.judge.folders import folders, seed_of
 from tests.judge.money_rows import statement
 from tests.paper.receipts import SIGNED_FOR
-from tests.paper.scenes import GOODS, Deal, Scene, by
+from tests.paper.scenes import GOODS, Deal, Hand, Scene, by
 from tests.paper.sealing import garbage, offered, outcome, promised
 from tests.stage import NETWORK
 
@@ -263,6 +264,21 @@ def test_of_a_sealed_sale_that_failed_by_garbage_the_bank_shows_its_promise(
     assert not verdict.set_aside
 
 
+def test_the_bank_shows_who_has_asked_for_what_it_took_from_an_account(
+    scene: Scene, home: Path, tmp_path: Path
+) -> None:
+    hand = Hand(scene)  # the one whose sealed sale has failed
+    stated = tmp_path / "stated"
+    stated.write_bytes(b"".join(written(NETWORK, Author.OTHER, [], [statement(scene, hand.signer)])))
+
+    shown = of_the_bank(home / "bank", hand.key.public.hex(), tmp_path / "account").path
+
+    for files, ruling in (([stated], Ruling.OWES), ([stated, shown], Ruling.RIGHT)):
+        judgement = judged(files, read_network(home / NETWORK_FILE), None)
+        assert [(each.claim, each.ruling) for each in judgement.verdict.findings] == [(Claim.DEBIT, ruling)]
+        assert not judgement.strangers
+
+
 # Damaged, mixed up, foreign.
 
 
@@ -352,6 +368,14 @@ def test_another_log_s_key_does_not_pass_for_the_sale_s(files: dict[str, Path]) 
 
     assert not verdict.findings
     assert [reason for reason in verdict.set_aside if reason.startswith("commit")]
+
+
+def test_more_than_fits_into_a_file_is_not_exported(scene: Scene, home: Path, tmp_path: Path) -> None:
+    (number, *_) = scene.merchant.store.numbers()
+
+    with pytest.raises(Failed, match="fit into one file"):
+        of_sale(home / "merchant", number.hex(), tmp_path / "large", [statement(scene)] * EVIDENCE_PAPERS_MAX)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_not_there_is_not_exported(home: Path, tmp_path: Path) -> None:

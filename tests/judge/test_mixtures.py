@@ -7,21 +7,24 @@ from random import Random
 
 import pytest
 
-from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX
+from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX, STATEMENT_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.account import StatementOf
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.claimed import NAMES
 from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.papers import Papers
 from anonnet.protocol.refusal import Refusal
-from anonnet.wire.codec import STEPS, encode
+from anonnet.protocol.seed import account_key
+from anonnet.wire.codec import STEPS, decode, encode
 from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, Signer
+from tests.judge.folders import seed_of
 from tests.paper.scenes import by
 from tests.stage import NETWORK, Actor, key_of
 from tests.world.tape import Tape
-from tests.world.world import World, world_of
+from tests.world.world import CONSUMERS, World, world_of
 
 MIXTURES = 60
 LARGEST = 60
@@ -74,18 +77,38 @@ def mixture(world: World, papers: list[Signed]) -> Papers:
     return Papers.read(NETWORK, world.directory.logs, sourced)
 
 
+def bank_of(world: World, chance: Random) -> Actor:
+    """The bank, to be asked by hand."""
+    bank = world.nodes["bank"]
+    return Actor("bank", bank.party, bank.store, lambda: int(world.events.now), lambda: chance.randbytes(32))
+
+
+def statements(world: World, bank: Actor) -> list[Signed]:
+    """What the bank says of every wallet's account."""
+    pages: list[Signed] = []
+    for owner in sorted({*CONSUMERS.values()}):
+        signer, start, full = Signer(NETWORK, account_key(seed_of(f"seed of {owner}"), key_of("bank").public)), 0, True
+        while full:
+            asked = StatementOf(bank=key_of("bank").public, start=start, channel=bytes(32))
+            said = bank.takes(frame(signer.sign(asked), 1))
+            assert isinstance(said, Signed)
+            full = len(decode(said.body).entries) == STATEMENT_MAX  # type: ignore[attr-defined]
+            start += STATEMENT_MAX
+            pages.append(said)
+    return pages
+
+
 def disputed(world: World, said: list[Signed], chance: Random) -> list[str]:
     """Bring mixtures before the bank as disputes, when everything is settled: what it then did that it need not."""
-    bank = world.nodes["bank"]
-    actor = Actor("bank", bank.party, bank.store, lambda: int(world.events.now), lambda: chance.randbytes(32))
-    before, wrong = list(bank.store.ledger.totals()), []
+    actor = bank_of(world, chance)
+    before, wrong = list(actor.store.ledger.totals()), []
     for _ in range(DISPUTES):
         papers = tuple(chance.sample(said, chance.randint(2, DISPUTE_PAPERS_MAX)))
         demand = chance.choice([Demand.CREDIT, Demand.RELEASE, Demand.REFUSAL, Demand.SPENT])
         dispute = by("stranger", Dispute(accused=key_of("bank").public, claim=demand.value, papers=papers))
         if len(encode(dispute)) <= DISPUTE_BYTES_MAX and actor.takes(frame(dispute, 1)) is None:
             wrong.append(f"{demand}: no answer, {actor.closed[-1]}")
-        if (after := list(bank.store.ledger.totals())) != before:
+        if (after := list(actor.store.ledger.totals())) != before:
             wrong.append(f"{demand}: {before} became {after}")
             before = after
     return wrong
@@ -103,14 +126,17 @@ def test_mixtures_of_what_was_said_convict_the_log_that_lied_and_nobody_else(see
         tape, chance = Tape(NETWORK, world.directory.logs).read(world.network.tape), Random(seed)
         said = everything_said(tape)
         assert disputed(world, said, Random(seed)) == [], f"seed {seed}"
+        stated = statements(world, bank_of(world, Random(seed)))
     assert tape.aborts()
     assert tape.commits()
 
+    said += stated
     whole = judge(mixture(world, said))
     mixtures = [chance.sample(said, chance.randint(2, LARGEST)) for _ in range(MIXTURES)]
     found = [finding for papers in mixtures for finding in judge(mixture(world, papers)).findings]
 
     assert unfounded(world, tape, [*whole.findings, *found]) == [], f"seed {seed}"
+    assert {each.ruling for each in whole.of(Claim.DEBIT)} == {Ruling.RIGHT}, f"seed {seed}"
     convicted = {each.claim for each in whole.wrongs}
     assert convicted <= {lies}, f"seed {seed}"
     told = any(each.step == Alert.step for each in said)  # where no log lies, by a mirror that does

@@ -11,6 +11,7 @@ from anonnet.parties.judge.verdict import Claim
 from anonnet.protocol.local import OpenAt
 from tests.judge import (
     conduct_rows,
+    debit_rows,
     exchange_rows,
     goods_rows,
     key_rows,
@@ -27,6 +28,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "evidence.md"
 MADE = re.compile(r"(?<=<!-- made: verdicts -->\n).*?(?=<!-- end of verdicts -->)", re.DOTALL)
 MODULES = (
     money_rows,
+    debit_rows,
     exchange_rows,
     goods_rows,
     receipt_rows,

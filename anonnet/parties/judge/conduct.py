@@ -85,6 +85,6 @@ def _sums(pages: list[Paper[Statement]]) -> dict[str, int]:
 
 
 def _contradicted(paper: Paper[Statement], why: tuple[Paper[Any], ...], how: str) -> Finding:
-    says = f"{{party}} contradicts itself about the account of {{towards}}: {how}."
-    owner = Party(Role.MERCHANT, paper.body.account)
-    return Finding(Claim.STATEMENTS, Ruling.WRONG, Party(Role.BANK, paper.signer), owner, says, why, "", {})
+    says = f"{{party}} contradicts itself about {{towards}}: {how}."
+    account = Party(Role.ACCOUNT, paper.body.account)
+    return Finding(Claim.STATEMENTS, Ruling.WRONG, Party(Role.BANK, paper.signer), account, says, why, "", {})

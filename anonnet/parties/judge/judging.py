@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from anonnet.parties.judge.conduct import statements, two_brands, two_contracts, two_promises
 from anonnet.parties.judge.goods import delivery, receipts
 from anonnet.parties.judge.logs import breaches, suppressed, two_outcomes
-from anonnet.parties.judge.money import credit, double_spend, release, spent
+from anonnet.parties.judge.money import credit, debit, double_spend, release, spent
 from anonnet.parties.judge.refusals import refusals
 from anonnet.parties.judge.verdict import Finding, Verdict
 from anonnet.protocol.delivery import Delivered
@@ -23,6 +23,7 @@ RULES: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     statements,
     refusals,
     credit,
+    debit,
     spent,
     release,
     double_spend,

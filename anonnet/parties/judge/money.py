@@ -6,8 +6,8 @@ to hold the previous party accountable as well."
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from anonnet.errors import Why
@@ -19,6 +19,7 @@ from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.recovery import State
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.times import CLAIM_SECONDS
 
 CREDIT_KIND = "credit"
@@ -111,6 +112,47 @@ def _entries(papers: Papers, bank: bytes, account: bytes) -> Iterator[tuple[Pape
     for paper in statements_of(papers, bank, account):
         for index, entry in enumerate(paper.body.entries, paper.body.start):
             yield paper, index, entry
+
+
+def debit(papers: Papers) -> Iterator[Finding]:
+    """What has left an account was asked for by withdraw_c under its key: nothing else takes from one. That somebody
+    has not signed, no paper shows, so it is for the bank to show that he has."""
+    for bank, account in dict.fromkeys((each.signer, each.body.account) for each in papers.statements):
+        debits = {index: (paper, entry) for paper, index, entry in _entries(papers, bank, account) if entry.amount < 0}
+        if debits:
+            yield _debit(papers, bank, account, [debits[index] for index in sorted(debits)])
+
+
+def _debit(papers: Papers, bank: bytes, account: bytes, debits: list[tuple[Paper[Statement], LedgerEntry]]) -> Finding:
+    asked = {each.signed.hash: each for each in papers.withdrawals if (each.signer, each.body.bank) == (account, bank)}
+    taken, due, paid = Counter[str](), Counter[str](), set[tuple[bytes, bytes]]()
+    why: dict[Paper[Any], None] = dict.fromkeys(paper for paper, _ in debits)
+    for _, entry in debits:
+        unshown = -entry.amount
+        if order := asked.get(entry.reference):
+            why[order] = None
+            unshown -= _ordered(papers, order.body, entry.currency, paid)
+        taken[entry.currency] -= entry.amount
+        due[entry.currency] += max(0, unshown)
+    parties = Party(Role.BANK, bank), Party(Role.ACCOUNT, account)
+    about = {"taken": dict(taken), "unshown": dict(+due)}
+    if not +due:
+        says = f"{{party}} has taken {_in_words(taken)} from {{towards}} for tokens, as its key has asked."
+        return Finding(Claim.DEBIT, Ruling.RIGHT, *parties, says, tuple(why), "", about)
+    says = f"{{party}} must show that {{towards}} has asked for {_in_words(+due)} that were taken, or give them back."
+    changed = (
+        "withdraw_c, signed by its key, as the statement names it; or that the brand of its tokens is over, since then"
+        " a bank keeps it no more."
+    )
+    return Finding(Claim.DEBIT, Ruling.OWES, *parties, says, tuple(why), changed, about)
+
+
+def _ordered(papers: Papers, order: WithdrawC, currency: str, paid: set[tuple[bytes, bytes]]) -> int:
+    """What the account was to pay for this: nothing for a blinded message that is in `paid`, where these come too."""
+    brand = papers.brands[order.brand].body
+    new = {(brand.id, blinded) for blinded in order.blinded} - paid
+    paid |= new
+    return len(new) * brand.denomination if brand.currency == currency else 0
 
 
 def spent(papers: Papers) -> Iterator[Finding]:
@@ -213,7 +255,12 @@ def _worth(papers: Papers, payments: tuple[Payment, ...]) -> str:
     for payment in payments:
         sums[papers.brands[payment.token.brand].body.currency] += payment.amount
     count = f"{len(payments)} tokens" if len(payments) > 1 else "the token"
-    return f"{count} ({', '.join(f'{amount} {currency}' for currency, amount in sums.items())})"
+    return f"{count} ({_in_words(sums)})"
+
+
+def _in_words(amounts: Mapping[str, int]) -> str:
+    """Amounts by currency, in words."""
+    return ", ".join(f"{amount} {currency}" for currency, amount in amounts.items())
 
 
 def _about(transaction: Transaction) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Claim(enum.StrEnum):
     """What a finding is about."""
 
     CREDIT = "credit"  # the merchant's, against the bank: commit and authorization_b
+    DEBIT = "debit"  # an account's, against its bank: the bank's statement, and withdraw_c
     SPENT = "spent"  # the bank's, against who holds the token: commit and authorization_q, or exchange_q
     RELEASE = "release"  # the consumer's, against the bank: abort and authorization_q
     DELIVERY = "delivery"  # the consumer's, against the merchant: commit, goods_m and the encrypted goods
@@ -48,11 +49,13 @@ class Role(enum.StrEnum):
     BANK = "bank"
     LOG = "log"
     MIRROR = "mirror"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True)
 class Party:
-    """Somebody as the papers know him: by a key, or a log by L. A consumer is the holder of a token's key, no more."""
+    """Somebody as the papers know him: by a key, or a log by L. A consumer is the holder of a token's key, no more; an
+    account is its key, whoever has it."""
 
     role: Role
     identity: bytes

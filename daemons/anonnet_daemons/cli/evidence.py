@@ -86,7 +86,8 @@ def merchant_evidence(number: str, into: Path, stated: bool, bank: str | None, d
 @into_option
 @data_option(Kind.BANK)
 def bank_evidence(subject: str, into: Path, data: Path) -> Found:
-    """Write down what the bank can prove about SUBJECT: a sale's number, or a token's id, or their first digits."""
+    """Write down what the bank can prove about SUBJECT: a sale's number, a token's id, or an account's key, by whose
+    signature it has taken from it; or their first digits."""
     return _found(evidence.of_the_bank(data.absolute(), subject, into))
 
 
