@@ -25,6 +25,11 @@ RELEASE_SECONDS = 6 * 3600
 """R: under a quorum, the key of a pledge must be recorded this long after the expiration at the latest. Hours, since a
 log that will not record it must be outwaited or convicted, while the tokens stay locked."""
 
+TICK_SECONDS = 30
+"""Under a quorum, an entry that only lets time pass comes so long after another one at the earliest. Anybody's question
+may ask for it, and a log keeps it for months, with its cosignatures; half a minute is nothing to tokens that are locked
+for hours."""
+
 HANDED_SECONDS = 3600
 """Mirrors' receipts for a key convict a log that did not record it if they were given at least so long before the last
 second in which it could: meanwhile an honest mirror brings the key to the log, again and again, and a log that is up

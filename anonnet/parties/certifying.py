@@ -21,7 +21,15 @@ from anonnet.protocol.sealed import Submission
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.log import checkpoints_of
 from anonnet.store.shards import Mark
-from anonnet.times import BEHIND_SECONDS, LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.times import (
+    BEHIND_SECONDS,
+    CLAIM_SECONDS,
+    LEAD_SECONDS_MAX,
+    RELEASE_SECONDS,
+    RETENTION_SECONDS,
+    SETTLE_SECONDS,
+    TICK_SECONDS,
+)
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode_record, encode
@@ -94,10 +102,7 @@ class Certifying:
     # Outcomes.
 
     def outcome(self, turn: LogTurn, asked: Asked[OutcomeOf]) -> Answer:
-        """What is known here; and where the deadline has passed unseen, an entry that shows it to the mirrors.
-
-        At most one a second and shard, since it shows every deadline before its time.
-        """
+        """What is known here; and where the deadline has passed unseen, an entry that shows it to the mirrors."""
         transaction = asked.body.transaction
         key, shard = transaction.outcome_key, shard_of(transaction.expiration)
         time = turn.store.advance(asked.arrival)
@@ -109,9 +114,20 @@ class Certifying:
             raise Refused(Why.FORGOTTEN, "the record may be gone")
         pledged = turn.store.recorded(shard, key, form(EntryKind.PLEDGE, transaction))
         deadline = transaction.expiration + (RELEASE_SECONDS if pledged else 0)
-        if expired(deadline + SETTLE_SECONDS, time) and not expired(deadline, turn.store.last_time(shard)):
-            self._append(turn, shard, entry(EntryKind.TICK, time))
+        unseen = expired(deadline + SETTLE_SECONDS, time) and not expired(deadline, turn.store.last_time(shard))
+        if unseen and not expired(transaction.expiration + CLAIM_SECONDS, time):  # later no token waits for it
+            self._pass_time(turn, shard, time)
         return self._undecided(transaction, time)
+
+    def _pass_time(self, turn: LogTurn, shard: int, time: int) -> None:
+        """Show this time to the mirrors, by an entry that shows every deadline before it.
+
+        Who asks may be a stranger, and the sale one that never was: so none soon after another. Of what is recorded
+        between, a merchant has his share.
+        """
+        newest = turn.store.newest(shard)
+        if newest is None or newest.kind != EntryKind.TICK or time >= newest.time + TICK_SECONDS:
+            self._append(turn, shard, entry(EntryKind.TICK, time))
 
     @on(CertificateOf, keys=lambda asked: [asked.body.transaction.outcome_key])
     def certificate(self, turn: LogTurn, asked: Asked[CertificateOf]) -> Answer:

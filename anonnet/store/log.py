@@ -155,10 +155,15 @@ class LogStore(Store):
         last = self._last(shard)
         return last[1] if last else 0
 
+    def newest(self, shard: int) -> Entry | None:
+        """A shard's newest entry."""
+        row = self._db.one("select body from entry where shard = ? order by position desc limit 1", shard)
+        return decode_record(Entry, row[0]) if row else None
+
     def is_closed(self, shard: int) -> bool:
         """True if nothing is ever added to this shard again."""
-        row = self._db.one("select body from entry where shard = ? order by position desc limit 1", shard)
-        return row is not None and decode_record(Entry, row[0]).kind == EntryKind.CLOSE
+        newest = self.newest(shard)
+        return newest is not None and newest.kind == EntryKind.CLOSE
 
     def _last(self, shard: int) -> tuple[int, int] | None:
         row = self._db.one("select position, time from entry where shard = ? order by position desc limit 1", shard)

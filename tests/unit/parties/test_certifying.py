@@ -12,7 +12,14 @@ from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, certified
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
-from anonnet.times import LEAD_SECONDS_MAX, RELEASE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS
+from anonnet.times import (
+    CLAIM_SECONDS,
+    LEAD_SECONDS_MAX,
+    RELEASE_SECONDS,
+    RETENTION_SECONDS,
+    SETTLE_SECONDS,
+    TICK_SECONDS,
+)
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
@@ -157,13 +164,58 @@ def test_the_log_itself_never_aborts(circle: Circle) -> None:
     assert why(circle.ask(OutcomeOf(transaction=sale()))) == Why.FORGOTTEN
 
 
-def test_one_entry_a_second_shows_all_deadlines(circle: Circle) -> None:
+def test_one_entry_shows_all_deadlines(circle: Circle) -> None:
     circle.ask(pledge(sale()))
     circle.now = EXPIRATION + 100
     for early in range(50):
         circle.ask(OutcomeOf(transaction=sale(EXPIRATION + early)))
 
     assert circle.kinds() == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.TICK]
+
+
+def test_what_strangers_ask_grows_the_log_by_one_entry_in_half_a_minute(circle: Circle) -> None:
+    """Each question about a sale that has just expired, and of which nobody knows whether it ever was."""
+    spans = 3
+    for circle.now in range(EXPIRATION, EXPIRATION + spans * TICK_SECONDS, 3):
+        circle.ask(OutcomeOf(transaction=sale(circle.now - SETTLE_SECONDS - 1)))
+        circle.settle()
+    assert circle.kinds() == [EntryKind.GENESIS, *[EntryKind.TICK] * spans]
+    last = sale(circle.now - SETTLE_SECONDS - 1)
+    assert isinstance(circle.ask(OutcomeOf(transaction=last), MIRRORS[0]), Undecided)
+
+    circle.now = EXPIRATION + spans * TICK_SECONDS
+    circle.settle()  # the mirror that was asked asks on
+
+    assert circle.ask(OutcomeOf(transaction=last), MIRRORS[0]) == Abort(transaction=last)
+
+
+def test_after_what_a_merchant_has_recorded_time_passes_at_once(circle: Circle) -> None:
+    circle.now = EXPIRATION + SETTLE_SECONDS + 1
+    circle.ask(OutcomeOf(transaction=sale()))
+    circle.ask(pledge(sale(EXPIRATION + 100)))
+    circle.now += SETTLE_SECONDS + 1
+
+    circle.ask(OutcomeOf(transaction=sale(EXPIRATION + SETTLE_SECONDS + 1)))
+
+    assert circle.kinds() == [EntryKind.GENESIS, EntryKind.TICK, EntryKind.PLEDGE, EntryKind.TICK]
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_no_shard_is_begun_for_a_sale_that_no_token_waits_for(circle: Circle, late: int) -> None:
+    """Mirrors would not follow it either, and each would be asked for its cosignature until the shard is dropped."""
+    old = sale(NOON - CLAIM_SECONDS)
+    circle.settle()
+    begun = circle.log.store.sizes()
+    circle.now += late
+
+    circle.ask(OutcomeOf(transaction=old))
+    circle.settle()
+
+    if late:
+        assert circle.log.store.sizes() == begun
+    else:
+        assert circle.ask(OutcomeOf(transaction=old), MIRRORS[0]) == Abort(transaction=old)
+    assert circle.log.store.errands.count() == 0
 
 
 def test_a_checkpoint_that_our_key_signed_elsewhere_ends_the_log(circle: Circle) -> None:
