@@ -1,8 +1,9 @@
 """How each message reads in a transcript: the paper's step name, and what it says with names in the place of keys.
 
-`Cast` gives the names: B, M, L and C for the parties, R for a mirror, or R1 to R4; c for an account's key; q1, q2, ...
-for tokens' keys in the order of their first appearance, s1, s2, ... for the serials of tokens that share one; n1, k1,
-... for transaction numbers and their merchandise keys. Times are seconds after the curtain rises.
+`Cast` gives the names: B, M, L and C for the parties, R for a mirror, or R1 to R4, V1 to V3 for witnesses; c for an
+account's key; q1, q2, ... for tokens' keys in the order of their first appearance, s1, s2, ... for the serials of
+tokens that share one; n1, k1, ... for transaction numbers and their merchandise keys. Times are seconds after the
+curtain rises.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from anonnet.wire.codec import Message, decode, decode_record
 from anonnet.wire.signed import Signed
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import Line, Scene, body_of
+from tests.paper.stamping import WITNESSES
 from tests.stage import key_of
 
 PAPER_STEPS = {
@@ -55,6 +57,7 @@ class Cast:
         self._scene, self._curtain = scene, curtain
         self._letters = {"bank": "B", "merchant": "M", "log": "L", "mirror": "R"}
         self._letters |= {name: f"R{at}" for at, name in enumerate(MIRRORS, 1)}
+        self._letters |= {name: f"V{at}" for at, name in enumerate(WITNESSES, 1)}
         self._signers = {key_of(name).public: letter.lower() for name, letter in self._letters.items()}
         self._brands = {each.brand.id: each.brand.denomination for each in scene.minted}
         self._tokens: dict[bytes, str] = {}
@@ -65,7 +68,7 @@ class Cast:
         self._sales: dict[bytes, str] = {}
 
     def party(self, name: str) -> str:
-        """B, M, L, R, R1 to R4, or C for whoever is none of them."""
+        """B, M, L, R, R1 to R4, V1 to V3, or C for whoever is none of them."""
         return self._letters.get(name, "C")
 
     def brand(self, id: bytes) -> str:
