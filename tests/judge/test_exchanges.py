@@ -61,8 +61,10 @@ def test_a_bank_that_uses_what_it_has_refused_to_exchange_is_convicted(tmp_path:
     assert {(each.claim, each.ruling) for each in before.findings} == {
         (Claim.REFUSAL, Ruling.RIGHT),
         (Claim.SPENT, Ruling.RIGHT),
+        (Claim.RELEASE, Ruling.RIGHT),
     }
-    assert {(each.about["why"], each.ruling) for each in verdict.findings} == {
+    assert [each.ruling for each in verdict.of(Claim.RELEASE)] == [Ruling.OWES]
+    assert {(each.about["why"], each.ruling) for each in verdict.of(Claim.REFUSAL)} == {
         ("token-used", Ruling.WRONG),
         ("expired", Ruling.OPEN),
     }, verdict.words({})
