@@ -305,9 +305,14 @@ def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | 
             yield signer.sign(Credit(transaction=promise.transaction, currency=currency, value=value))
 
 
-# Whoever keeps alerts.
+# Whoever has an account, or keeps alerts.
 
 AUTHORS = {Kind.CONSUMER: Author.CONSUMER, Kind.MERCHANT: Author.MERCHANT, Kind.BANK: Author.BANK}
+
+
+def of_statements(setup: Setup, statements: Sequence[Signed], into: Path) -> Exported:
+    """What a bank has said of the owner's account. Raises Failed."""
+    return export(setup, AUTHORS[setup.kind], statements, into)
 
 
 def of_alerts(setup: Setup, alerts: Sequence[Alert], into: Path) -> Exported:

@@ -26,6 +26,7 @@ async def books_of(local: LocalNetwork) -> Books:
 async def test_what_papers_prove_is_done_and_what_is_denied_goes_to_a_judge(tmp_path: Path) -> None:
     async with network(tmp_path) as local:
         home, sale, hers = local.home, tmp_path / "sale.evidence", tmp_path / "hers.evidence"
+        stated, shown = tmp_path / "stated.evidence", tmp_path / "shown.evidence"
         await open_shop(local, bytes(SMALL))
         bought = await told(home, "wallet", "buy", "goods")
 
@@ -43,10 +44,17 @@ async def test_what_papers_prove_is_done_and_what_is_denied_goes_to_a_judge(tmp_
         await told(home, "merchant", "evidence", number[:8], "--to", sale)
         by_file = await told(home, "bank", "dispute", sale, "--claim", "credit")
         content = await anonnet(home, "wallet", "dispute", bought["purchase"][:8])
+        account = (await told(home, "wallet", "statement", "--to", stated))["account"]
+        await told(home, "bank", "evidence", account, "--to", shown)
+        debits = [await told(home, "judge", *files) for files in ([stated], [stated, shown])]
 
         assert (spent["met"], spent["papers"]) == (True, ["authorization_q", "commit"])
         assert (paid["met"], paid["papers"]) == (True, ["credit"])
         assert by_file["papers"] == ["credit"]
+        assert [[(each["claim"], each["ruling"]) for each in found["findings"]] for found in debits] == [
+            [("debit", "owes")],
+            [("debit", "right")],
+        ]
         assert (content.code, "nobody owes you anything" in content.err) == (1, True)
         assert await books_of(local) == books
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from anonnet.net.turns import Placement
-from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
 from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate
@@ -201,23 +200,3 @@ def _state(brand: Brand, now: int) -> str:
 
 def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def statement_found(statement: Statement) -> Found:
-    """A bank's statement, for an account's owner."""
-    balances = {each.currency: each.amount for each in statement.balances}
-    entries = [
-        {"kind": each.kind, "amount": each.amount, "currency": each.currency, "time": each.time}
-        for each in statement.entries
-    ]
-    lines = rows(
-        ("index", "what", "amount", "currency"),
-        [
-            (index, each.kind, each.amount, each.currency)
-            for index, each in enumerate(statement.entries, statement.start)
-        ],
-    )
-    words = [f"account {statement.account.hex()}"]
-    words += [f"holds {amount(units, currency)}" for currency, units in balances.items()] or ["is empty"]
-    values = {"account": statement.account.hex(), "time": statement.time, "balances": balances, "entries": entries}
-    return Found(values, words + (lines if entries else []))

@@ -13,8 +13,7 @@ import click
 from anonnet.errors import Malformed
 from anonnet.protocol.local import Sales, SalesOf, Sell, Started
 from anonnet.protocol.network import Peer, Role
-from anonnet_daemons.cli import alerts, disputing
-from anonnet_daemons.cli.bank import statement_found
+from anonnet_daemons.cli import alerts, disputing, statements
 from anonnet_daemons.cli.evidence import of_merchant
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
@@ -33,7 +32,7 @@ def merchant() -> None:
     """
 
 
-for group in (of_merchant, disputing.of_merchant, alerts.of(Kind.MERCHANT)):
+for group in (of_merchant, disputing.of_merchant, alerts.of(Kind.MERCHANT), statements.of(Kind.MERCHANT)):
     for each in group.commands.values():
         merchant.add_command(each)
 
@@ -141,19 +140,6 @@ def open_account_(bank: str | None, timeout: float, data: Path) -> Found:
     async def work(owner: Owner) -> Found:
         statement = await open_account(owner, named(owner.network, Role.BANK, bank), timeout)
         return Found({"account": statement.account.hex()}, [f"The account {statement.account.hex()} is open."])
-
-    return with_owner(data, Kind.MERCHANT, work)
-
-
-@verb(merchant, example="anonnet merchant statement")
-@click.option("--bank", help="The bank's name, where there are several.")
-@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="The first entry.")
-@data_option(Kind.MERCHANT)
-def statement(bank: str | None, start: int, data: Path) -> Found:
-    """Show the bank's signed statement of the merchant's account."""
-
-    async def work(owner: Owner) -> Found:
-        return statement_found(await owner.statement(named(owner.network, Role.BANK, bank), start))
 
     return with_owner(data, Kind.MERCHANT, work)
 

@@ -11,8 +11,7 @@ from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet.times import DWELL_SECONDS
-from anonnet_daemons.cli import alerts, brands, disputing, habits, privacy
-from anonnet_daemons.cli.bank import statement_found
+from anonnet_daemons.cli import alerts, brands, disputing, habits, privacy, statements
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
 from anonnet_daemons.cli.evidence import of_wallet
 from anonnet_daemons.cli.keeping import keeping, passphrase_options
@@ -39,7 +38,7 @@ def wallet() -> None:
     """
 
 
-PROOFS = of_wallet, disputing.of_wallet, alerts.of(Kind.CONSUMER)
+PROOFS = of_wallet, disputing.of_wallet, alerts.of(Kind.CONSUMER), statements.of(Kind.CONSUMER)
 
 for group in (keeping, *PROOFS, brands.of_wallet, habits.of_wallet, privacy.of_wallet):
     for each in group.commands.values():
@@ -265,16 +264,3 @@ async def _the_one(owner: Owner, digits: str) -> bytes:
     if len(fitting) != 1:
         raise Failed(f"{len(fitting)} purchases begin with {digits}: see wallet purchases")
     return fitting[0]
-
-
-@verb(wallet, example="anonnet wallet statement --from 20")
-@bank_option
-@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="The first entry.")
-@data_option(Kind.CONSUMER)
-def statement(bank: str | None, start: int, data: Path) -> Found:
-    """Show the bank's signed statement of this wallet's account."""
-
-    async def work(owner: Owner) -> Found:
-        return statement_found(await owner.statement(named(owner.network, Role.BANK, bank), start))
-
-    return with_owner(data, Kind.CONSUMER, work)
