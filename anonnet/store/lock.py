@@ -2,7 +2,8 @@
 
 A log that has signed two trees for one origin has forked, and nobody can take that back. So the lock is no part of a
 backup, and is moved from one checkpoint to the next by compare-and-swap, after the entries are durable and before any
-answer leaves: an older log.db that was put back, or a second daemon on a copy, finds the lock ahead of itself.
+answer leaves: an older log.db that was put back, or a second daemon on a copy, finds the lock ahead of itself. It is no
+help where the lock was put back too: in a snapshot of the disk both are old, and fit each other.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from anonnet.errors import Fatal, Why
@@ -235,6 +238,29 @@ def test_a_checkpoint_that_our_key_signed_elsewhere_ends_the_log(circle: Circle)
         circle.log.takes(
             frame(CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(other.notes[2],)), 1), answers=errand
         )
+
+
+def test_a_log_put_back_with_its_lock_ends_when_a_mirror_shows_what_it_had_signed(tmp_path: Path) -> None:
+    """A snapshot of its disk: log.db and lock.db are old, and fit each other, so nothing tells before."""
+    then, later = tmp_path / "then", tmp_path / "later"
+    then.mkdir()
+    circle = Circle()
+    circle.enter("log", str(then / "log.db"))
+    circle.ask(pledge(sale()))
+    circle.settle()
+    circle.log.store.close()
+    shutil.copytree(then, later)
+    circle.enter("log", str(later / "log.db"))
+    for more in (1, 2):
+        circle.ask(pledge(sale(EXPIRATION + more)))
+    circle.settle()
+    circle.log.store.close()
+
+    circle.enter("log", str(then / "log.db"))
+
+    assert circle.ask(pledge(sale(EXPIRATION + 3))) == Pledged(transaction=sale(EXPIRATION + 3), index=2)
+    with pytest.raises(Fatal, match="signed with our key"):
+        circle.settle()
 
 
 def test_a_checkpoint_that_comes_when_its_shard_is_dropped_changes_nothing(circle: Circle) -> None:
