@@ -341,6 +341,7 @@ class Consumer(Party):
         turn.store.tokens.let_go(bought.id, spent)
         self.tokens.renew_rests(turn, bought.id)
         if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):
+            turn.store.replaced.keep(bought.id, answered(asked).request, asked.signed)
             return done(turn, asked)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used

@@ -27,6 +27,7 @@ class Discarding:
         self._db.run("update token set bound = null where bound = ?", purchase)
         self._db.run("delete from purchase where id = ?", purchase)
         self._db.run("delete from answered where subject = ?", purchase)
+        self._db.run("delete from replaced where purchase = ?", purchase)
         self._db.run("delete from hurried where purchase = ?", purchase)
         self._db.run("insert into discarded values(?)", purchase)
 

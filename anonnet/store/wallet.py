@@ -24,6 +24,7 @@ from anonnet.store import (
     listing,
     parts,
     recovery,
+    replaced,
     resting,
     tokens,
     unexchanged,
@@ -36,7 +37,7 @@ from anonnet.wire.signed import Signed
 
 VERSION = 2
 
-PARTS = alerts, errands, parts, recovery, lanes, discarding, answered, listing, resting, tokens, unexchanged
+PARTS = alerts, errands, parts, recovery, replaced, lanes, discarding, answered, listing, resting, tokens, unexchanged
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
@@ -132,6 +133,7 @@ class WalletStore(Store):
     def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
         super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.recovery = recovery.Recovery(self._db)
+        self.replaced = replaced.Replaced(self._db)
         self.lanes = lanes.Lanes(self._db)
         self.discarding = discarding.Discarding(self._db)
         self.answered = answered.Answered(self._db)

@@ -151,26 +151,28 @@ def of_purchase(data: Path, digits: str, into: Path, *, goods: bool, chunks: Seq
 
 
 Refused = dict[bytes, list[Signed]]
-"""By the token given: each exchange_q that a bank has refused, and after it the refusals."""
+"""By the token given: each exchange_q that a bank has refused, and each authorization_q in whose place another one was
+made, and after it the refusals."""
 
 
 def refused(setup: Setup) -> Refused:
-    """The exchanges that a wallet was refused, and that were not done since. Raises BadStart."""
+    """The exchanges that a wallet was refused, and that were not done since; and its payments that it has replaced.
+    Raises BadStart."""
     store = WalletStore(_of_the(setup), read_only=True)
     found: Refused = {}
     try:
-        for exchange_q, refusals in store.unexchanged.all():
-            order = decode(exchange_q.body)
-            assert isinstance(order, ExchangeQ)
+        for request, refusals in (*store.unexchanged.all(), *store.replaced.all()):
+            order = decode(request.body)
+            assert isinstance(order, ExchangeQ | AuthorizationQ)
             for payment in order.payments:
-                found.setdefault(payment.token.id, []).extend([exchange_q, *refusals])
+                found.setdefault(payment.token.id, []).extend([request, *refusals])
     finally:
         store.close()
     return found
 
 
 def of_token(data: Path, digits: str, into: Path) -> Exported:
-    """What a consumer can prove about refused exchanges of the token whose id begins so. Raises Failed, BadStart."""
+    """What a consumer can prove about what it was refused for the token whose id begins so. Raises Failed, BadStart."""
     setup = read_setup(data, Kind.CONSUMER)
     found = refused(setup)
     token = the_one([id for id in sorted(found) if id.hex().startswith(digits.lower())], digits)

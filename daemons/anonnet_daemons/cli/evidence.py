@@ -30,7 +30,7 @@ into_option = click.option(
 @verb(of_wallet, "evidence", example="anonnet wallet evidence 3fa9 --goods --to song.evidence")
 @click.argument("subject")
 @into_option
-@click.option("--token", is_flag=True, help="SUBJECT is a token whose exchange the bank has refused (wallet refused).")
+@click.option("--token", is_flag=True, help="SUBJECT is a token that the bank has refused (wallet refused).")
 @click.option("--goods", is_flag=True, help="With all the encrypted goods, for a claim about what was delivered.")
 @click.option("--chunk", "chunks", type=click.IntRange(min=0), multiple=True, help="With this chunk of 64 KiB only.")
 @data_option(Kind.CONSUMER)
@@ -39,7 +39,7 @@ def wallet_evidence(subject: str, into: Path, token: bool, goods: bool, chunks: 
 
     Whoever reads the file learns what you bought, when, from whom and for how much; not who you are. Two files over
     purchases that were paid from one wallet do not show that they belong together. With --token he learns which other
-    tokens were given in the same exchange: these he knows to be of one wallet.
+    tokens were given in the same exchange, or payment: these he knows to be of one wallet.
     """
     if token and (goods or chunks):
         raise Failed("no goods belong to a token: leave out --goods and --chunk")
@@ -51,14 +51,15 @@ def wallet_evidence(subject: str, into: Path, token: bool, goods: bool, chunks: 
 @verb(of_wallet, "refused", example="anonnet wallet refused")
 @data_option(Kind.CONSUMER)
 def wallet_refused(data: Path) -> Found:
-    """Show the tokens whose exchange a bank has refused and not made since, with the reasons. Asks nobody.
+    """Show the tokens whose exchange a bank has refused and not made since, and those of payments that the wallet has
+    replaced when they were refused, with the reasons. Asks nobody.
 
     What the bank said is evidence against it, if it calls such a token used later on: wallet evidence TOKEN --token.
     """
     tokens = evidence.refused(read_setup(data.absolute(), Kind.CONSUMER))
     found = {token.hex(): _reasons(papers) for token, papers in tokens.items()}
     words = [f"{token[:16]}  {', '.join(reasons)}" for token, reasons in found.items()]
-    return Found({"tokens": found}, words or ["No exchange was refused."])
+    return Found({"tokens": found}, words or ["Nothing was refused."])
 
 
 @verb(of_merchant, "evidence", example="anonnet merchant evidence 81c2 --statement --to sale.evidence")

@@ -24,7 +24,7 @@ from anonnet.protocol.goods import ChunkOf, GoodsM, Order
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.local import Discard, PurchaseOf
 from anonnet.protocol.logbook import Follow, OutcomeOf
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
@@ -576,6 +576,7 @@ def test_a_finished_purchase_goes_when_its_owner_says_so(scene: Scene) -> None:
     scene.settle()
     had = files(scene)
     scene.consumer.store.answered.keep(purchase, Why.TOKEN_USED, scene.paper(GoodsM))
+    scene.consumer.store.replaced.keep(purchase, scene.paper(AuthorizationQ), scene.paper(GoodsM))
 
     done = scene.consumer.command(Discard(purchase=purchase))
     scene.settle()
