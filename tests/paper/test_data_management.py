@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from anonnet.errors import Why
+import pytest
+
+from anonnet.errors import Malformed, Why
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import expirations_of, shard_of
@@ -17,7 +19,7 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signer
-from tests.paper.scenes import GOODS, PRICE, Deal, Scene
+from tests.paper.scenes import GOODS, PRICE, Deal, Hand, Scene
 from tests.stage import NETWORK, Actor
 
 
@@ -246,3 +248,19 @@ def test_an_abort_that_the_bank_never_saw_still_counts(scene: Scene) -> None:
 
     assert (locked, scene.books()["locked"]) == (PRICE, 0)
     assert [line.receiver for line in scene.said(Abort)] == ["bank"]
+
+
+def test_a_brand_says_how_its_tokens_are_made_and_what_they_are_worth(scene: Scene) -> None:
+    """ "The brand of a token specifies the method used to create the token as well as the properties (e.g.,
+    denomination) associated with the token": no token counts as one of another brand, and no brand is without a
+    method."""
+    hand = Hand(scene)
+    hand.open(PRICE)
+    (small,) = hand.withdraw(1)
+    larger = replace(small.token, brand=scene.brand(4).id)
+
+    refusal = scene.refused(scene.bank, Deal.offered(scene, hand, [replace(small, token=larger)]).authorization_q)
+    with pytest.raises(Malformed):
+        replace(scene.brand(1), method="handwriting")
+
+    assert refusal.why == Why.BAD_TOKEN

@@ -68,7 +68,8 @@ def test_many_tokens_specify_one_key_and_each_is_spent_once(scene: Scene, hand: 
 
 
 def test_one_signature_pays_with_all_tokens_of_a_key(scene: Scene, hand: Hand) -> None:
-    """Section "Multiple Token Transactions": P2 is "signed with all keys associated with those tokens": here one."""
+    """Section "Multiple Token Transactions": they "combine well with the use of one key for many tokens", as P2 is
+    signed once for each key."""
     coins = hand.withdraw(4, 1, 1)
 
     deal = Deal.authorized(scene, hand, coins)

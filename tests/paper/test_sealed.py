@@ -66,6 +66,21 @@ def secrets_of(scene: Scene, purchase: bytes) -> dict[str, bytes]:
     return found
 
 
+def test_the_consumer_reads_the_key_in_public_and_says_neither_who_she_is_nor_which_sale(scene: Scene) -> None:
+    """ "In order to facilitate anonymous key acquisition by the consumer, the transaction log is publicly readable"."""
+    purchase = scene.buy()
+    scene.settle()
+
+    transaction = scene.consumer.store.purchase(purchase).transaction
+    asked = [line.said for line in scene.heard if (line.sender, line.receiver) == ("consumer", "log")]
+    words = b"".join(frame(each, 0).payload for each in asked)
+    assert scene.purchase(purchase).state == "done"
+    assert asked
+    assert not any(isinstance(each, Signed) for each in asked)
+    for named in (transaction.number, transaction.outcome_key, transaction.merchant):
+        assert named not in words
+
+
 def test_only_the_parties_of_the_transaction_can_read_the_commit(scene: Scene) -> None:
     """ "The logged message would be encrypted using the secret key so that only the parties of the transaction could
     read commit." """
