@@ -77,6 +77,8 @@ class Pen:
     entries: list[Entry] = field(default_factory=list)
     notes: dict[int, bytes] = field(default_factory=dict)
     tree: Tree = field(default_factory=Tree)
+    extensions: tuple[str, ...] = ()
+    """Lines that it puts into checkpoints from now on, as no honest log does."""
 
     def __post_init__(self) -> None:
         self.write(entry(EntryKind.GENESIS, self.begun, body=self.known.origin(self.shard).encode()))
@@ -110,7 +112,7 @@ class Pen:
         self.notes[self.tree.size] = self.note(self.tree.size, self.tree.root())
 
     def note(self, size: int, root: bytes) -> bytes:
-        checkpoint = Checkpoint(self.known.origin(self.shard), size, root)
+        checkpoint = Checkpoint(self.known.origin(self.shard), size, root, self.extensions)
         signature = NoteSigner(checkpoint.origin, key_of(self.name)).sign(checkpoint.text)
         return Note(checkpoint.text, (signature,)).encoded()
 

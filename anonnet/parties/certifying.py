@@ -188,7 +188,7 @@ class Certifying:
         if turn.store.is_dropped(said.shard):  # there is nothing any more to compare it with
             return done(turn, asked)
         for note in said.checkpoints:
-            self._keep(turn, said.shard, SignedCheckpoint.parse(note))
+            self._keep(turn, said.shard, note)
         if self._question(turn, said.shard) != question:
             done(turn, asked)
             self.collect(turn, said.shard)
@@ -203,9 +203,9 @@ class Certifying:
         assert isinstance(question, CheckpointOf)
         return done(turn, asked) if turn.store.is_dropped(question.shard) else Answer()
 
-    def _keep(self, turn: LogTurn, shard: int, signed: SignedCheckpoint) -> None:
+    def _keep(self, turn: LogTurn, shard: int, note: bytes) -> None:
         """Keep the cosignatures that hold. Raises Malformed, and Fatal for a checkpoint that is ours and not ours."""
-        signed.note.opened([self._known.verifier(shard)])
+        signed = self._known.opened(shard, note)
         heads, size = turn.store.heads, signed.body.size
         if size > heads.size(shard) or heads.trees.root(shard, size) != signed.body.root:
             raise Fatal(f"a mirror shows {signed.body.origin} of {size} entries, signed with our key, and not by us")

@@ -99,7 +99,7 @@ class Fsck:
         for shard, note in self._kept.finals():
             known = self._logs[self._own]
             try:
-                last = _opened(known, shard, note)
+                last = known.opened(shard, note)
                 before = locked.pop(known.origin(shard), b"")
                 if not before or SignedCheckpoint.parse(before).body != last.body:
                     yield f"{known.origin(shard)}: its last checkpoint is not the one in lock.db"
@@ -158,7 +158,7 @@ class Fsck:
         notes = [*kept.checkpoints(), *([(kept.size, kept.note, False)] if kept.note else [])]
         for size, note, met in notes:
             try:
-                body = _opened(known, kept.shard, note).body
+                body = known.opened(kept.shard, note).body
                 if body.size != size or size > tree.size or body.root != tree.root(size):
                     yield f"the checkpoint of {size} entries is not that of its entries"
                 wanted = dict(lines.pop(size, []))
@@ -174,15 +174,6 @@ class Fsck:
             self.counts.checkpoints += 1
         for size in lines:
             yield f"cosignatures are there of a checkpoint of {size} entries that is not"
-
-
-def _opened(known: KnownLog, shard: int, note: bytes) -> SignedCheckpoint:
-    """A checkpoint of this shard that the log has signed. Raises Malformed."""
-    signed = SignedCheckpoint.parse(note)
-    if signed.body.origin != known.origin(shard):
-        raise Malformed("a checkpoint of another shard")
-    signed.note.opened([known.verifier(shard)])
-    return signed
 
 
 def _indexed(kept: KeptShard, prefix: Prefix) -> Iterator[str]:
@@ -214,7 +205,7 @@ def _against_the_lock(known: KnownLog, kept: KeptShard, tree: Tree, locked: byte
         yield "it is not in lock.db: is this a copy?"
         return
     try:
-        seen = _opened(known, kept.shard, locked).body
+        seen = known.opened(kept.shard, locked).body
     except Malformed as why:
         yield f"the checkpoint in lock.db does not hold ({why})"
         return

@@ -54,8 +54,7 @@ def lost(known: KnownLog, locked: dict[str, bytes]) -> Iterator[Lost]:
         name = origin.rpartition("/")[2]
         shard = CHAIN if name == "chain" else int(name)
         try:
-            signed = SignedCheckpoint.parse(note)
-            signed.note.opened([known.verifier(shard)])
+            signed = known.opened(shard, note)
         except Malformed as why:
             raise BadStart(f"lock.db does not hold ({why}): restore it from nothing but its own disk") from why
         yield Lost(shard, signed.body, note)

@@ -21,8 +21,7 @@ def anchored(known: KnownLog, shard: int, entry: Entry) -> SignedCheckpoint:
     """The last checkpoint of this shard, as an anchor has it: its signatures are its own. Raises Malformed."""
     if entry.kind != EntryKind.ANCHOR:
         raise Malformed("not an anchor")
-    last = SignedCheckpoint.parse(entry.body)
-    last.note.opened([known.verifier(shard)])
+    last = known.opened(shard, entry.body)
     if not known.decides_alone and not known.agreed(cosignatures(known, last.note)):
         raise Malformed("an anchor that no quorum has cosigned")
     return last

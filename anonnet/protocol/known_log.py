@@ -16,7 +16,7 @@ from anonnet.errors import Malformed
 from anonnet.limits import VERIFIERS_REMEMBERED
 from anonnet.protocol.transaction import NO_POLICY, log_id
 from anonnet.times import SHARD_SECONDS
-from anonnet.tlog.checkpoint import Checkpoint
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.note import Kind, Note, Signer, Verifier
 from anonnet.tlog.policy import NONE, Group, Policy, Witness
 from anonnet.tlog.text import number
@@ -128,6 +128,20 @@ class KnownLog:
         """The checkpoint of a shard with so many leaves and this root, as a note signed with the log's key."""
         text = Checkpoint(self.origin(shard), size, root).text
         return Note(text, (Signer(self.origin(shard), key).sign(text),)).encoded()
+
+    def opened(self, shard: int, data: bytes) -> SignedCheckpoint:
+        """A checkpoint of this shard that the log has signed. Raises Malformed.
+
+        Ours have no extension lines: cosignatures cover the whole text, and whoever keeps them by size and root must
+        not take those under another text for his own.
+        """
+        signed = SignedCheckpoint.parse(data)
+        if signed.body.origin != self.origin(shard):
+            raise Malformed("a checkpoint of another shard")
+        if signed.body.extensions:
+            raise Malformed("a checkpoint with extension lines")
+        signed.note.opened([self.verifier(shard)])
+        return signed
 
     def verifier(self, shard: int) -> Verifier:
         """Verifies the log's signature on the checkpoints of a shard."""

@@ -22,7 +22,6 @@ from anonnet.protocol.sealed import SEALED_KINDS, check_sealed_m
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.times import LEAD_SECONDS_MAX, RELEASE_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.tlog.note import Kind, Verifier
 from anonnet.wire.codec import Message, decode, decode_record
 from anonnet.wire.signed import Checked, Signed, checked
 
@@ -241,7 +240,7 @@ def _check_chained(network: str, known: KnownLog, entry: Entry) -> None:
         shard = anchored.body.origin.rpartition("/")[2]
         own = shard.isdecimal() and anchored.body.origin == known.origin(int(shard))
         _demand(Rule.SIGNED, own, "an anchor of another log")
-        anchored.note.opened([Verifier.of(anchored.body.origin, Kind.ED25519, known.key)])
+        known.opened(int(shard), entry.body)
     except Broken:
         raise
     except Malformed as why:

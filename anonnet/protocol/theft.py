@@ -43,8 +43,7 @@ def anchored(known: KnownLog, certificate: Certificate, theft: Theft) -> Checkpo
     shard = known.shard_called(last.body.origin)
     if shard is None:
         raise Malformed("an anchor of another log")
-    last.note.opened([known.verifier(shard)])
-    return last.body
+    return known.opened(shard, entry.body).body
 
 
 def _check_stood(known: KnownLog, shard: int, certificate: Certificate, theft: Theft) -> None:

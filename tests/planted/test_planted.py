@@ -368,6 +368,11 @@ TABLE = [
         "assert [3, 3, 3, 3] == [0, 0, 0, 0]",
     ),
     Planted(
+        "75-extension-lines-in-a-checkpoint",
+        (f"{MIRROR}::test_one_tree_under_several_texts_spoils_no_certificate",),
+        "a cosignature does not hold",
+    ),
+    Planted(
         "66-tokens-free-by-word-alone",
         (f"{HEEDING}::test_a_bank_s_word_alone_that_a_log_is_convicted_frees_nothing",),
         "assert 'refused' == 'authorizing'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Why
+from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
@@ -102,6 +103,31 @@ def test_a_key_s_certificate_is_a_commit() -> None:
     assert isinstance(found, Certificate)
     assert committed(NETWORK, KNOWN, unsigned(found).signed, SALE)
     assert outcome(wall, ONE) == found
+
+
+@pytest.mark.parametrize("lines", ["xxyy", "wxyz", "  yy"])
+def test_one_tree_under_several_texts_spoils_no_certificate(lines: str) -> None:
+    """A log adds lines of its own to one checkpoint, others for each mirror: size and root are the same, what was
+    cosigned is not. Nobody cosigns that, and what comes later is certified by signatures that hold."""
+    pens = [Pen() for _ in MIRRORS]
+    wall = Wall(pens)
+    for pen, line in zip(pens, lines, strict=True):
+        pen.write(pledge(SALE))
+        pen.extensions = (line,) if line.strip() else ()
+        pen.write(released(SALE))
+    wall.settle()
+    for pen in pens:
+        pen.extensions = ()
+
+    for second in range(CHECKPOINTS_MAX):
+        for pen in pens:
+            pen.write(tick(NOON + second))
+        wall.pass_time(BEHIND_SECONDS)
+
+    for name in MIRRORS:
+        found = certificate(wall, name, EntryKind.KEY)
+        assert isinstance(found, Certificate)
+        assert certified(KNOWN, found, EntryKind.KEY).outcome_key == SALE.outcome_key
 
 
 def test_without_a_quorum_nothing_is_certified() -> None:
