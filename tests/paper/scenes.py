@@ -75,6 +75,8 @@ class Scene(Stage):
     lost: Callable[[Line], bool] = nothing
     heard: list[Line] = field(default_factory=list)
     paid_in: int = 0
+    drawn: list[TokenSecrets] = field(default_factory=list)
+    """The secrets of every token that a hand has begun."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -255,7 +257,9 @@ class Hand:
     def secrets(self, denomination: int) -> TokenSecrets:
         """The secrets of one more token."""
         self.drawn += 1
-        return TokenSecrets(self.seed, self.scene.brand(denomination), self.lane, self.drawn)
+        secrets = TokenSecrets(self.seed, self.scene.brand(denomination), self.lane, self.drawn)
+        self.scene.drawn.append(secrets)
+        return secrets
 
     def withdraw_c(self, *secrets: TokenSecrets, until: int | None = None) -> WithdrawC:
         """W1 for these tokens, which are of one brand."""
