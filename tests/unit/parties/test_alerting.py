@@ -10,8 +10,10 @@ from anonnet.errors import Why
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.refusal import Noted
+from anonnet.times import BRAND_MARGIN_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
+from tests.dump import dump
 from tests.mirrors import MIRRORS, Pen, tick
 from tests.paper.scenes import PRICE, Deal, Scene
 from tests.quorum import QuorumScene
@@ -87,6 +89,18 @@ def test_no_new_sale_is_begun_by_a_log_that_has_forked(scene: Scene) -> None:
 
     assert scene.books()["locked"] == PRICE, "what was begun before stands"
     scene.ask(scene.bank, authorized.authorization_q)
+
+
+def test_a_payment_that_was_taken_and_forgotten_is_never_said_to_be_unused(scene: Scene) -> None:
+    """To a judge, who sees no time, `log-convicted` says that the bank does not use this payment."""
+    deal = Deal.committed(scene)
+    scene.ask(scene.bank, deal.outcome)
+    scene.ask(scene.bank, alert(scene))
+    scene.now = max(each.brand.ends for each in scene.minted) + BRAND_MARGIN_SECONDS + 1
+    scene.bank.forget()
+    assert not dump(scene.bank.store)["sale"]
+
+    refused(scene, scene.bank, deal.authorization_q, Why.EXPIRED)
 
 
 def test_a_sale_that_was_promised_before_is_credited(scene: Scene) -> None:
