@@ -18,8 +18,8 @@ from anonnet.protocol.recovery import State, StateOf
 from anonnet.store.merchant import MerchantStore
 from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Signer
-from tests.paper.scenes import GOODS, PRICE, Deal, Hand, Scene
+from anonnet.wire.signed import Signed, Signer
+from tests.paper.scenes import GOODS, PRICE, Coin, Deal, Hand, Scene
 from tests.stage import NETWORK, Actor
 
 
@@ -172,6 +172,28 @@ def test_the_bank_keeps_both_papers_until_after_the_brand_s_expiration(scene: Sc
     assert (shown.why, kinds) == (Why.TOKEN_USED, [AuthorizationQ, Commit])
     assert isinstance(gone, State)
     assert gone.remaining == 0
+
+
+def test_the_bank_knows_the_status_of_each_token_of_a_brand(scene: Scene) -> None:
+    """Section "Data Management": "The database for a brand of tokens tracks the status of tokens of that brand": free,
+    in a sale that runs, or spent."""
+    hand = Hand(scene)
+    hand.open(3 * PRICE)
+    spent = Deal.committed(scene, hand, hand.withdraw(4, 1))
+    scene.ask(scene.bank, spent.outcome)
+    running = Deal.authorized(scene, hand, hand.withdraw(4, 1))
+    free = hand.withdraw(4)
+
+    def asked(coin: Coin) -> Signed:
+        question = StateOf(bank=scene.bank_key, token=coin.token, channel=bytes(32))
+        return Signer(NETWORK, coin.secrets.key).sign(question)
+
+    state = scene.ask(scene.bank, asked(free[0]))
+    shown = [scene.refused(scene.bank, asked(deal.coins[0])).evidence for deal in (running, spent)]
+
+    assert isinstance(state, State)
+    assert state.remaining == 4
+    assert shown == [(running.authorization_q,), (spent.authorization_q, spent.outcome)]
 
 
 def test_the_bank_keeps_the_abort(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from anonnet_daemons.warrant import Warrant
 
 from anonnet.crypto.blind import encode as encoded
 from anonnet.crypto.blind import verify
@@ -185,3 +186,20 @@ def test_every_withdrawal_of_a_brand_fits_every_token_of_it(scene: Scene) -> Non
     assert all(0 < factor < public.modulus for factor in factors.values())
     assert all(verify(public, token.id, token.signature) for token in tokens)
     assert encoded(public, tokens[0].id, bytes(48)) != encoded(public, tokens[1].id, bytes(48))
+
+
+def test_a_warrant_finds_the_sale_at_the_bank_and_the_item_at_the_merchant_alone(scene: Scene) -> None:
+    """Section "Privacy": "The information for law enforcement with warrant assumes record-keeping on the part of the
+    bank, and law enforcement's knowledge of the item is dependent on merchant records"."""
+    scene.buy()
+    scene.settle()
+    (number,) = scene.merchant.store.numbers()
+
+    bank = Warrant(scene.bank.store, scene.network, {each.brand.id: each.brand for each in scene.minted})
+    values, lines = bank.sale(number.hex())
+
+    contract = scene.merchant.store.by_number(number).terms.contract
+    assert (values["amount"], values["merchant"]) == (PRICE, scene.merchant_key.hex())
+    for said in (contract.item, contract.description, contract.hash.hex()):
+        assert said not in repr(values) + " ".join(lines)
+    assert (contract.item, contract.price) == (ITEM, PRICE)
