@@ -189,6 +189,14 @@ def verify(public: PublicKey, message: bytes, signature: bytes) -> bool:
     return pss_fits(message, encoded, public.encoded_bits, public.method.salt_length)
 
 
+def is_blind_signature(public: PublicKey, blinded_message: bytes, signature: bytes) -> bool:
+    """Tell whether `signature` is the one that the key's holder makes of this blinded message: s^e = z (mod n)."""
+    s = int.from_bytes(signature, "big")
+    if len(signature) != public.size or s >= public.modulus:
+        return False
+    return power(s, public.exponent, public.modulus) == int.from_bytes(blinded_message, "big")
+
+
 def check_blinded(public: PublicKey, blinded_message: bytes) -> None:
     """Raise Malformed unless the bank may take this order: it can be signed (`blinded_number`), and is coprime to n."""
     if not coprime(blinded_number(public, blinded_message), public.modulus):

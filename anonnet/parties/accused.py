@@ -6,7 +6,7 @@ about what they prove. What is proven is done in the turn that follows, as often
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,13 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import EVIDENCE_BYTES_MAX, EVIDENCE_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.parties.mint import BlindSign
 from anonnet.parties.turn import Answer, Asked, Costly, From, Turn, on
 from anonnet.protocol.dispute import REDRESS_PAPERS_MAX, Demand, Dispute, Redress
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Paper, Papers
-from anonnet.wire.codec import encode
-from anonnet.wire.signed import Signed, Signer
+from anonnet.wire.codec import Message, encode
+from anonnet.wire.signed import Signed, Signer, unsigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,18 @@ class Judging(Costly):
         return finding.party.identity == self.accused and finding.ruling in (Ruling.OWES, Ruling.WRONG, Ruling.DONE)
 
 
-Remedy = Callable[[Turn[Any], Case], list[Signed]]
+Shown = Signed | BlindSign
+"""A paper that shows what was done, or what it is made of once the turn is durable."""
+Remedy = Callable[[Turn[Any], Case], Sequence[Shown]]
 """Does what a case proves, and gives the papers that show it. Raises Refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redressing:
+    """A redress of which some papers are still to be made."""
+
+    request: bytes
+    papers: tuple[Shown, ...]
 
 
 class Accused:
@@ -96,8 +107,18 @@ class Accused:
     @on(Case, by=From.OWNER)
     def redress(self, turn: Turn[Any], asked: Asked[Case]) -> Answer:
         papers = self._remedies[Demand(asked.body.claim)](turn, asked.body)
-        redress = Redress(request=asked.signed.hash, papers=_fitting(papers, REDRESS_PAPERS_MAX))
-        return Answer(self._signer.sign(redress))
+        there = [paper for paper in papers if isinstance(paper, Signed)]
+        if len(there) < len(papers):
+            return Answer(finish=Redressing(asked.signed.hash, tuple(papers)))
+        return Answer(self._redress(asked.signed.hash, there))
+
+    def finish(self, job: Redressing, make: Callable[[BlindSign], Message]) -> Signed:
+        """The redress, with what `make` makes."""
+        papers = [each if isinstance(each, Signed) else unsigned(make(each)).signed for each in job.papers]
+        return self._redress(job.request, papers)
+
+    def _redress(self, request: bytes, papers: Iterable[Signed]) -> Signed:
+        return self._signer.sign(Redress(request=request, papers=_fitting(papers, REDRESS_PAPERS_MAX)))
 
 
 def unproven(case: Case, own: Iterable[Signed]) -> Refused:

@@ -13,7 +13,7 @@ from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
-from anonnet.parties.accused import Accused, Judging
+from anonnet.parties.accused import Accused, Judging, Redressing
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.following import check_range, commits_among
@@ -62,7 +62,8 @@ class Bank(Party):
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
         self.alerting = Alerting(signer.network, self.logs, told)
         remedies = Liable(signer, self.mint, credit=self._credit, end=self._end).remedies
-        accused = Accused(signer, key, self.logs, remedies, tuple(offer.brand for offer in self.mint.offers))
+        brands = tuple(offer.brand for offer in self.mint.offers)
+        self.accused = accused = Accused(signer, key, self.logs, remedies, brands)
         super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting, accused)
 
     # Before the turn: what needs no memory.
@@ -78,8 +79,10 @@ class Bank(Party):
         elif isinstance(body, Commit):
             recorded_in(self.network, self.logs, said.signed)
 
-    def finish(self, job: object) -> WithdrawB | ExchangeB | Again:
-        """Sign blindly, after the debit is durable; or judge a dispute."""
+    def finish(self, job: object) -> WithdrawB | ExchangeB | Again | Signed:
+        """Sign blindly, after the debit is durable; or judge a dispute, or show what was signed blindly."""
+        if isinstance(job, Redressing):
+            return self.accused.finish(job, self.mint.finish)
         return Again(job.run()) if isinstance(job, Judging) else self.mint.finish(job)
 
     # Purchase.

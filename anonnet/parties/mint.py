@@ -190,8 +190,12 @@ class Mint:
             for brand in wanted:
                 self._check_open(turn, brand, asked.arrival)
             self._exchange(turn, asked)
+        return Answer(finish=self.signing(order))
+
+    def signing(self, order: ExchangeQ) -> BlindSign:
+        """What makes exchange_b of an exchange that is done, now and whenever it has to be shown."""
         messages = tuple((wanted.brand, blinded) for wanted in order.wanted for blinded in wanted.blinded)
-        return Answer(finish=BlindSign(messages, ExchangeB))
+        return BlindSign(messages, ExchangeB)
 
     def _exchange(self, turn: BankTurn, asked: Asked[ExchangeQ]) -> None:
         order, hash = asked.body, asked.signed.hash

@@ -6,7 +6,7 @@ from anonnet.errors import Malformed
 from anonnet.protocol.account import Credit, Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.breach import Alert
-from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.outcome import is_commit
@@ -25,6 +25,7 @@ NAMES: dict[type[Message], str] = {
     AuthorizationB: "authorization_b",
     Abort: "abort",
     ExchangeQ: "exchange_q",
+    ExchangeB: "exchange_b",
     StateOf: "state_of",
     State: "state",
     Refusal: "refusal",
@@ -44,8 +45,8 @@ def identity_of(signed: Signed) -> tuple[bytes, ...]:
 
 
 def order_of(signed: Signed) -> int:
-    """When its turn comes to be checked against others: brands first, commits last."""
-    if claims_to_be(signed, Commit) or claims_to_be(signed, Certificate):
+    """When its turn comes to be checked against others: brands first, commits and exchange_b last."""
+    if any(claims_to_be(signed, kind) for kind in (Commit, Certificate, ExchangeB)):
         return 1 if is_anchor(signed) else 2
     return 0 if claims_to_be(signed, Brand) else 1
 

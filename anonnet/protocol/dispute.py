@@ -26,7 +26,8 @@ class Demand(enum.StrEnum):
     """What may be claimed of a party that runs, in the judge's words."""
 
     CREDIT = "credit"  # of a bank, by commit and authorization_b: credit the merchant
-    SPENT = "spent"  # of a bank, by authorization_q: show what became of it, and with the commit the key
+    SPENT = "spent"  # of a bank, by authorization_q: show what became of it, and with the commit the key; by
+    # exchange_q: show what was made for it
     RELEASE = "release"  # of a bank, by abort and authorization_q: let the tokens go
     REFUSAL = "refusal"  # of a bank, by what it refused, and its refusal: show the evidence, or take it back
     DELIVERY = "delivery"  # of a merchant, by goods_m and authorization_b: the commit, and with it the key

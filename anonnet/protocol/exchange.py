@@ -10,10 +10,11 @@ that serves several tokens cannot be made to give up another one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated
 
-from anonnet.crypto.blind import check_blinded
+from anonnet.crypto.blind import check_blinded, is_blind_signature
 from anonnet.errors import Malformed
 from anonnet.limits import BLINDED_MAX, BRANDS_MAX, KIB, PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
@@ -72,6 +73,15 @@ class ExchangeB(Message):
     """E2, B -> C: the blind signatures, in the order of the brands and of their blinded messages."""
 
     signatures: Annotated[tuple[Modulus, ...], Between(1, BLINDED_MAX)]
+
+    def answers(self, order: ExchangeQ, brands: Mapping[bytes, Brand]) -> bool:
+        """True if this is all that was asked for, under these brands of its bank. Of what a wallet has blinded nobody
+        else can make it, and nobody else can use it."""
+        wanted = [(brands.get(each.brand), blinded) for each in order.wanted for blinded in each.blinded]
+        return len(wanted) == len(self.signatures) and all(
+            brand is not None and brand.bank == order.bank and is_blind_signature(brand.public_key, blinded, made)
+            for (brand, blinded), made in zip(wanted, self.signatures, strict=True)
+        )
 
 
 def check_exchange_q(asked: Checked[ExchangeQ]) -> None:

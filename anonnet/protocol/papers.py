@@ -17,7 +17,7 @@ from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.claimed import NAMES, claims_to_be, identity_of, is_anchor, name_of, order_of
-from anonnet.protocol.exchange import ExchangeQ, check_exchange_q
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
 from anonnet.protocol.goods import GoodsM, GoodsQ
 from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
 from anonnet.protocol.purchase import (
@@ -41,7 +41,7 @@ B = TypeVar("B")
 
 FINAL: dict[type[Message], tuple[Why, ...]] = {
     AuthorizationQ: (Why.SALE_AUTHORIZED, Why.LOG_CONVICTED),
-    ExchangeQ: (Why.EXPIRED,),
+    ExchangeQ: (Why.EXPIRED, Why.BAD_BLINDED),
 }
 """The reasons by which a bank says for good that it does not use the tokens in a request."""
 
@@ -95,6 +95,7 @@ class Papers:
     commits: list[Paper[AuthorizationM]] = field(default_factory=list)
     aborts: list[Paper[Transaction]] = field(default_factory=list)
     exchanges: list[Paper[ExchangeQ]] = field(default_factory=list)
+    made: list[Paper[ExchangeB]] = field(default_factory=list)
     questions: list[Paper[StateOf]] = field(default_factory=list)
     states: list[Paper[State]] = field(default_factory=list)
     refusals: list[Paper[Refusal]] = field(default_factory=list)
@@ -118,9 +119,11 @@ class Papers:
     @classmethod
     def read(cls, network: str, logs: Logs, papers: Iterable[Sourced]) -> Papers:
         """Check everything; a paper that stands there twice counts once, and what a refusal carries counts too."""
-        made = cls(network, logs)
-        made.add(papers)
-        made.add([(f"in the {each}", paper) for each in made.refusals for paper in each.body.evidence])
+        made, by_turns = cls(network, logs), (list[Sourced](), list[Sourced]())
+        for each in papers:  # exchange_b is checked against what refusals carry, too
+            by_turns[claims_to_be(each[1], ExchangeB)].append(each)
+        made.add(by_turns[0])
+        made.add([*by_turns[1], *((f"in the {each}", paper) for each in made.refusals for paper in each.body.evidence)])
         return made
 
     def add(self, papers: Iterable[Sourced]) -> None:
@@ -142,7 +145,7 @@ class Papers:
         yield self.brands.values()
         yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
         yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.withdrawals)
-        yield from (self.handed, self.alerts)
+        yield from (self.made, self.handed, self.alerts)
 
     def _take(self, source: str, signed: Signed) -> None:
         """Check one paper and keep it. Raises Malformed, Refused."""
@@ -157,6 +160,9 @@ class Papers:
             return
         if claims_to_be(signed, Alert):
             self._take_alert(source, signed)
+            return
+        if claims_to_be(signed, ExchangeB):
+            self._take_made(source, signed)
             return
         kind = STEPS.get(signed.step)
         if kind not in NAMES:
@@ -194,6 +200,19 @@ class Papers:
             raise Lacking("against a log whose key and policy are not among the papers")
         breach(self.network, self.logs[alert.log], alert.shard, alert.evidence)
         self.alerts.append(Paper(NAMES[Alert], source, alert, signed))
+
+    def _take_made(self, source: str, signed: Signed) -> None:
+        """Signatures that a bank has made for an exchange. They prove themselves. Raises Malformed."""
+        said = decode(signed.body)
+        if not isinstance(said, ExchangeB) or signed.signatures:
+            raise Malformed("exchange_b is signed by nobody")
+        paper = Paper(NAMES[ExchangeB], source, said, signed)
+        if not any(self._answers(paper, exchange) for exchange in self.exchanges):
+            raise Malformed("it holds the signatures of no exchange_q that is among the papers with its brands")
+        self.made.append(paper)
+
+    def _answers(self, made: Paper[ExchangeB], exchange: Paper[ExchangeQ]) -> bool:
+        return made.body.answers(exchange.body, {name: brand.body for name, brand in self.brands.items()})
 
     def _take_commit(self, source: str, signed: Signed) -> None:
         """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""
@@ -296,10 +315,19 @@ class Papers:
         """What a named token is worth."""
         return self.brands[self.tokens[token].token.brand].body.denomination
 
+    def given_for(self, exchange: Paper[ExchangeQ]) -> list[Paper[ExchangeB]]:
+        """The signatures that the bank has made for it: one paper, or none."""
+        return [each for each in self.made if self._answers(each, exchange)][:1]
+
+    def claimed_by(self, exchange: Paper[ExchangeQ]) -> list[Paper[Refusal]]:
+        """Refusals by which the bank says itself that it has taken the tokens by this exchange."""
+        mine = [each for each in self.refusals if each.signer == exchange.body.bank]
+        return [each for each in mine if any(paper.body == exchange.signed.body for paper in each.body.evidence)]
+
     def turned_down(self, request: Paper[AuthorizationQ] | Paper[ExchangeQ]) -> list[Paper[Refusal]]:
         """Refusals by which the bank has said for good that it does not use these tokens so: another payment is taken
-        for the sale, or the log is convicted; the exchange was asked for too late; too little of a token can ever be
-        left for it."""
+        for the sale, or the log is convicted; the exchange was asked for too late, or for what was signed for
+        another request; too little of a token can ever be left for it."""
         key = request.signed.body
         if key not in self._turned_down:
             about, final = (request.signed.hash, request.body.bank), FINAL[type(request.body)]

@@ -39,6 +39,10 @@ class Exchanges:
         row = exchange_q.hash, encode(exchange_q), kept
         return self._db.run("insert or ignore into exchange values(?, ?, ?)", *row) == 1
 
+    def stands(self, hash: bytes) -> bool:
+        """True if this exchange was done, and can be shown."""
+        return self._db.one("select 1 from exchange where hash = ?", hash) is not None
+
     def call_late(self, exchange_q: Signed, first: Payment, until: int) -> None:
         """Give up one that has just begun, and remember that it was late."""
         self._db.run("delete from exchange where hash = ?", exchange_q.hash)

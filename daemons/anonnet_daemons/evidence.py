@@ -21,7 +21,7 @@ from anonnet.protocol.breach import Alert
 from anonnet.protocol.delivery import Delivered, Leaf
 from anonnet.protocol.dispute import Redress
 from anonnet.protocol.evidence import Author, chunk_bytes, written
-from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, Contract, GoodsM
 from anonnet.protocol.network import Network
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
@@ -37,7 +37,7 @@ from anonnet.tlog.merkle import HASH_BYTES, Tree, leaf_hash
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer, unsigned
 from anonnet_daemons import bank, consumer, merchant
-from anonnet_daemons.config import Kind, Setup, read_setup
+from anonnet_daemons.config import Kind, Setup, offers_of, read_setup
 from anonnet_daemons.owner import Failed
 
 STORES = {
@@ -110,6 +110,8 @@ def needs(papers: Iterable[Signed]) -> tuple[set[bytes], set[bytes]]:
             brands |= {payment.token.brand for payment in body.payments}
         if isinstance(body, WithdrawC):
             brands.add(body.brand)
+        if isinstance(body, ExchangeQ):
+            brands |= {wanted.brand for wanted in body.wanted}
         if isinstance(body, AuthorizationQ | AuthorizationB | Abort | Credit):
             logs.add(body.transaction.log)
         if isinstance(body, GoodsM):
@@ -280,7 +282,8 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
             tokens, accounts = {token for token, _ in store.bookkeeping.used()}, store.bookkeeping.accounts()
             fitting = sorted(id for id in {*tokens, *accounts} if id.hex().startswith(digits.lower()))
             id = the_one(fitting, digits)
-            papers = list(_withdrawn(store, id) if id in accounts else store.uses.history(id, beyond=0))
+            shown = list(_withdrawn(store, id)) if id in accounts else store.uses.history(id, beyond=0)
+            papers = [*shown, *_made_for(setup, shown)]
         alerts = _convicting(store.alerts)
     finally:
         store.close()
@@ -290,6 +293,18 @@ def of_the_bank(data: Path, digits: str, into: Path) -> Exported:
 def _withdrawn(store: BankStore, account: bytes) -> Iterator[Signed]:
     """What the bank has taken from an account: withdraw_c of brands that are not over."""
     yield from (each for each in store.bookkeeping.withdrawals() if each.signatures[0].signer == account)
+
+
+def _made_for(setup: Setup, papers: Iterable[Signed]) -> Iterator[Signed]:
+    """exchange_b of each exchange, signed anew: the same signatures. Raises BadStart."""
+    orders = [body for body in map(decode, (paper.body for paper in papers)) if isinstance(body, ExchangeQ)]
+    network, wanted = setup.network(), {each.brand for order in orders for each in order.wanted}
+    brands = [brand for _, brand in offers_of(network, setup.peer(network)) if brand.id in wanted]
+    keys = {brand.id: setup.brand_key(brand) for brand in brands}
+    for order in orders:
+        if keys.keys() >= {each.brand for each in order.wanted}:  # else the brand is long over
+            made = [keys[each.brand].sign(blinded) for each in order.wanted for blinded in each.blinded]
+            yield unsigned(ExchangeB(signatures=tuple(made))).signed
 
 
 def _sales_of(setup: Setup, store: BankStore, digits: str) -> Iterator[Signed | None]:

@@ -18,6 +18,7 @@ from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.judge.court import Case, row
 from tests.judge.goods_rows import lie
 from tests.judge.money_rows import (
+    ASKED,
     CREDIT_OWED,
     RELEASE_OWED,
     SPENT,
@@ -37,6 +38,7 @@ JUSTIFIED = Claim.REFUSAL, Ruling.RIGHT
 UNJUSTIFIED = Claim.REFUSAL, Ruling.WRONG
 MADE_GOOD = Claim.REFUSAL, Ruling.DONE
 WORD_ONLY = Claim.REFUSAL, Ruling.OPEN
+MADE_OWED = Claim.SPENT, Ruling.OWES
 
 
 def refused(scene: Scene, said: Signed) -> Signed:
@@ -200,7 +202,7 @@ def token_was_locked(scene: Scene) -> Case:
     Claim.REFUSAL,
     "exchange_q, its refusal (token-used) with authorization_q of a sale that is open",
     "the refusal is justified",
-    *(JUSTIFIED, SPENT),
+    *(JUSTIFIED, ASKED),
 )
 def exchange_of_a_locked_token(scene: Scene) -> Case:
     deal = Deal.authorized(scene)
@@ -212,8 +214,8 @@ def exchange_of_a_locked_token(scene: Scene) -> Case:
 @row(
     Claim.REFUSAL,
     "a question for a token's state, its refusal (token-used) with exchange_q",
-    "the refusal is justified",
-    *(JUSTIFIED, SPENT),
+    "the refusal is justified, and the bank owes exchange_b",
+    *(JUSTIFIED, MADE_OWED),
 )
 def state_of_an_exchanged_token(scene: Scene) -> Case:
     hand = another(scene)

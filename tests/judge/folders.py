@@ -13,6 +13,7 @@ from anonnet_daemons.config import (
     PARTY_FILE,
     WALLET_FILE,
     Kind,
+    brand_file,
     network_json,
     party_json,
 )
@@ -45,6 +46,10 @@ def folders(scene: Scene, home: Path) -> dict[Kind, Path]:
         secret = folder / (WALLET_FILE if kind is Kind.CONSUMER else IDENTITY_FILE)
         secret.write_bytes(seed_of("seed of consumer" if kind is Kind.CONSUMER else name))
         secret.chmod(0o600)
+    for each in scene.minted:
+        key = made[Kind.BANK] / brand_file(each.brand)
+        key.write_bytes(each.secret.to_bytes())
+        key.chmod(0o600)
     _copy_goods(scene, made[Kind.CONSUMER])
     return made
 

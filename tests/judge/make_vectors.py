@@ -32,6 +32,7 @@ CHOSEN = (
     "commit_of_another_sale",
     "foreign_papers",
     "bank_justifies_by_exchange",
+    "exchange_was_done",
     "released_and_spent",
     "spent_twice",
     "merchant_proves_delivery_whole",

@@ -8,12 +8,13 @@ from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.account import Claim as ClaimOf
 from anonnet.protocol.account import Credit, StatementOf
+from anonnet.protocol.exchange import ExchangeB
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signed, Signer
+from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.judge.court import Case, row
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by, exchange_q, tampered
 from tests.stage import CURRENCY, NETWORK, key_of
@@ -21,6 +22,7 @@ from tests.stage import CURRENCY, NETWORK, key_of
 CREDIT_OWED = Claim.CREDIT, Ruling.OWES
 CREDITED = Claim.CREDIT, Ruling.DONE
 SPENT = Claim.SPENT, Ruling.RIGHT
+ASKED = Claim.SPENT, Ruling.OPEN
 RELEASE_OWED = Claim.RELEASE, Ruling.OWES
 USED_ELSEWHERE = Claim.RELEASE, Ruling.RIGHT
 LATER = 300
@@ -190,7 +192,7 @@ def bank_justifies(scene: Scene) -> Case:
     return Case([deal.authorization_q, deal.outcome])
 
 
-@row(Claim.SPENT, "exchange_q", "the bank may hold the tokens as used", SPENT)
+@row(Claim.SPENT, "exchange_q", "it was asked for; that it was done is not shown", ASKED)
 def bank_justifies_by_exchange(scene: Scene) -> Case:
     hand = another(scene)
     return Case([exchange_q(hand.withdraw(1), hand.secrets(1))])
@@ -318,14 +320,35 @@ def released_and_spent(scene: Scene) -> Case:
 
 @row(
     Claim.RELEASE,
-    "abort, authorization_q over two tokens, exchange_q of one",
+    "abort, authorization_q over two tokens, exchange_q and exchange_b of one",
     "the bank must let the other one go",
     *(RELEASE_OWED, SPENT),
 )
 def one_was_exchanged(scene: Scene) -> Case:
     deal, abort = aborted(scene)
+    scene.ask(scene.bank, abort)
     one = next(coin for coin in deal.coins if coin.worth == 1)
-    return Case([deal.authorization_q, abort, exchange_q([one], deal.hand.secrets(1))])
+    asked = exchange_q([one], deal.hand.secrets(1))
+    return Case([deal.authorization_q, abort, asked, exchange_b(scene, asked)])
+
+
+@row(
+    Claim.RELEASE,
+    "abort, authorization_q over a token, exchange_q of it",
+    "the bank must let the token go: that it was exchanged is not shown",
+    *(RELEASE_OWED, ASKED),
+)
+def one_was_to_be_exchanged(scene: Scene) -> Case:
+    hand = another(scene)
+    deal, abort = aborted(scene, hand, hand.withdraw(4))
+    return Case([deal.authorization_q, abort, exchange_q(deal.coins, *(hand.secrets(1) for _ in range(4)))])
+
+
+def exchange_b(scene: Scene, asked: Signed) -> Signed:
+    """What the bank has made for an exchange."""
+    made = scene.ask(scene.bank, asked)
+    assert isinstance(made, ExchangeB)
+    return unsigned(made).signed
 
 
 def state(scene: Scene, coin: Coin) -> Signed:

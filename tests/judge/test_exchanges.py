@@ -9,20 +9,22 @@ from typing import Any
 import pytest
 from anonnet_daemons.cli.main import main
 from anonnet_daemons.config import Kind
-from anonnet_daemons.evidence import of_purchase, of_token
+from anonnet_daemons.evidence import of_purchase, of_the_bank, of_token
 from anonnet_daemons.judging import judged
 from anonnet_daemons.owner import Failed
 from click.testing import CliRunner
 
 from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling
-from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.brand import Brand
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
 from tests.judge.folders import folders
-from tests.paper.scenes import PRICE, Scene
+from tests.judge.money_rows import another
+from tests.paper.scenes import PRICE, Scene, exchange_q
 from tests.unit.parties.answering import errand, refusal, stopped
 
 
@@ -60,13 +62,13 @@ def test_a_bank_that_uses_what_it_has_refused_to_exchange_is_convicted(tmp_path:
 
     assert {(each.claim, each.ruling) for each in before.findings} == {
         (Claim.REFUSAL, Ruling.RIGHT),
-        (Claim.SPENT, Ruling.RIGHT),
+        (Claim.SPENT, Ruling.OWES),
         (Claim.RELEASE, Ruling.RIGHT),
-    }
-    assert [each.ruling for each in verdict.of(Claim.RELEASE)] == [Ruling.OWES]
-    assert {(each.about["why"], each.ruling) for each in verdict.of(Claim.REFUSAL)} == {
-        ("token-used", Ruling.WRONG),
-        ("expired", Ruling.OPEN),
+    }, "without the other file it owes what it says it has given"
+    assert {(each.claim, each.about.get("why"), each.ruling) for each in verdict.findings} == {
+        (Claim.REFUSAL, "token-used", Ruling.WRONG),
+        (Claim.REFUSAL, "expired", Ruling.OPEN),
+        (Claim.RELEASE, None, Ruling.OWES),
     }, verdict.words({})
     assert not verdict.set_aside
 
@@ -85,6 +87,21 @@ def test_an_owner_sees_which_tokens_it_is_about_and_writes_down_one(tmp_path: Pa
     assert said["papers"] == ["Brand", "Brand", "ExchangeQ", "Refusal"]
     with pytest.raises(Failed, match="0 begin with"):
         of_token(wallet, "zz", path)
+
+
+def test_a_bank_shows_what_it_has_made_for_a_token(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    hand = another(scene)
+    (coin,) = hand.withdraw(1)
+    scene.ask(scene.bank, exchange_q([coin], hand.secrets(1)))
+    folder = folders(scene, tmp_path / "home")[Kind.BANK]
+
+    exported = of_the_bank(folder, coin.token.id.hex(), tmp_path / "token")
+    verdict = judged([tmp_path / "token"], None, None).verdict
+
+    assert [type(decode(paper.body)) for paper in exported.papers] == [Brand, ExchangeQ, ExchangeB]
+    assert [(each.claim, each.ruling) for each in verdict.findings] == [(Claim.SPENT, Ruling.RIGHT)]
 
 
 def exchange_of(paper: Signed) -> ExchangeQ:

@@ -12,7 +12,7 @@ from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Why
 from anonnet.parties.judge.verdict import Claim, Ruling, Verdict
 from anonnet.protocol.dispute import Demand, Dispute, Redress
-from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.papers import Paper
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import State
@@ -39,8 +39,10 @@ UNKNOWN = {
 LOCKED = {"sealed_place_taken"}
 """Cases in which the tokens that the judge would free are locked in a sale that is open, as the bank shows."""
 
-ABOUT_TOKENS = {State, AuthorizationQ, ExchangeQ}
+ABOUT_TOKENS = {State, AuthorizationQ, ExchangeQ, ExchangeB}
 """What a bank says of tokens, and what has used them: for who has their keys."""
+SAID_TO_BE_DONE = {"state_of_an_exchanged_token", "used_by_another_that_came_in_time"}
+"""Cases in which the bank has refused a token as exchanged, and has exchanged it."""
 
 
 @pytest.fixture
@@ -76,6 +78,20 @@ def shown_in(answer: Signed) -> set[type[Message]]:
     body = decode(answer.body)
     assert isinstance(body, Redress | Refusal)
     return {STEPS[each.step] for each in (body.papers if isinstance(body, Redress) else body.evidence)}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name in SAID_TO_BE_DONE], ids=lambda row: row.name)
+def test_a_bank_that_says_that_it_has_done_an_exchange_gives_what_it_has_made(scene: Scene, row: Row) -> None:
+    papers = tuple(row.made(scene).papers)
+    before, books = Court(scene).judges(papers), scene.books()
+
+    answer = decode(disputed(scene, Demand.SPENT, papers, holders(scene, papers)).body)
+
+    assert isinstance(answer, Redress)
+    after = Court(scene).judges([*papers, *answer.papers])
+    assert rulings(scene, before, Claim.SPENT) == {Ruling.OWES}
+    assert rulings(scene, after, Claim.SPENT) == {Ruling.RIGHT}, after.words({})
+    assert scene.books() == books
 
 
 @pytest.mark.slow

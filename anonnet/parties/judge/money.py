@@ -14,13 +14,14 @@ from anonnet.errors import Why
 from anonnet.limits import STATEMENT_MAX
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
 from anonnet.protocol.account import LedgerEntry, Statement
-from anonnet.protocol.papers import Paper, Papers
+from anonnet.protocol.exchange import ExchangeQ
+from anonnet.protocol.papers import Paper, Papers, Use
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.recovery import State
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawC
-from anonnet.times import CLAIM_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS
 
 CREDIT_KIND = "credit"
 """What a bank's statement calls the entry of a sale that has committed; its reference is the outcome key."""
@@ -157,7 +158,7 @@ def _ordered(papers: Papers, order: WithdrawC, currency: str, paid: set[tuple[by
 
 def spent(papers: Papers) -> Iterator[Finding]:
     """ "The bank can use commit and authorization_q to justify (to the consumer) marking the token spent and denying
-    reuse or replacement." An exchange of the token, signed by its key, does the same."""
+    reuse or replacement." An exchange of the token, signed by its key, does the same where the bank has done it."""
     for order in papers.orders:
         for commit in papers.of(papers.commits, order.body.transaction)[:1]:
             why: tuple[Paper[Any], ...] = (commit, order)
@@ -165,9 +166,32 @@ def spent(papers: Papers) -> Iterator[Finding]:
             if not papers.turned_down(order):
                 yield _spent(papers, order.body.bank, order.body.payments, why, told, _about(order.body.transaction))
     for exchange in papers.exchanges:
-        told = "it was given for others, whose signatures the bank makes again for who asks by restore"
         if not papers.turned_down(exchange):
-            yield _spent(papers, exchange.body.bank, exchange.body.payments, (exchange,), told, {})
+            yield _exchanged(papers, exchange)
+
+
+def _exchanged(papers: Papers, exchange: Paper[ExchangeQ]) -> Finding:
+    """exchange_q is a wish. The bank shows by exchange_b that it was granted, which it can always make again; where it
+    says so without that, it owes it."""
+    body, worth = exchange.body, _worth(papers, exchange.body.payments)
+    given, claims = papers.given_for(exchange), papers.claimed_by(exchange)
+    if given:
+        told = "it was given for others, of which the signatures are here"
+        return _spent(papers, body.bank, body.payments, (exchange, *given), told, {})
+    bank, holder = Party(Role.BANK, body.bank), _holder(body.payments)
+    about = {"tokens": [payment.token.id.hex() for payment in body.payments]}
+    if not claims:
+        says = f"{{towards}} has asked {{party}} to take {worth} for others; that it has done so is not shown."
+        changed = "exchange_b, the signatures that {party} has made for it."
+        return Finding(Claim.SPENT, Ruling.OPEN, bank, holder, says, (exchange,), changed, about)
+    says = f"{{party}} must give {{towards}} the signatures of exchange_b: it says that it has taken {worth} for them."
+    known = [payment.token.brand for payment in body.payments] + [each.brand for each in body.wanted]
+    last = max(papers.brands[brand].body.ends for brand in known if brand in papers.brands) + BRAND_MARGIN_SECONDS
+    changed = (
+        f"exchange_b, the signatures that {{party}} has made; or that nobody asked {{party}} for them by second {last},"
+        " when it needs to know nothing of these brands any more."
+    )
+    return Finding(Claim.SPENT, Ruling.OWES, bank, holder, says, (*claims[:1], exchange), changed, about)
 
 
 def _spent(
@@ -198,6 +222,7 @@ def _release(papers: Papers, order: Paper[AuthorizationQ], why: tuple[Any, ...],
     due, shown = [], []
     for payment in order.body.payments:
         uses = [use for use in papers.uses(payment.token.id) if use.transaction != order.body.transaction]
+        uses = [use for use in uses if _is_done(papers, use)]
         left = papers.worth(payment.token.id) - sum(use.amount for use in uses)
         shown += [paper for use in uses for paper in use.shown_by]
         if left > 0:
@@ -213,8 +238,17 @@ def _release(papers: Papers, order: Paper[AuthorizationQ], why: tuple[Any, ...],
         changed = "a refusal of them by {party} that shows no use of them."
         return Finding(Claim.RELEASE, Ruling.DONE, bank, holder, says, (*why, *words), changed, about)
     says = f"{{party}} must let {{towards}} use {_worth(papers, tuple(due))} again: {because}."
-    changed = "an authorization_q with its commit, or an exchange_q, by which the same key has used them elsewhere."
+    changed = (
+        "an authorization_q with its commit, or an exchange_q with its exchange_b, by which the same key has used them"
+        " elsewhere."
+    )
     return Finding(Claim.RELEASE, Ruling.OWES, bank, holder, says, why, changed, about)
+
+
+def _is_done(papers: Papers, use: Use) -> bool:
+    """False for an exchange that was asked for, and no more is shown."""
+    asked = [paper for paper in use.shown_by if isinstance(paper.body, ExchangeQ)]
+    return all(papers.given_for(each) or papers.claimed_by(each) for each in asked)
 
 
 def freed(papers: Papers, bank: bytes, due: Sequence[Payment]) -> list[Paper[State]]:

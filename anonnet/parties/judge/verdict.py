@@ -15,7 +15,7 @@ class Claim(enum.StrEnum):
 
     CREDIT = "credit"  # the merchant's, against the bank: commit and authorization_b
     DEBIT = "debit"  # an account's, against its bank: the bank's statement, and withdraw_c
-    SPENT = "spent"  # the bank's, against who holds the token: commit and authorization_q, or exchange_q
+    SPENT = "spent"  # the bank's, against who holds the token: commit and authorization_q, or exchange_q and exchange_b
     RELEASE = "release"  # the consumer's, against the bank: abort and authorization_q
     DELIVERY = "delivery"  # the consumer's, against the merchant: commit, goods_m and the encrypted goods
     RECEIPT = "receipt"  # the merchant's, against who paid: commit, goods_m and goods_q

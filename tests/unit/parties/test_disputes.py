@@ -18,7 +18,7 @@ from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
 from tests.dump import dump
 from tests.paper.disputing import dispute, redressed
-from tests.paper.scenes import PRICE, Deal, Hand, Scene, by
+from tests.paper.scenes import PRICE, Deal, Hand, Scene, by, exchange_q
 from tests.paper.sealing import filled_for_another, offered
 from tests.stage import key_of
 from tests.unit.parties.refusing import closed, refused
@@ -103,6 +103,19 @@ def test_of_a_payment_that_it_does_not_know_the_bank_says_what_remains(scene: Sc
     assert {each.body for each in words} == {
         encode(State(token=coin.token.id, remaining=coin.worth)) for coin in deal.coins
     }
+
+
+def test_what_was_made_for_an_exchange_is_shown_to_who_has_q(scene: Scene) -> None:
+    hand = another(scene)
+    done, other = hand.withdraw(1), hand.withdraw(1)
+    asked, wish = exchange_q(done, hand.secrets(1)), exchange_q(other, hand.secrets(1))
+    made = scene.ask(scene.bank, asked)
+    said = dispute(scene.bank, Demand.SPENT, [asked], done)
+
+    assert [decode(paper.body) for paper in redressed(scene, scene.bank, said)] == [decode(asked.body), made]
+    refused(scene, scene.bank, dispute(scene.bank, Demand.SPENT, [asked], other), Why.WRONG_SIGNER)
+    (word,) = redressed(scene, scene.bank, dispute(scene.bank, Demand.SPENT, [wish], other))
+    assert decode(word.body) == State(token=other[0].token.id, remaining=1), "it was never asked for"
 
 
 def test_a_refusal_without_evidence_is_made_good(scene: Scene) -> None:
