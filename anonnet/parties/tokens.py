@@ -220,13 +220,14 @@ class Tokens:
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
     def exchange_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence and past the deadline, also where a brand has ended. A token that a sale still locks may
-        come free with its end."""
+        """Final with evidence and past the deadline, by a word that binds the bank or where a brand given has ended. A
+        token that a sale still locks may come free with its end."""
         order, hash, why = request(asked), answered(asked).hash, asked.body.why
         assert isinstance(order, ExchangeQ)
         turn.store.unexchanged.keep(answered(asked).request, why, asked.signed, self._kept(order))
         spent = self.proven_spent(asked.body, order.payments)
-        over = why in (Why.EXPIRED, Why.NOT_OPEN) and expired(order.until, turn.now)
+        ended = why == Why.NOT_OPEN and expired(min(self._ends(order.payments)), turn.now)
+        over = (why == Why.EXPIRED or ended) and expired(order.until, turn.now)
         if not spent and why == Why.BAD_BLINDED:
             return self._recall(turn, asked)
         if not spent and not over:
@@ -239,8 +240,12 @@ class Tokens:
 
     def _kept(self, order: ExchangeQ) -> int:
         """Until when the bank can show what it has done with an exchange; so long its refusal is worth something."""
-        brands = [payment.token.brand for payment in order.payments] + [wanted.brand for wanted in order.wanted]
-        return max(self._purse.brands[brand].ends for brand in brands) + BRAND_MARGIN_SECONDS
+        wanted = [self._purse.brands[each.brand].ends for each in order.wanted]
+        return max(*self._ends(order.payments), *wanted) + BRAND_MARGIN_SECONDS
+
+    def _ends(self, payments: Iterable[Payment]) -> list[int]:
+        """When the brands of these tokens end."""
+        return [self._purse.brands[payment.token.brand].ends for payment in payments]
 
     def _recall(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Another copy of this wallet has taken some of these places: ask which, while the tokens given stay bound."""

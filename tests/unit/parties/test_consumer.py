@@ -394,12 +394,15 @@ def exchanging(scene: Scene) -> Errand:
 
 @pytest.mark.parametrize("why", [Why.EXPIRED, Why.NOT_OPEN])
 def test_an_exchange_is_given_up_only_when_its_time_is_over(scene: Scene, why: Why) -> None:
-    """A bank that has closed a token's brand says so, and never that an exchange of it came too late."""
+    """A bank that has closed a token's brand says so, and never that an exchange of it came too late. Before the brand
+    has ended that word binds it to nothing."""
     asked = exchanging(scene)
     order = asked.message
     assert isinstance(order, ExchangeQ)
 
     scene.now = order.until
+    if why == Why.NOT_OPEN:
+        scene.now = scene.brand(4).ends
     later(scene, asked, refusal("bank", asked, why))
     scene.now += 1
     later(scene, asked, refusal("bank", asked, Why.FULL))
