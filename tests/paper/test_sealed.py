@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from anonnet_daemons.config import Kind
+from anonnet_daemons.evidence import of_the_bank
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Why
@@ -13,15 +15,17 @@ from anonnet.parties.books import Audit
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.logbook import Entry, EntryKind, OutcomeOf
 from anonnet.protocol.outcome import committed
-from anonnet.protocol.purchase import Abort, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
+from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.transaction import number_of
-from anonnet.wire.codec import Message, decode_record
+from anonnet.wire.codec import Message, decode, decode_record
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.judge.court import Court
+from tests.judge.folders import folders
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import LEAD, Deal, Scene, by
 from tests.paper.sealing import (
@@ -320,6 +324,10 @@ def test_under_a_quorum_a_key_that_opens_to_nothing_frees_the_tokens(tmp_path: P
     assert scene.purchase(purchase).state == "aborted"
     assert scene.tokens()["free"] == before["free"]
     assert scene.income == 0
+    number = scene.consumer.store.purchase(purchase).terms.number
+    bank = folders(scene, tmp_path / "parties")[Kind.BANK]
+    shown = of_the_bank(bank, number.hex(), tmp_path / "evidence").papers
+    assert [type(decode(paper.body)) for paper in shown] == [AuthorizationB, Certificate]
 
 
 def _lie(scene: Scene, said: SealedM) -> Signed:
