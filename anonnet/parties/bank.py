@@ -122,13 +122,13 @@ class Bank(Party):
         transaction = asked.body.transaction
         if transaction.log not in self.logs:
             raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
-        if expired(transaction.expiration, asked.arrival):
-            raise Refused(
-                Why.EXPIRED
-            )  # it may have been taken, and be forgotten: first of all, since this decides nothing
+        if expired(transaction.expiration + CLAIM_SECONDS, asked.arrival):
+            raise Refused(Why.EXPIRED)  # it may have been taken and forgotten: nothing is said against that
         self.alerting.refuse_convicted(turn, transaction.log)
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")
+        if expired(transaction.expiration, asked.arrival):
+            raise Refused(Why.EXPIRED)
         if transaction.expiration > asked.arrival + LEAD_SECONDS_MAX:
             raise Refused(Why.TOO_LATE, "the expiration is too far ahead")
         for payment in asked.body.payments:

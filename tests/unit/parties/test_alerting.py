@@ -10,7 +10,7 @@ from anonnet.errors import Why
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.refusal import Noted
-from anonnet.times import BRAND_MARGIN_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from tests.dump import dump
@@ -89,6 +89,8 @@ def test_no_new_sale_is_begun_by_a_log_that_has_forked(scene: Scene) -> None:
 
     assert scene.books()["locked"] == PRICE, "what was begun before stands"
     scene.ask(scene.bank, authorized.authorization_q)
+    scene.now = new.transaction.expiration + CLAIM_SECONDS
+    refused(scene, scene.bank, new.authorization_q, Why.LOG_CONVICTED, [Alert])
 
 
 def test_a_payment_that_was_taken_and_forgotten_is_never_said_to_be_unused(scene: Scene) -> None:
