@@ -8,6 +8,7 @@ log can suppress them unseen. It learns what the log publishes, and those keys; 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from anonnet.crypto.keys import SigningKey
@@ -140,10 +141,16 @@ class Mirror(Party):
         found = self._certificate(turn, copy, transaction, EntryKind.KEY)
         if found:
             return Answer(found)
-        if decided is Decision.UNDECIDED and expired(transaction.expiration, turn.now):
-            subject = transaction.outcome_key
-            turn.store.errands.add(transaction.log, OutcomeOf(transaction=transaction), subject=subject, due=turn.now)
+        if _waits_for_time(copy, transaction, turn.now):
+            self._ask_for_time(turn, copy, transaction)
         return self._undecided(copy, transaction)
+
+    def _ask_for_time(self, turn: MirrorTurn, copy: Copy, transaction: Transaction) -> None:
+        """Have one such question for each shard: the entry that answers it decides all that wait for time there, and
+        who asks may have made sales up without end."""
+        about = self.logs[copy.log].origin(copy.shard).encode()
+        if not turn.store.errands.waits_for(copy.log, about):
+            turn.store.errands.add(copy.log, OutcomeOf(transaction=transaction), subject=about, due=turn.now)
 
     def _about(self, turn: MirrorTurn, transaction: Transaction) -> Copy:
         """The copy of the transaction's shard, which somebody waits for: others may have more of it."""
@@ -233,5 +240,14 @@ class Mirror(Party):
         copy = turn.store.copy(about.transaction.log, shard_of(about.transaction.expiration))
         if copy is None or copy.frozen or decision(copy, about.transaction) is not Decision.UNDECIDED:
             return done(turn, asked)
+        if isinstance(about, OutcomeOf) and not _waits_for_time(copy, about.transaction, turn.now):
+            return done(turn, asked)  # its pledge has come, or its time is over: another sale may ask
         passed = expired(about.transaction.expiration, copy.last_time)
         return later(turn, asked, RETRY_SECONDS_MAX if passed else BEHIND_SECONDS)
+
+
+def _waits_for_time(copy: Copy, transaction: Transaction, now: int) -> bool:
+    """True if nothing but a later entry is missing to free this sale, and somebody may still need that."""
+    if decision(copy, transaction) is not Decision.UNDECIDED or expired(transaction.expiration + CLAIM_SECONDS, now):
+        return False
+    return decision(replace(copy, last_time=now), transaction) is Decision.FREES
