@@ -104,6 +104,20 @@ def sealed_place_taken_and_filled(scene: Scene) -> Case:
 
 
 @row(
+    Claim.REFUSAL,
+    "abort of a sealed sale, its refusal (sale-authorized) with the sealed commit, no paper that names n",
+    "the refusal is justified: the place is filled; the log has lied",
+    *((Claim.REFUSAL, Ruling.RIGHT), LIED),
+    set_aside=1,
+)
+def sealed_abort_refused(scene: Scene) -> Case:
+    deal = committed(scene)
+    scene.ask(scene.bank, outcome(deal))
+    abort = by("log", Abort(transaction=deal.transaction.public))
+    return Case([abort, refused(scene, abort)])
+
+
+@row(
     *(Claim.RELEASE, "authorization_q that names W, abort of the same sale in the open", "nothing"),
 )
 def abort_in_the_open(scene: Scene) -> Case:

@@ -132,10 +132,9 @@ def _sale_authorized(papers: Papers, shown: Papers, request: Request) -> Ruling:
     if request.sale is None:
         return Ruling.WRONG
     place = request.sale.public
-    others: list[Paper[Any]] = [each for each in shown.promises if each.signer == request.bank]
-    others += shown.commits
-    taken = any(each.body.transaction.public == place for each in others)
-    return Ruling.RIGHT if taken else Ruling.WRONG
+    promised = [each.body.transaction.public for each in shown.promises if each.signer == request.bank]
+    filled = [each.body for each in shown.filled.values()]
+    return Ruling.RIGHT if place in promised + filled else Ruling.WRONG
 
 
 def _sale_aborted(papers: Papers, shown: Papers, request: Request) -> Ruling:
