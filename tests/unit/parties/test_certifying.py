@@ -21,9 +21,11 @@ from anonnet.times import (
     RELEASE_SECONDS,
     RETENTION_SECONDS,
     SETTLE_SECONDS,
+    SHARD_SECONDS,
     TICK_SECONDS,
 )
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.note import Note, Signature
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
@@ -238,6 +240,25 @@ def test_a_checkpoint_that_our_key_signed_elsewhere_ends_the_log(circle: Circle)
         circle.log.takes(
             frame(CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(other.notes[2],)), 1), answers=errand
         )
+
+
+def test_our_checkpoint_of_another_shard_under_this_one_s_name_does_not_end_the_log(circle: Circle) -> None:
+    """A signature covers the text, not the name before it, and one key signs all shards: any mirror can rename it."""
+    circle.down = {MIRRORS[0]}
+    circle.ask(pledge(sale()))
+    circle.ask(pledge(sale(NOON + SHARD_SECONDS)))
+    circle.settle()
+    page = circle.ask(Follow(log=KNOWN.identity, shard=SHARD + 1, start=0))
+    note = SignedCheckpoint.parse(page.checkpoints[-1]).note
+    renamed = Note(note.text, (Signature.of(KNOWN.verifier(SHARD), note.signatures[0].value),))
+    due = circle.log.store.errands.due(circle.now, most=9)
+    (errand,) = [each for each in due if each.message.shard == SHARD]  # type: ignore[attr-defined]
+
+    said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(renamed.encoded(),))
+    circle.log.takes(frame(said, 1), answers=errand)
+
+    assert circle.log.closed == ["a checkpoint of another shard"]
+    assert circle.log.store.errands.stands(errand.hash)
 
 
 def test_a_log_put_back_with_its_lock_ends_when_a_mirror_shows_what_it_had_signed(tmp_path: Path) -> None:
