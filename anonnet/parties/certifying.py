@@ -208,6 +208,7 @@ class Certifying:
         signed = self._known.opened(shard, note)
         heads, size = turn.store.heads, signed.body.size
         if size > heads.size(shard) or heads.trees.root(shard, size) != signed.body.root:
+            turn.store.end_for_good(note)
             raise Fatal(f"a mirror shows {signed.body.origin} of {size} entries, signed with our key, and not by us")
         mark = heads.mark(shard, size)
         if mark is None:

@@ -24,6 +24,10 @@ create table if not exists lock(
     note blob not null          -- with the log's signature alone
 ) without rowid;
 create table if not exists began(only integer primary key check(only = 0));
+create table if not exists ended(
+    only integer primary key check(only = 0),
+    note blob not null          -- signed with the log's key, and none of its own: there are two histories
+);
 """
 
 
@@ -53,6 +57,17 @@ class Lock:
         new = self._db.run("insert or ignore into began values(0)")
         self._db.commit()
         return not new
+
+    def end(self, note: bytes) -> None:
+        """This checkpoint has the log's signature, and the log has not made it: never start again. Raises Fatal."""
+        self._db.begin()
+        self._db.run("insert or ignore into ended values(0, ?)", note)
+        self._db.commit()
+
+    def ended(self) -> bytes | None:
+        """The checkpoint that has ended this log."""
+        row = self._db.one("select note from ended")
+        return bytes(row[0]) if row else None
 
     def notes(self) -> dict[str, bytes]:
         """The latest note of each origin."""

@@ -122,6 +122,10 @@ class LogStore(Store):
         )
         return self.heads.grow(shard, [leaf_hash(body) for (body,) in rows]) if rows else None
 
+    def end_for_good(self, note: bytes) -> None:
+        """Never start again: somebody has shown this checkpoint, which is ours by its signature alone. Raises Fatal."""
+        self._lock.end(note)
+
     def rollback(self) -> None:
         self._grown.clear()
         self._sealed.clear()
@@ -274,6 +278,12 @@ DROPPED = (
 
 def recover(heads: Heads, lock: Lock) -> None:
     """Compare what is here with what may have been shown, and go on where a crash came between. Raises BadStart."""
+    if note := lock.ended():
+        seen = SignedCheckpoint.parse(note).body
+        raise BadStart(
+            f"a mirror has shown {seen.origin} of {seen.size} entries, signed with this log's key, and not by this log:"
+            " it has two histories, and never starts again. Begin a new log, with a new key"
+        )
     began, notes, found = lock.began(), lock.notes(), heads.all()
     if found and not began:
         raise BadStart(

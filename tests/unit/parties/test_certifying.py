@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.errors import Fatal, Why
+from anonnet.errors import BadStart, Fatal, Why
 from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
@@ -282,6 +282,9 @@ def test_a_log_put_back_with_its_lock_ends_when_a_mirror_shows_what_it_had_signe
     assert circle.ask(pledge(sale(EXPIRATION + 3))) == Pledged(transaction=sale(EXPIRATION + 3), index=2)
     with pytest.raises(Fatal, match="signed with our key"):
         circle.settle()
+    circle.log.store.close()
+    with pytest.raises(BadStart, match="never starts again"):
+        circle.enter("log", str(then / "log.db"))
 
 
 def test_a_checkpoint_that_comes_when_its_shard_is_dropped_changes_nothing(circle: Circle) -> None:
