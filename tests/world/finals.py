@@ -70,7 +70,7 @@ def check(world: World) -> Report:
     report.complaints += nothing_is_stuck(world)
     report.complaints += every_sale_is_decided(outcomes, world.lying_log)
     tape.read(world.network.tape)
-    ended = Ended(world, tape, outcomes)
+    ended = Ended(world, tape, outcomes | inspector.certificates_among(tape, outcomes))
     for final in (money_is_there, wallets_agree, goods_are_there, the_judge_decides, receipts_prove_delivery):
         report.complaints += final(ended)
     report.complaints += the_books_are_audited(world)
@@ -122,7 +122,7 @@ def all_that_was_said(world: World, tape: Tape) -> Complaints:
 
 @dataclass
 class Ended:
-    """A run at its end: its tape, and how the log says that each transaction went."""
+    """A run at its end: its tape, and how each transaction went."""
 
     world: World
     tape: Tape

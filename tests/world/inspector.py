@@ -5,8 +5,11 @@ All that is asked and answered here stands on the tape too, where the checkers s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim
 from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.logbook import Follow, OutcomeOf
@@ -19,7 +22,7 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.times import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import Frame, Frames, frame
-from anonnet.wire.signed import Signed, received
+from anonnet.wire.signed import Signed, received, unsigned
 from tests.stage import NETWORK
 from tests.world.council import MIRRORS
 from tests.world.node import Said
@@ -98,6 +101,20 @@ class Inspector:
                 self.wait()
             for each, numbers in asked.items():
                 found[each] = self._put_together(each, [self.answers[it] for it in numbers if it in self.answers])
+        return found
+
+    def certificates_among(self, tape: Tape, papers: Mapping[Transaction, Signed | None]) -> dict[Transaction, Signed]:
+        """Of what nobody decides any more, the commits that somebody was shown: one mirror can have had a certificate
+        that the others did not put together before they froze a lying log's shard, and it counts from whomever it is.
+        """
+        shown = [unsigned(said.body).signed for said in tape.said if isinstance(said.body, Certificate)]
+        found = {}
+        for transaction in (each for each, paper in papers.items() if paper is None):
+            known = self.world.directory.logs[transaction.log]
+            for paper in shown:
+                with suppress(Malformed):
+                    if committed(NETWORK, known, paper, transaction) is not None:
+                        found[transaction] = paper
         return found
 
     def _put_together(self, transaction: Transaction, papers: list[Signed]) -> Signed | None:
