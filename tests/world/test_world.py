@@ -218,7 +218,8 @@ def judge_runs(reports: list[Report], reached: Reached, *, thorough: bool) -> No
     failed = [report for report in reports if report.complaints]
     assert not failed, "\n".join(map(rerun_line, failed))
     alone = [report for report in reports if not report.council]
-    assert all(report.open_at_once >= OPEN_AT_ONCE_MIN for report in alone), "sales do not overlap"
+    few = [report.seed for report in alone if report.open_at_once < OPEN_AT_ONCE_MIN]
+    assert len(few) <= len(alone) // 100, f"sales do not overlap in {few}"
     if thorough:
         overlaps = sum(report.open_at_once for report in with_council)
         assert overlaps >= OPEN_AT_ONCE_MIN * len(with_council), "sales with a council do not overlap"
