@@ -230,7 +230,8 @@ class Auditing:
         if ahead:  # the log may be slower to tell us than to tell others; or it does not tell us
             follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
             turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
-        if not copy.frozen:  # who has told nothing new is not asked again at once: it might never end
+        settled = copy.closed and self._logs[copy.log].decides_alone  # it has been compared since it ended
+        if not copy.frozen and not settled:  # who has told nothing new is not asked again at once: it might never end
             self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from anonnet.errors import Why
 from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.logbook import OutcomeOf
+from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.rules import decided_by
 from anonnet.times import COMPARE_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
-from tests.mirrors import MIRRORS, SHARD, Pen, Wall, sale, tick
+from tests.mirrors import MIRRORS, SHARD, Pen, Wall, entry, sale, tick
 from tests.stage import NETWORK, NOON, key_of
 
 ALONE = KnownLog(key_of("log").public)
@@ -49,6 +50,22 @@ def test_mirrors_that_were_shown_the_same_find_nothing_and_cosign_nothing() -> N
         copy = store.copy(ALONE.identity, SHARD)
         assert (copy.size, copy.frozen, store.alerts.all()) == (2, False, [])
         assert store.shards.mark(copy.tree, 2).cosignatures == {}
+
+
+def test_a_shard_that_has_ended_is_compared_once_more_and_then_left_alone() -> None:
+    pen = Pen(ALONE)
+    wall = Wall(pen, (ONE, TWO), ALONE)
+    wall.settle()
+    about = ALONE.origin(SHARD).encode()
+    assert wall.mirrors[ONE].store.errands.about(about)
+    wall.now = decided_by(SHARD) + 1
+    pen.write(entry(EntryKind.CLOSE, wall.now))
+
+    wall.pass_time(COMPARE_SECONDS)
+    wall.pass_time(COMPARE_SECONDS)
+
+    assert wall.mirrors[ONE].store.copy(ALONE.identity, SHARD).closed
+    assert not wall.mirrors[ONE].store.errands.about(about)
 
 
 def test_no_mirror_speaks_for_a_log_that_decides_alone() -> None:
