@@ -65,8 +65,9 @@ def scene(folder: Path, lost: tuple[type[Message], ...]) -> Scene:
     return made
 
 
-KEPT_BY_REFUSALS = {"clock", "late"}
-"""Tables of a log that calls P4 late: that it did, and how late it was then, is the one thing a refusal writes."""
+KEPT_BY_REFUSALS = {"clock", "late", "overdue"}
+"""Tables of a log that calls P4 late, and of a bank that calls an exchange late: that it did, and how late it was then,
+is the one thing a refusal writes."""
 
 
 class Fuzz:
