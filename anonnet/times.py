@@ -69,7 +69,7 @@ BEHIND_SECONDS = 1
 whose tokens are locked elsewhere, while the sale can still be promised."""
 
 COMPARE_SECONDS = 10
-"""How long mirrors wait before they compare what a log that decides alone has shown them: no sale waits for that."""
+"""How long mirrors wait at least before they compare what a log that decides alone has shown them: no sale waits."""
 
 USED_SECONDS = 24 * 3600
 """Once in so long a bank tells everybody which tokens have been used meanwhile. Told at once, those used in the second

@@ -72,10 +72,10 @@ class Auditing:
         """Have one question at each other mirror: what is there beyond what I have?"""
         known, question = self._logs[copy.log], self._question(turn, copy)
         about = known.origin(copy.shard).encode()
-        wait = max(wait, COMPARE_SECONDS if known.decides_alone else 0)
-        for peer in self._peers(known):
+        for place, peer in enumerate(self._peers(known)):
             if not turn.store.errands.waits_for(peer, about):
-                turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + wait)
+                later = COMPARE_SECONDS + place if known.decides_alone else wait  # one after the other
+                turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + later)
 
     def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf:
         if self._logs[copy.log].decides_alone:  # no cosignature is news here: whoever has less says so, too

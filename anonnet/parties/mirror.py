@@ -108,7 +108,8 @@ class Mirror(Party):
         """What is here beyond what the asker has."""
         question, copy = asked.body, self._copy(turn, asked.body.log, asked.body.shard)
         known, news = self.logs[copy.log], []
-        for mark in turn.store.marks(copy.tree, question.size, copy.size):
+        marks = turn.store.marks(copy.tree, question.size, copy.size)
+        for mark in marks[-1:] if known.decides_alone else marks:
             if mark.size > question.size or places(known, mark.cosignatures) & ~question.cosigned:
                 news.append(mark.cosigned)
         said = CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news))
