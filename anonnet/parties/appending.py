@@ -43,4 +43,5 @@ def append(turn: LogTurn, known: KnownLog, shard: int, new: Entry, signature: by
     index = turn.store.size(shard)
     if index == 0:
         begin(turn, known, shard, new.time)
-    turn.store.append(shard, max(index, 1), new, signature)
+        index = 1
+    turn.store.append(shard, index, new, signature)
