@@ -377,6 +377,24 @@ TABLE = [
         (f"{HEEDING}::test_a_bank_s_word_alone_that_a_log_is_convicted_frees_nothing",),
         "assert 'refused' == 'authorizing'",
     ),
+    Planted(
+        "76-lone-log-compared-upwards-only",
+        ("tests/unit/parties/test_lone_log.py::test_a_fork_of_a_log_that_decides_alone_is_found_and_told",),
+        "test_a_fork_of_a_log_that_decides_alone_is_found_and_told",
+    ),
+    Planted(
+        "77-log-goes-on-after-a-second-history",
+        (
+            "tests/unit/parties/test_certifying.py"
+            "::test_a_log_put_back_with_its_lock_ends_when_a_mirror_shows_what_it_had_signed",
+        ),
+        "DID NOT RAISE BadStart",
+    ),
+    Planted(
+        "78-late-exchange-done-after-all",
+        ("tests/unit/parties/test_mint.py::test_an_exchange_that_was_called_late_is_never_done",),
+        "test_an_exchange_that_was_called_late_is_never_done",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 
