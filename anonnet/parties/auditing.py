@@ -16,7 +16,7 @@ from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, Recorded
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, NewestOf, Recorded
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import cosignatures, places
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
@@ -77,9 +77,9 @@ class Auditing:
                 later = COMPARE_SECONDS + place if known.decides_alone else wait  # one after the other
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + later)
 
-    def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf:
+    def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf | NewestOf:
         if self._logs[copy.log].decides_alone:  # no cosignature is news here: whoever has less says so, too
-            return CheckpointOf(log=copy.log, shard=copy.shard, size=0, cosigned=0)
+            return NewestOf(log=copy.log, shard=copy.shard)
         newest = turn.store.shards.mark(copy.tree, copy.size)
         cosigned = places(self._logs[copy.log], newest.cosignatures) if newest else 0
         return CheckpointOf(log=copy.log, shard=copy.shard, size=copy.size, cosigned=cosigned)
@@ -209,13 +209,13 @@ class Auditing:
     def checkpoints(self, turn: AuditTurn, asked: Asked[CheckpointIs]) -> Answer:
         """Compare what another has seen with our copy: take its cosignatures, or convict the log."""
         question, said = request(asked), asked.body
-        assert isinstance(question, CheckpointOf)
+        assert isinstance(question, CheckpointOf | NewestOf)
         if (said.log, said.shard) != (question.log, question.shard):
             raise Malformed("checkpoints of another shard than was asked for")
         copy, ahead = turn.store.copy(said.log, said.shard), False
         if copy is None:
             return done(turn, asked)
-        if not said.checkpoints and question.size == copy.size:
+        if not said.checkpoints and isinstance(question, CheckpointOf) and question.size == copy.size:
             return Answer()  # nothing new on either side: the question stands
         done(turn, asked)
         for note in said.checkpoints:

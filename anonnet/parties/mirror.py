@@ -20,7 +20,17 @@ from anonnet.parties.errands import done, later, request
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf, Undecided, form
+from anonnet.protocol.logbook import (
+    CheckpointIs,
+    CheckpointOf,
+    Entries,
+    EntryKind,
+    Follow,
+    NewestOf,
+    OutcomeOf,
+    Undecided,
+    form,
+)
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
@@ -108,12 +118,19 @@ class Mirror(Party):
         """What is here beyond what the asker has."""
         question, copy = asked.body, self._copy(turn, asked.body.log, asked.body.shard)
         known, news = self.logs[copy.log], []
-        marks = turn.store.marks(copy.tree, question.size, copy.size)
-        for mark in marks[-1:] if known.decides_alone else marks:
+        for mark in turn.store.marks(copy.tree, question.size, copy.size):
             if mark.size > question.size or places(known, mark.cosignatures) & ~question.cosigned:
                 news.append(mark.cosigned)
         said = CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(news))
         return Answer(said, hold=b"" if news else copy.news)
+
+    @on(NewestOf)
+    def newest(self, turn: MirrorTurn, asked: Asked[NewestOf]) -> Answer:
+        """What it has may be less than the asker has, and of another history."""
+        copy = self._copy(turn, asked.body.log, asked.body.shard)
+        mark = turn.store.shards.mark(copy.tree, copy.size)
+        checkpoints = (mark.cosigned,) if mark else ()
+        return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=checkpoints))
 
     def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
         copy = turn.store.copy(log, shard)

@@ -150,9 +150,18 @@ class CheckpointOf(Message):
     cosigned: Annotated[int, Between(0, 2**POLICY_WITNESSES_MAX - 1)]
 
 
+@message(Step.NEWEST_OF, signed=False, frame_max=KIB)
+class NewestOf(Message):
+    """Anyone -> a mirror: the newest checkpoint of a shard that it has, at once, whatever the asker has."""
+
+    log: Hash
+    shard: Shard
+
+
 @message(Step.CHECKPOINT_IS, signed=False, frame_max=CHECKPOINTS_MAX * CHECKPOINT_BYTES_MAX + KIB)
 class CheckpointIs(Message):
-    """L or a mirror -> anyone: checkpoints in ascending order, the newest last; none where nothing is new."""
+    """L or a mirror -> anyone: checkpoints in ascending order, the newest last; none where nothing is new,
+    or nothing is there."""
 
     log: Hash
     shard: Shard

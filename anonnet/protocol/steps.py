@@ -83,6 +83,9 @@ class Step(enum.IntEnum):
     ALERTS_OF = 98
     ALERTS = 99
 
+    # Mirror.
+    NEWEST_OF = 100
+
     # The owner's control socket: what happens here, as it happens.
     WATCH = 240
     HAPPENED = 241

@@ -7,7 +7,17 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.protocol.breach import Alert, breach
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, OutcomeOf, Undecided
+from anonnet.protocol.logbook import (
+    CheckpointIs,
+    CheckpointOf,
+    Entries,
+    Entry,
+    EntryKind,
+    Follow,
+    NewestOf,
+    OutcomeOf,
+    Undecided,
+)
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, certified, cosignatures
@@ -128,6 +138,25 @@ def test_one_tree_under_several_texts_spoils_no_certificate(lines: str) -> None:
         found = certificate(wall, name, EntryKind.KEY)
         assert isinstance(found, Certificate)
         assert certified(KNOWN, found, EntryKind.KEY).outcome_key == SALE.outcome_key
+
+
+def test_the_newest_checkpoint_is_told_to_whoever_asks_for_it() -> None:
+    """Also to who has as much, or more: he learns what this mirror was shown."""
+    pen, newest = Pen(), NewestOf(log=KNOWN.identity, shard=SHARD)
+    wall = Wall(pen)
+    wall.cut = {frozenset({ONE, other}) for other in ("log", *MIRRORS)}
+    wall.settle()
+    nothing = wall.ask(ONE, newest)
+    wall.cut.clear()
+    pen.write(pledge(SALE))
+    wall.settle()
+
+    said = wall.ask(ONE, newest)
+
+    assert nothing == CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=())
+    assert isinstance(said, CheckpointIs)
+    assert [SignedCheckpoint.parse(note) for note in said.checkpoints] == checkpoints(wall, ONE)[-1:]
+    assert signers(wall, ONE) == set(MIRRORS)
 
 
 def test_without_a_quorum_nothing_is_certified() -> None:
