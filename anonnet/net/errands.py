@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import trio
@@ -23,13 +24,13 @@ from anonnet.net.incidents import Incidents
 from anonnet.net.pauses import Pauses
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue, seconds_until
-from anonnet.parties.turn import Answer
+from anonnet.parties.turn import Answer, Outcome
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.steps import Step
 from anonnet.store.errands import Errand, Errands
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER
-from anonnet.wire.signed import Checked, Signed, payload, received
+from anonnet.wire.signed import Checked, Signed, payload, received, unsigned
 
 
 class Runner:
@@ -56,6 +57,9 @@ class Runner:
         self._errand_pauses = Pauses[bytes]()
         self._receiver_pauses = Pauses[bytes]()
         self._answered: list[bytes] = []  # since the store was last looked at
+        self._stirred = True  # something here may let an errand start that could not when the store was looked at
+        self._looked_at = -1  # the errands' changes, when they were
+        self._pause_over = self._due = math.inf  # then, by trio's clock and by the machine's, it is looked at again
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -63,7 +67,7 @@ class Runner:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._queue.looks.append(self._look)
-            self._queue.ring()
+            self._stir()
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -79,6 +83,10 @@ class Runner:
         """
         assert self._nursery is not None
         clock = trio.current_time()
+        still = not self._stirred and self._errands.changes == self._looked_at
+        if still and clock < self._pause_over and now < self._due:
+            return self._seconds_left(now, clock)
+        self._stirred, self._looked_at = False, self._errands.changes
         self._end_pauses()
         for errand in self._startable(now, clock):
             self._under_way[errand.hash] = errand
@@ -86,9 +94,18 @@ class Runner:
         for log in self._following.logs:
             if not self._errands.about(log):
                 self._nursery.start_soon(self._following.release(log).aclose)
-        again = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock)) - clock
+        self._pause_over = min(self._errand_pauses.next_over(clock), self._receiver_pauses.next_over(clock))
         due = self._errands.next_due_after(now)
-        return min(again, math.inf if due is None else seconds_until(due, now))
+        self._due = math.inf if due is None else due
+        return self._seconds_left(now, clock)
+
+    def _seconds_left(self, now: int, clock: float) -> float:
+        return min(self._pause_over - clock, seconds_until(self._due, now))
+
+    def _stir(self) -> None:
+        """Have the store looked at again."""
+        self._stirred = True
+        self._queue.ring()
 
     def _end_pauses(self) -> None:
         """An errand that its answer has ended needs no pause: the same request, made anew, is sent at once."""
@@ -139,21 +156,27 @@ class Runner:
                 self._answered.append(errand.hash)
             else:
                 self._errand_pauses.lengthen(errand.hash, began)
-            self._queue.ring()
+            self._stir()
 
     async def _tried(self, errand: Errand) -> bool:
-        """Send, check, bring back. True if the answer was taken in; False, or an error, where the pause must grow."""
+        """Send, check, bring back, and ask on where the answer leads on. True if all was taken in; False, or an error,
+        where the pause must grow."""
         peer = self._peers[errand.receiver]
-        began = trio.current_time()
-        try:
-            asked, reply = await self._reply(peer, errand)
-        except OSError:
-            self._receiver_pauses.lengthen(errand.receiver, began)
-            return False
-        self._receiver_pauses.end(errand.receiver)
-        taken = await self._taken_in(asked, reply)
-        self._trace(peer, asked, reply, began)
-        return taken
+        while True:
+            began = trio.current_time()
+            try:
+                asked, reply = await self._reply(peer, errand)
+            except OSError:
+                self._receiver_pauses.lengthen(errand.receiver, began)
+                return False
+            self._receiver_pauses.end(errand.receiver)
+            outcome = await self._taken_in(asked, reply)
+            self._trace(peer, asked, reply, began)
+            if isinstance(outcome, Malformed) or _is_refusal(outcome):
+                return False
+            if outcome.then is None:
+                return True
+            errand = replace(errand, request=unsigned(outcome.then).signed)
 
     async def _reply(self, peer: Peer, errand: Errand) -> tuple[Errand, Reply]:
         """The errand as it was asked, and its reply. Raises OSError."""
@@ -162,13 +185,13 @@ class Runner:
             """Further errands need not wait for the answer to this one, which may be held."""
             if self._receiver_pauses.failing(peer.identity):
                 self._receiver_pauses.end(peer.identity)
-                self._queue.ring()
+                self._stir()
 
         if _is_follow(errand):
             return await self._following.ask(peer, errand, reached)
         return errand, await self._dialer.ask(peer, errand.said, reached)
 
-    async def _taken_in(self, errand: Errand, reply: Reply) -> bool:
+    async def _taken_in(self, errand: Errand, reply: Reply) -> Outcome:
         party = self._queue.party
         kind = STEPS[reply.step]
         party.door(kind, owner=False, errand=True)
@@ -177,10 +200,7 @@ class Runner:
             party.check(checked)
         except Refused as refused:
             raise Malformed(f"an answer that would have to be refused: {refused}") from None
-        outcome = await self._queue.ask(self._queue.request(checked.body, checked=checked, answers=errand))
-        if isinstance(outcome, Malformed):
-            return False
-        return not _is_refusal(outcome)
+        return await self._queue.ask(self._queue.request(checked.body, checked=checked, answers=errand))
 
     def _trace(self, peer: Peer, errand: Errand, reply: Reply, began: float) -> None:
         asked = (errand.request.step, HEADER.size + len(payload(errand.said)))

@@ -92,7 +92,7 @@ Look = Callable[[int], float]
 """Called between batches with the time, when the store may be read; returns in how many seconds to call it again."""
 
 
-def seconds_until(second: int, now: int) -> float:
+def seconds_until(second: float, now: int) -> float:
     """How long to sleep before the clock is looked at again for this second; 0 where it has come."""
     remaining = second - now
     return remaining - 1 if remaining > 1 else max(0.0, LAST_SECOND_POLL * remaining)

@@ -7,12 +7,14 @@ an entry that breaks a rule, is kept as evidence for ever and freezes the shard:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
 from anonnet.parties.alerting import Alerting
-from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.errands import answered, as_it_stands, done, later, request
+from anonnet.parties.following import bundle_start
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
@@ -21,6 +23,7 @@ from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import cosignatures, places
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
+from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy, MirrorStore
 from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS, COMPARE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
@@ -48,13 +51,28 @@ class Auditing:
 
     def watch(self, turn: AuditTurn, copy: Copy) -> None:
         """Follow this shard as long as a sale of it may be decided or claimed; compare it once there is something."""
-        over = copy.shard != CHAIN and expired(decided_by(copy.shard) + CLAIM_SECONDS, turn.now)
-        if copy.closed or copy.frozen or over:
+        if not self._watched(turn, copy):
             return
-        follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
-        turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now)
+        if not self._follows(turn, copy, [copy.log]):
+            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
+            turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now)
         if copy.size:
             self.compare(turn, copy)
+
+    def _watched(self, turn: AuditTurn, copy: Copy) -> bool:
+        """True while more of this shard may come that somebody needs."""
+        over = copy.shard != CHAIN and expired(decided_by(copy.shard) + CLAIM_SECONDS, turn.now)
+        return not (copy.closed or copy.frozen or over)
+
+    def _follows(self, turn: AuditTurn, copy: Copy, receivers: Iterable[bytes]) -> list[Errand]:
+        """What these have been asked to follow this shard."""
+        asked = [errand for receiver in receivers for errand in turn.store.errands.of(receiver)]
+        found = [(errand, errand.message) for errand in asked]
+        return [
+            errand
+            for errand, follow in found
+            if isinstance(follow, Follow) and (follow.log, follow.shard) == (copy.log, copy.shard)
+        ]
 
     def leave(self, turn: AuditTurn, copy: Copy) -> None:
         """Ask nothing more of this shard."""
@@ -62,11 +80,8 @@ class Auditing:
             return
         known = self._logs[copy.log]
         turn.store.errands.end_all(known.origin(copy.shard).encode())
-        for receiver in (copy.log, *self._peers(known)):
-            for errand in turn.store.errands.of(receiver):
-                follow = errand.message
-                if isinstance(follow, Follow) and (follow.log, follow.shard) == (copy.log, copy.shard):
-                    turn.store.errands.end(errand.hash)
+        for errand in self._follows(turn, copy, [copy.log, *self._peers(known)]):
+            turn.store.errands.end(errand.hash)
 
     def compare(self, turn: AuditTurn, copy: Copy, wait: int = 0) -> None:
         """Have one question at each other mirror: what is there beyond what I have?"""
@@ -91,7 +106,7 @@ class Auditing:
 
     @on(Entries, by=From.ERRAND)
     def entries(self, turn: AuditTurn, asked: Asked[Entries]) -> Answer:
-        """Take in what leads to a checkpoint of the log and keeps its rules."""
+        """Take in what leads to a checkpoint of the log and keeps its rules, and follow on."""
         follow, said = request(asked), asked.body
         assert isinstance(follow, Follow)
         if (said.shard, said.start) != (follow.shard, follow.start):
@@ -99,13 +114,19 @@ class Auditing:
         copy = turn.store.copy(follow.log, follow.shard)
         if copy is None:  # it has been forgotten meanwhile
             return done(turn, asked)
-        if said.start <= copy.size and not copy.frozen:
-            taken = self._taken(turn, copy, said)
-            if taken == copy and follow.start == copy.size and answered(asked).receiver == copy.log:
-                return later(turn, asked, BEHIND_SECONDS) if said.entries else Answer()
-            copy = taken
+        grown = self._taken(turn, copy, said) if said.start <= copy.size and not copy.frozen else copy
+        if answered(asked).receiver == copy.log and self._watched(turn, grown):
+            if grown.size > copy.size and bundle_start(grown.size) == bundle_start(follow.start):
+                if not copy.size:
+                    self.compare(turn, grown)
+                return Answer(then=replace(follow, start=grown.size))
+            if grown == copy and follow.start == copy.size:
+                if said.entries:
+                    return later(turn, asked, BEHIND_SECONDS)
+                if as_it_stands(asked):
+                    return Answer()
         done(turn, asked)
-        self.watch(turn, copy)
+        self.watch(turn, grown)
         return Answer()
 
     def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:

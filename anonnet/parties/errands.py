@@ -20,6 +20,12 @@ def request(asked: Asked[Any]) -> Message:
     return answered(asked).message
 
 
+def as_it_stands(asked: Asked[Any]) -> bool:
+    """False where the errand had been asked on (`Answer.then`), or from elsewhere, when this answer came."""
+    errand = answered(asked)
+    return errand.request.hash == errand.hash
+
+
 def done(turn: Turn[Any], asked: Asked[Any]) -> Answer:
     """The request needs no sending any more."""
     turn.store.errands.end(answered(asked).hash)

@@ -94,6 +94,9 @@ class Answer:
     before it asks again and says this (long poll)."""
     more: bool = False
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
+    then: Message | None = None
+    """What the errand that has been answered asks next, on the same connection and without being written anew. After a
+    crash, or where the connection is gone, it is asked again as it stands."""
 
 
 class Costly:
@@ -286,7 +289,7 @@ class Turns(Generic[S]):
             return True
         assert asked.checked is not None
         check_answer(errand.request, errand.receiver, asked.checked)
-        return self.store.errands.get(errand.hash) is not None
+        return self.store.errands.stands(errand.hash)
 
     def _refused(self, asked: Asked[Any], refused: Refused) -> Outcome:
         if asked.checked is None:

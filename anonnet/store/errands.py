@@ -54,6 +54,8 @@ class Errands:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.changes = 0
+        """A number that has grown whenever one was added, ended or postponed, also where that was taken back."""
 
     def add(self, receiver: bytes, request: Signed | Message, *, subject: bytes, due: int) -> bytes:
         """Have this request sent from `due` on, until it is ended; return its hash.
@@ -75,7 +77,7 @@ class Errands:
         return hashes
 
     def _add(self, hash: bytes, receiver: bytes, request: Signed, subject: bytes, due: int) -> None:
-        self._db.run(
+        self.changes += self._db.run(
             "insert into errand(hash, receiver, subject, request, due) values(?, ?, ?, ?, ?)"
             " on conflict(hash) do update set due = min(due, excluded.due)",
             *(hash, receiver, subject, encode(request), due),
@@ -83,11 +85,11 @@ class Errands:
 
     def end(self, hash: bytes) -> None:
         """This request needs no sending any more."""
-        self._db.run("delete from errand where hash = ?", hash)
+        self.changes += self._db.run("delete from errand where hash = ?", hash)
 
     def end_all(self, subject: bytes) -> None:
         """Nothing about this subject needs sending any more."""
-        self._db.run("delete from errand where subject = ?", subject)
+        self.changes += self._db.run("delete from errand where subject = ?", subject)
 
     def about(self, subject: bytes) -> bool:
         """True while something about this subject has no answer yet."""
@@ -104,7 +106,7 @@ class Errands:
 
     def postpone(self, hash: bytes, due: int) -> None:
         """Send it again, but not before `due`."""
-        self._db.run("update errand set due = ? where hash = ?", due, hash)
+        self.changes += self._db.run("update errand set due = ? where hash = ?", due, hash)
 
     def due(self, now: int, *, most: int) -> list[Errand]:
         """The errands that may be sent at `now`, the longest due first."""

@@ -29,6 +29,7 @@ class Joint(Store):
         self._log_identity = identities[1]
         self._asked_at = NEVER
         host.news = log.news = self.news
+        host.errands = log.errands = self.errands
 
     def seal(self) -> None:
         self._log.seal()

@@ -188,6 +188,8 @@ class Visitor(Party):
         message = asked.answers.message
         assert isinstance(message, Note)
         turn.store.add(f"answered {message.text}")
+        if message.text.startswith("on"):
+            return Answer(then=Note(text=message.text[2:]))
         if not message.text.startswith("standing"):
             turn.store.errands.end(asked.answers.hash)
         return Answer()

@@ -38,6 +38,8 @@ class World:
         self.together = trio.Event()
         """Failures wait for it."""
         self.together.set()
+        self.lost = ""
+        """What is not answered once."""
         self.hanging = False
         self.babbling = False
         self.asked = 0
@@ -60,6 +62,9 @@ class World:
             if self.hanging and peer == TALLY:
                 await trio.sleep_forever()
             await trio.lowlevel.checkpoint()
+            if said.text == self.lost:
+                self.lost = ""
+                raise ConnectionResetError("gone")
             if self.failures:
                 self.failures -= 1
                 await self.together.wait()
@@ -155,6 +160,29 @@ async def test_an_answer_that_leaves_the_errand_standing_is_followed_by_a_pause(
         await send(queue, "standing")
         await trio.sleep(10)
     assert 10 < len(world.tries) <= 10 / RETRY_SECONDS_MIN + 1
+
+
+async def test_an_errand_is_asked_on_at_once_where_its_answer_leads_on(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "onononhello")
+        await trio.sleep(10)
+    assert [text for _, text in world.tries] == ["onononhello", "ononhello", "onhello", "hello"]
+    assert world.tries[-1][0] - world.tries[0][0] < RETRY_SECONDS_MIN
+    assert store.errands.count() == 0
+
+
+async def test_an_errand_that_was_asked_on_in_vain_is_asked_again_as_it_stands(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    world.lost = "hello"
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "onhello")
+        await trio.sleep(10)
+    assert [text for _, text in world.tries] == ["onhello", "hello", "onhello", "hello"]
 
 
 async def test_an_errand_that_has_ended_is_made_anew_without_a_pause(

@@ -7,7 +7,7 @@ store and sent again with pauses that double; what stands only in memory is lost
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed, Refused
@@ -18,7 +18,7 @@ from anonnet.protocol.steps import Step
 from anonnet.store.errands import Errand
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import Frame, Frames, frame
-from anonnet.wire.signed import Signed, received
+from anonnet.wire.signed import Signed, received, unsigned
 
 if TYPE_CHECKING:
     from tests.world.world import World
@@ -343,6 +343,9 @@ class Node:
         def done(outcome: Outcome) -> None:
             refused = isinstance(outcome, Answer) and isinstance(outcome.said, Signed)
             settled = isinstance(outcome, Answer) and not (refused and outcome.said.step == Step.REFUSED)
+            if settled and outcome.then is not None:
+                self._send(replace(errand, request=unsigned(outcome.then).signed))
+                return
             if not settled:
                 self.world.unsettled[f"{self.name} took no {STEPS[reply.step].__name__}"] += 1
             self._tried(errand, settled=settled)

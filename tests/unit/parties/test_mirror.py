@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import CHECKPOINTS_MAX
+from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.parties.turn import Answer, Asked
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.logbook import (
     CheckpointIs,
@@ -72,6 +73,13 @@ def asked_now(wall: Wall) -> list[Errand]:
     return [each for each in errands if isinstance(each.message, CheckpointOf)]
 
 
+def followed(wall: Wall) -> Errand:
+    """How the first mirror follows the shard."""
+    asked = wall.mirrors[ONE].store.errands.of(KNOWN.identity)
+    (errand,) = [each for each in asked if isinstance(each.message, Follow) and each.message.shard == SHARD]
+    return errand
+
+
 def tell(wall: Wall, *notes: bytes) -> None:
     """Answer what the first mirror asks another one."""
     said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=notes)
@@ -101,6 +109,33 @@ def test_mirrors_cosign_what_they_have_read_and_collect_what_others_cosigned() -
         found = certificate(wall, name, EntryKind.PLEDGE)
         assert isinstance(found, Certificate)
         assert certified(KNOWN, found, EntryKind.PLEDGE).outcome_key == SALE.outcome_key
+
+
+def test_a_log_is_followed_on_without_the_errand_being_written_anew_until_a_bundle_is_full() -> None:
+    pen = Pen()
+    wall = read(pen)
+    starts = []
+    for count in range(1, ENTRIES_MAX):
+        pen.write(tick(NOON))
+        if count % 50 == 0 or count == ENTRIES_MAX - 1:
+            asked = followed(wall)
+            wall.mirrors[ONE].takes(frame(pen.answer(asked.message), 1), answers=asked)
+            starts.append((wall.size(ONE), followed(wall).message.start))
+
+    assert starts == [*((size, 1) for size in range(51, 252, 50)), (ENTRIES_MAX, ENTRIES_MAX)]
+
+
+def test_what_is_asked_on_begins_where_the_copy_ends() -> None:
+    pen = Pen()
+    wall = read(pen)
+    pen.write(tick(NOON), tick(NOON))
+    mirror, asked = wall.mirrors[ONE], followed(wall)
+    said = unsigned(pen.answer(asked.message))
+
+    (outcome,) = mirror.turns.run_turns([Asked(said.body, NOON, bytes(32), said, asked)], NOON)
+
+    assert isinstance(outcome, Answer)
+    assert outcome.then == Follow(log=KNOWN.identity, shard=SHARD, start=3)
 
 
 def test_a_key_s_certificate_is_a_commit() -> None:
