@@ -16,17 +16,18 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import KnownLog, mirror_policy, shard_of
 from anonnet.protocol.logbook import ENTRY_VERSION, Entries, Entry, EntryKind, Follow, Recorded
 from anonnet.protocol.purchase import AuthorizationM
-from anonnet.protocol.quorum import Pledge
+from anonnet.protocol.quorum import Certificate, Pledge
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import MirrorStore
-from anonnet.tlog.checkpoint import Checkpoint
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.tlog.note import Note
 from anonnet.tlog.note import Signer as NoteSigner
+from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Message, encode
 from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signed, Signer
+from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.stage import NETWORK, NOON, Actor, Said, key_of
 
 MIRRORS = tuple(f"mirror-{i}" for i in range(4))
@@ -138,6 +139,20 @@ class Pen:
             entries=tuple(Recorded(entry=encode(each), signature=b"") for each in entries),
             checkpoints=tuple(self.notes[size] for size in sizes[-CHECKPOINTS_MAX:]),
         )
+
+
+def cosigned(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> SignedCheckpoint:
+    """The newest checkpoint of a shard, cosigned by these mirrors."""
+    note = Note.parse(pen.notes[pen.size])
+    lines = [NoteSigner(mirror, key_of(mirror)).cosign(note.text, time) for mirror in cosigners]
+    return SignedCheckpoint.parse(Note(note.text, (*note.signatures, *lines)).encoded())
+
+
+def certificate(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> Signed:
+    """That of the newest entry of a shard."""
+    index = pen.size - 1
+    proof = LogProof(index, tuple(pen.tree.inclusion(index, pen.size)), cosigned(pen, cosigners, time))
+    return unsigned(Certificate(entry=encode(pen.entries[index]), proof=proof.encoded())).signed
 
 
 class Wall:

@@ -11,23 +11,20 @@ from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind, form
 from anonnet.protocol.purchase import Abort, AuthorizationB
-from anonnet.protocol.quorum import Certificate, Receipt
+from anonnet.protocol.quorum import Receipt
 from anonnet.protocol.sealed import SealedM
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
-from anonnet.tlog.note import Note
-from anonnet.tlog.note import Signer as NoteSigner
-from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.judge.conduct_rows import JUSTIFIED, UNJUSTIFIED, refused, refusing
 from tests.judge.court import Case, row
 from tests.judge.money_rows import CREDIT_OWED, RELEASE_OWED
 from tests.judge.sealed_rows import LIED
-from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, entry, p4, pledge, released, sale, tick
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, certificate, entry, p4, pledge, released, sale, tick
 from tests.paper.scenes import PRICE, Deal, Scene, by, tampered
 from tests.stage import CURRENCY, NETWORK, NOON, key_of
 
@@ -52,20 +49,6 @@ def receipt(mirror: str, transaction: Transaction, time: int = NOON) -> Signed:
 def receipts(transaction: Transaction, *times: int) -> list[Signed]:
     """Of as many mirrors."""
     return [receipt(mirror, transaction, time) for mirror, time in zip(MIRRORS, times, strict=False)]
-
-
-def cosigned(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> SignedCheckpoint:
-    """The newest checkpoint of a shard, cosigned by these mirrors."""
-    note = Note.parse(pen.notes[pen.size])
-    lines = [NoteSigner(mirror, key_of(mirror)).cosign(note.text, time) for mirror in cosigners]
-    return SignedCheckpoint.parse(Note(note.text, (*note.signatures, *lines)).encoded())
-
-
-def certificate(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> Signed:
-    """That of the newest entry of a shard."""
-    index = pen.size - 1
-    proof = LogProof(index, tuple(pen.tree.inclusion(index, pen.size)), cosigned(pen, cosigners, time))
-    return unsigned(Certificate(entry=encode(pen.entries[index]), proof=proof.encoded())).signed
 
 
 def sealed(transaction: Transaction) -> Callable[[EntryKind], Entry]:

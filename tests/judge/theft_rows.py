@@ -14,10 +14,10 @@ from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, unsigned
 from tests.judge.court import Case, row
-from tests.judge.log_rows import SUPPRESSED, abort, certificate, committed, fork, receipts
+from tests.judge.log_rows import SUPPRESSED, abort, committed, fork, receipts
 from tests.judge.money_rows import CREDIT_OWED, another
 from tests.judge.sealed_rows import committed as sealed_sale
-from tests.mirrors import sale
+from tests.mirrors import certificate, sale
 from tests.paper.scenes import PRICE, Deal, Scene, by
 from tests.paper.sealing import authorization_b
 from tests.paper.stamping import TRUSTED, WITNESSES, all_at, backdated, newest, stamp
