@@ -87,6 +87,14 @@ CHECKPOINT_STEP = 64
 CHECKPOINT_BYTES_MAX = 8 * KIB
 """A checkpoint with its cosignatures: 32 of some 200 bytes; CHECKPOINTS_MAX of them fit beside the entries."""
 
+SEEN_MAX = 64
+"""Checkpoints of one shard in one message to a mirror, each with the log's signature alone, some 300 bytes: the mirror
+verifies them in some milliseconds."""
+
+AHEAD_MAX = 64
+"""Checkpoints of one shard, beyond a mirror's copy, that it keeps until it has read so far: those that come first. All
+bear the log's signature, so only a log that lies can make them many, and each of them is held against it."""
+
 SHARDS_MAX = 16
 """Open shards of a log: three, since expirations lead by LEAD_SECONDS_MAX, and a few that await their closing."""
 

@@ -40,11 +40,14 @@ class Alerting:
 
     def refuse_convicted(self, turn: Turn[Any], log: bytes) -> None:
         """Raise Refused where nothing new may rest on this log."""
-        alert = turn.store.alerts.against(log)
+        alert = self.against(turn, log)
         if alert:
-            shard, evidence = alert
-            shown = unsigned(Alert(log=log, shard=shard, evidence=evidence)).signed
-            raise Refused(Why.LOG_CONVICTED, "it has forked, or broken a rule", evidence=[shown])
+            raise Refused(Why.LOG_CONVICTED, "it has forked, or broken a rule", evidence=[unsigned(alert).signed])
+
+    def against(self, turn: Turn[Any], log: bytes) -> Alert | None:
+        """What convicts this log, as far as it is known here."""
+        found = turn.store.alerts.against(log)
+        return Alert(log=log, shard=found[0], evidence=found[1]) if found else None
 
     def take_in(self, turn: Turn[Any], alert: Alert) -> None:
         """Keep an alert and pass it on. Raises Malformed where it convicts nobody, Refused."""

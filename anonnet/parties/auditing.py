@@ -30,7 +30,7 @@ from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import leaf_hash
-from anonnet.tlog.note import Note, Signer
+from anonnet.tlog.note import Signer
 from anonnet.wire.codec import decode_record
 
 AuditTurn = Turn[MirrorStore]
@@ -150,6 +150,7 @@ class Auditing:
                 return audited
             self._keep(turn, audited, signed)
             self._hold_against_anchors(turn, audited, piece)
+            self._hold_against_ahead(turn, audited)
             copy = audited
         return self._again(turn, copy)
 
@@ -193,6 +194,12 @@ class Auditing:
             if ended and 0 < anchor.body.size <= ended.size and not self._leads_to(turn, ended, anchor):
                 self._forked(turn, ended, anchor)
 
+    def _hold_against_ahead(self, turn: AuditTurn, copy: Copy) -> None:
+        """The copy has grown as far as checkpoints that others were shown before."""
+        for signed in map(SignedCheckpoint.parse, turn.store.reached(copy.tree, copy.size)):
+            if not self._leads_to(turn, copy, signed):
+                self._forked(turn, copy, signed)
+
     def _leads_to(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> bool:
         """True if a checkpoint of no more entries than the copy has is one of its tree."""
         return turn.store.trees.root(copy.tree, signed.body.size) == signed.body.root
@@ -203,18 +210,12 @@ class Auditing:
         """A checkpoint of this shard that the log has signed. Raises Malformed."""
         return self._logs[copy.log].opened(copy.shard, data)
 
-    def _by_log(self, known: KnownLog, copy: Copy, signed: SignedCheckpoint) -> bytes:
-        """The note with the log's signature alone."""
-        verifier = known.verifier(copy.shard)
-        lines = [each for each in signed.note.signatures if (each.name, each.id) == (verifier.name, verifier.id)]
-        return Note(signed.note.text, (lines[0],)).encoded()
-
     def _keep(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> None:
         """Keep a checkpoint that the copy leads to, with the cosignatures that hold; cosign it where it is the newest.
 
         Raises Malformed for a cosignature of a mirror that does not hold."""
         known, size, text = self._logs[copy.log], signed.body.size, signed.note.text
-        turn.store.keep_checkpoint(copy.tree, size, self._by_log(known, copy, signed))
+        turn.store.keep_checkpoint(copy.tree, size, known.by_log(copy.shard, signed))
         for mirror, signature in cosignatures(known, signed.note).items():
             turn.store.keep_cosignature(copy.tree, size, mirror, signature.line)
         name = known.mirrors.get(self._key.public)
@@ -256,6 +257,25 @@ class Auditing:
             self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
 
+    def hold_against(self, turn: AuditTurn, copy: Copy, notes: Collection[bytes]) -> None:
+        """Compare with the copy checkpoints that the log has signed for others: now, or once it has grown so far."""
+        ahead = False
+        for signed in map(SignedCheckpoint.parse, notes):
+            if signed.body.size > copy.size:
+                ahead = True
+                self._keep_ahead(turn, copy, signed)
+            elif not self._leads_to(turn, copy, signed):
+                self._forked(turn, copy, signed)
+        if ahead and not copy.frozen:  # others may have what leads there
+            self.compare(turn, copy)
+
+    def _keep_ahead(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> None:
+        own = SignedCheckpoint.parse(self._logs[copy.log].by_log(copy.shard, signed))
+        kept = SignedCheckpoint.parse(turn.store.keep_ahead(copy.tree, own.body.size, own.note.encoded()))
+        if kept.body.root != own.body.root:
+            evidence = Fork(kept, own).encoded()
+            self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=evidence))
+
     # Evidence.
 
     def _forked(self, turn: AuditTurn, copy: Copy, other: SignedCheckpoint) -> None:
@@ -265,13 +285,13 @@ class Auditing:
         nodes: tuple[bytes, ...] = ()
         if 0 < other.body.size < copy.size:
             nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
-        lower = SignedCheckpoint.parse(self._by_log(known, copy, other))
+        lower = SignedCheckpoint.parse(known.by_log(copy.shard, other))
         fork = Fork(lower, SignedCheckpoint.parse(newest.note), nodes)
         self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=fork.encoded()))
 
     def _excerpts(self, turn: AuditTurn, grown: Copy, data: bytes, signed: SignedCheckpoint) -> list[Excerpt]:
         """The entry that may not come next, alone, and with each earlier one that it may stand against."""
-        checkpoint = SignedCheckpoint.parse(self._by_log(self._logs[grown.log], grown, signed))
+        checkpoint = SignedCheckpoint.parse(self._logs[grown.log].by_log(grown.shard, signed))
         try:
             beside = turn.store.beside(grown, decode_record(Entry, data))
         except Malformed:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from anonnet.crypto.keys import SigningKey
-from anonnet.errors import Refused, Why
+from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.auditing import Auditing, freeze
@@ -23,6 +23,7 @@ from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import (
     CheckpointIs,
     CheckpointOf,
+    CheckpointsSeen,
     Entries,
     EntryKind,
     Follow,
@@ -80,6 +81,14 @@ class Mirror(Party):
             check_authorization_m(said)
         elif isinstance(body, Submission):
             check_sealed_m(self.network, body.sealed_m)
+        elif isinstance(body, CheckpointsSeen):
+            for note in body.checkpoints:
+                self._check_signed(body, note)
+
+    def _check_signed(self, seen: CheckpointsSeen, note: bytes) -> None:
+        """Raise Malformed for what the log has not signed: it says nothing about the log."""
+        if not self.logs[seen.log].opened(seen.shard, note).body.size:
+            raise Malformed("nobody relies on a tree without entries")
 
     @on(Due)
     def look(self, turn: MirrorTurn, asked: Asked[Due]) -> Answer:
@@ -131,6 +140,13 @@ class Mirror(Party):
         mark = turn.store.shards.mark(copy.tree, copy.size)
         checkpoints = (mark.cosigned,) if mark else ()
         return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=checkpoints))
+
+    @on(CheckpointsSeen)
+    def seen(self, turn: MirrorTurn, asked: Asked[CheckpointsSeen]) -> Answer:
+        """Who holds no copy has the log's checkpoints compared here, and is told what convicts the log."""
+        copy = self._copy(turn, asked.body.log, asked.body.shard)
+        self.auditing.hold_against(turn, copy, asked.body.checkpoints)
+        return Answer(self.alerting.against(turn, copy.log) or Noted(request=asked.signed.hash))
 
     def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
         copy = turn.store.copy(log, shard)

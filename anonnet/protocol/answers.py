@@ -18,6 +18,7 @@ from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, Goods
 from anonnet.protocol.logbook import (
     CheckpointIs,
     CheckpointOf,
+    CheckpointsSeen,
     Entries,
     Follow,
     NewestOf,
@@ -66,6 +67,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     Follow: (Entries,),
     CheckpointOf: (CheckpointIs,),
     NewestOf: (CheckpointIs,),
+    CheckpointsSeen: (Noted, Alert),
     TimeOf: (Time,),
     Alert: (Noted,),
     AlertsOf: (Alerts,),

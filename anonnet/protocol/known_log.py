@@ -143,6 +143,12 @@ class KnownLog:
         signed.note.opened([self.verifier(shard)])
         return signed
 
+    def by_log(self, shard: int, signed: SignedCheckpoint) -> bytes:
+        """The note of a checkpoint of this shard that the log has signed, with the log's signature alone."""
+        verifier = self.verifier(shard)
+        lines = [each for each in signed.note.signatures if (each.name, each.id) == (verifier.name, verifier.id)]
+        return Note(signed.note.text, (lines[0],)).encoded()
+
     def verifier(self, shard: int) -> Verifier:
         """Verifies the log's signature on the checkpoints of a shard."""
         return _verifier(self.origin(shard), self.key)

@@ -20,6 +20,7 @@ from anonnet.limits import (
     FRAME_MAX,
     KIB,
     POLICY_WITNESSES_MAX,
+    SEEN_MAX,
     SHARDS_MAX,
 )
 from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
@@ -166,6 +167,16 @@ class CheckpointIs(Message):
     log: Hash
     shard: Shard
     checkpoints: Annotated[tuple[Note, ...], Between(0, CHECKPOINTS_MAX)]
+
+
+@message(Step.CHECKPOINTS_SEEN, signed=False, frame_max=SEEN_MAX * KIB + KIB)
+class CheckpointsSeen(Message):
+    """Bank or merchant -> mirror: what I have relied on are these checkpoints of a shard, with the log's signature
+    alone, in the order of their coming. Do they lead to what you hold?"""
+
+    log: Hash
+    shard: Shard
+    checkpoints: Annotated[tuple[Annotated[bytes, Between(1, KIB)], ...], Between(1, SEEN_MAX)]
 
 
 @message(Step.TIME_OF, signed=False, frame_max=KIB)

@@ -85,6 +85,7 @@ class Step(enum.IntEnum):
 
     # Mirror.
     NEWEST_OF = 100
+    CHECKPOINTS_SEEN = 101
 
     # The owner's control socket: what happens here, as it happens.
     WATCH = 240

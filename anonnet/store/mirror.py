@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from anonnet.limits import CHECKPOINTS_MAX, FORGET_ROWS_MAX
+from anonnet.limits import AHEAD_MAX, CHECKPOINTS_MAX, FORGET_ROWS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
@@ -76,6 +76,12 @@ create table if not exists cosignature(
     mirror blob not null,
     line text not null,             -- as it stands in the note
     primary key(tree, size, mirror)
+) without rowid;
+create table if not exists ahead(
+    tree integer not null,
+    size integer not null,          -- beyond the copy's
+    note blob not null,             -- what somebody else was shown, with the log's signature alone
+    primary key(tree, size)
 ) without rowid;
 create table if not exists released(
     outcome_key blob primary key,
@@ -246,6 +252,25 @@ class MirrorStore(Store):
         marks = (self.shards.mark(tree, size) for (size,) in reversed(sizes))
         return [mark for mark in marks if mark]
 
+    def keep_ahead(self, tree: int, size: int, note: bytes) -> bytes:
+        """A checkpoint beyond the copy, kept until the copy has grown so far; return the first that came of this size.
+        AHEAD_MAX are kept, those that the copy reaches first."""
+        self._db.run("insert or ignore into ahead values(?, ?, ?)", tree, size, note)
+        (kept,) = self._db.one("select note from ahead where tree = ? and size = ?", tree, size)
+        self._db.run(
+            "delete from ahead where tree = ?1 and size not in"
+            " (select size from ahead where tree = ?1 order by size limit ?2)",
+            *(tree, AHEAD_MAX),
+        )
+        return bytes(kept)
+
+    def reached(self, tree: int, size: int) -> list[bytes]:
+        """Those up to this size: they are kept no longer."""
+        rows = self._db.all("select note from ahead where tree = ? and size <= ? order by size", tree, size)
+        if rows:
+            self._db.run("delete from ahead where tree = ? and size <= ?", tree, size)
+        return [note for (note,) in rows]
+
     # Keys that merchants handed over.
 
     def keep_released(self, tree: int, outcome_key: bytes, authorization_m: Signed, now: int) -> int:
@@ -308,6 +333,7 @@ DROPPED = (
     ("node", "level, position"),
     ("cosignature", "size, mirror"),
     ("checkpoint", "size"),
+    ("ahead", "size"),
     ("released", "outcome_key"),
 )
 """The tables of a shard's rows, each with the rest of its key."""
