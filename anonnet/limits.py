@@ -91,6 +91,10 @@ SEEN_MAX = 64
 """Checkpoints of one shard in one message to a mirror, each with the log's signature alone, some 300 bytes: the mirror
 verifies them in some milliseconds."""
 
+RELIED_MAX = 256
+"""Checkpoints of one shard, the newest that a bank or a merchant has relied on: those of COMPARE_SECONDS, at several
+hundred sales a second, so that each of them is shown to mirrors."""
+
 AHEAD_MAX = 64
 """Checkpoints of one shard, beyond a mirror's copy, that it keeps until it has read so far: those that come first. All
 bear the log's signature, so only a log that lies can make them many, and each of them is held against it."""

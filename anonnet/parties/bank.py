@@ -16,6 +16,7 @@ from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
 from anonnet.parties.accused import Accused, Judging, Redressing
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
+from anonnet.parties.comparing import Comparing
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.liable import Liable
 from anonnet.parties.mint import Mint, Minted
@@ -52,19 +53,28 @@ class Bank(Party):
     """B. Holds its signing key, its mint and the logs it accepts; all money is in its store."""
 
     def __init__(
-        self, signer: Signer, key: bytes, minted: Iterable[Minted], logs: Logs, told: Collection[bytes] = ()
+        self,
+        signer: Signer,
+        key: bytes,
+        minted: Iterable[Minted],
+        logs: Logs,
+        told: Collection[bytes] = (),
+        beside: Collection[bytes] = (),
     ) -> None:
-        """`told`: who else relies on logs, and hears of one that is convicted."""
+        """`told`: who else relies on logs, and hears of one that is convicted. `beside`: the network's mirrors, who all
+        follow the logs that decide alone, and compare what the bank was shown."""
         self.key = key
         self.logs = dict(logs)
         self.mint = Mint(signer, key, minted)
         self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)
         self.alerting = Alerting(signer.network, self.logs, told)
+        self.comparing = Comparing(self.logs, self.alerting, beside)
         remedies = Liable(signer, self.mint, credit=self._credit, end=self._end).remedies
         brands = tuple(offer.brand for offer in self.mint.offers)
         self.accused = accused = Accused(signer, key, self.logs, remedies, brands)
-        super().__init__(signer, self.mint, Teller(signer), self.settling, self.announcing, self.alerting, accused)
+        relying = self.settling, self.alerting, self.comparing
+        super().__init__(signer, self.mint, Teller(signer), self.announcing, *relying, accused)
 
     # Before the turn: what needs no memory.
 
@@ -206,6 +216,7 @@ class Bank(Party):
         if sale is None and expired(place.expiration + CLAIM_SECONDS, turn.now):
             raise Refused(Why.TOO_LATE, NO_CLAIMS)  # it may have been forgotten
         sale = self._sale(turn, place)
+        self.comparing.rely_on(turn, place.log, commit)
         if sale.state == ABORTED and sale.proof and is_commit(sale.proof):
             return None
         self._refuse_ended(sale)
@@ -276,6 +287,7 @@ class Bank(Party):
         follow = decode(errand.request.body)
         assert isinstance(follow, Follow)
         check_range(asked.body, follow)
+        self.comparing.read(turn, follow.log, asked.body)
         for _, commit in commits_among(asked.body, self.logs[follow.log].key, turn.store.is_locked):
             self._settle(turn, commit)
         turn.store.followed_to(follow.log, follow.shard, follow.start + len(asked.body.entries))

@@ -16,6 +16,7 @@ from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
 from anonnet.parties.accused import Accused, Case, Judging, unproven
 from anonnet.parties.accusing import Accusing
 from anonnet.parties.alerting import Alerting
+from anonnet.parties.comparing import Comparing
 from anonnet.parties.delivering import Delivering, SealChunk, SealGoods, sale_of
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.settling import Settling
@@ -62,10 +63,12 @@ class Merchant(Party):
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )
         self.alerting = Alerting(signer.network, self.logs, told)
+        self.comparing = Comparing(self.logs, self.alerting)
         delivering = Delivering(signer, key, self.logs)
         accused = Accused(signer, key, self.logs, {Demand.DELIVERY: self._hand_over})
         accusing = Accusing(self._dispute, self._met)
-        super().__init__(signer, Shop(signer, banks), delivering, self.settling, self.alerting, accused, accusing)
+        relying = self.settling, self.alerting, self.comparing
+        super().__init__(signer, Shop(signer, banks), delivering, *relying, accused, accusing)
         self.key = key
         self.banks = tuple(sorted(banks))
 
@@ -141,10 +144,11 @@ class Merchant(Party):
     def _await_pledge(self, turn: MerchantTurn, number: bytes, transaction: Transaction) -> None:
         self.settling.await_certificate(turn, transaction, EntryKind.PLEDGE, subject=number)
 
-    def _pledged(self, turn: MerchantTurn, number: bytes) -> None:
+    def _pledged(self, turn: MerchantTurn, number: bytes, certificate: Signed) -> None:
         """Show k to the log and to all mirrors, unless it could come too late to be recorded."""
         sale = sale_of(turn, number)
         transaction = self._signed_for(sale)
+        self.comparing.rely_on(turn, transaction.log, certificate)
         last = transaction.expiration + RELEASE_SECONDS
         if sale.state not in (AUTHORIZED, LATE) or expired(last, turn.now + MERCHANT_MARGIN_SECONDS):
             return
@@ -197,6 +201,7 @@ class Merchant(Party):
             assert promise is not None
             if committed(self.network, self.logs[transaction.log], commit, transaction) is None:
                 raise Malformed("W has signed an entry that is not ours")
+            self.comparing.rely_on(turn, transaction.log, commit)
             turn.store.commit_sale(sale.number, commit)
             bank = promise.signatures[0].signer
             claim = Claim(bank=bank, authorization_b=promise, commit=commit)

@@ -26,16 +26,14 @@ Settled = Callable[[Turn[Any], bytes, Signed], None]
 """Called in the turn with what the errands were about, and the outcome, which has been checked; but what a commit holds
 that is sealed, only the party can read."""
 
-Pledged = Callable[[Turn[Any], bytes], None]
-"""The same, once a pledge is certified."""
-
 
 class Settling:
     """Asks for outcomes and certificates, and hands what it learns to its party."""
 
     def __init__(
-        self, network: str, logs: Logs, *, commit: Settled, abort: Settled, pledge: Pledged | None = None
+        self, network: str, logs: Logs, *, commit: Settled, abort: Settled, pledge: Settled | None = None
     ) -> None:
+        """`pledge`: the same as `commit`, with the certificate of a pledge."""
         self._network = network
         self._logs = logs
         self._commit = commit
@@ -70,7 +68,7 @@ class Settling:
         assert asked.checked is not None
         pledge_certified(self._logs[about.transaction.log], asked.checked, about.transaction)
         assert self._pledge is not None, "only a merchant asks for the certificate of a pledge"
-        self._pledge(turn, answered(asked).subject)
+        self._pledge(turn, answered(asked).subject, asked.signed)
         return done(turn, asked)
 
     def _committed(self, turn: Turn[Any], asked: Asked[Certificate]) -> Answer:

@@ -19,7 +19,7 @@ from anonnet.protocol.outcome import is_commit
 from anonnet.protocol.purchase import AuthorizationQ, order_in, promised_in
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import alerts, announced, bookkeeping, errands, exchanges, ledger, parts, uses
+from anonnet.store import alerts, announced, bookkeeping, errands, exchanges, ledger, parts, relied, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
@@ -33,6 +33,7 @@ SCHEMA = (
     errands.SCHEMA
     + parts.SCHEMA
     + alerts.SCHEMA
+    + relied.SCHEMA
     + ledger.SCHEMA
     + bookkeeping.SCHEMA
     + announced.SCHEMA
@@ -123,6 +124,7 @@ class BankStore(Store):
         self.announced = announced.Announced(self._db)
         self.parts = parts.Parts(self._db)
         self.alerts = alerts.Alerts(self._db)
+        self.relied = relied.Relied(self._db)
         self.uses = uses.Uses(self._db)
         self.exchanges = exchanges.Exchanges(self._db)
 
@@ -339,6 +341,7 @@ class BankStore(Store):
                 for each in OF_AN_ENDED_BRAND:
                     gone += self._db.run(each, brand, most - gone)
         self.parts.forget(now)
+        self.relied.forget(now)
         for each in PAST:
             gone += self._db.run(each, now, most - gone)
         self._db.run("delete from followed where shard < ?", shard_of(max(0, now - CLAIM_SECONDS)))

@@ -16,7 +16,7 @@ from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import SaleLine, Sell
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import alerts, answered, errands, parts
+from anonnet.store import alerts, answered, errands, parts, relied
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
@@ -30,6 +30,7 @@ SCHEMA = (
     errands.SCHEMA
     + parts.SCHEMA
     + alerts.SCHEMA
+    + relied.SCHEMA
     + answered.SCHEMA
     + """
 create table if not exists item(
@@ -154,6 +155,7 @@ class MerchantStore(Store):
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
         self.alerts = alerts.Alerts(self._db)
+        self.relied = relied.Relied(self._db)
 
     # Items.
 
@@ -196,6 +198,7 @@ class MerchantStore(Store):
     def forget(self, now: int, *, most: int) -> int:
         """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many."""
         self.parts.forget(now)
+        self.relied.forget(now)
         numbers = self._db.all("select number from sale where kept < ? order by kept limit ?", now, most)
         for (number,) in numbers:
             self.errands.end_all(number)

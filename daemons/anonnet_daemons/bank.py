@@ -16,7 +16,7 @@ from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
 from anonnet_daemons.branding import BANK_STORE
 from anonnet_daemons.config import Kind, offers_of
-from anonnet_daemons.serving import Reachable, alone, told
+from anonnet_daemons.serving import Reachable, alone, beside, told
 
 STORE = BANK_STORE
 
@@ -39,7 +39,7 @@ def party_of(found: Reachable) -> Bank:
     brands = minted(found)
     for warning in slow_signing(brands):
         print(f"signing is slower than it need be: {warning}", file=sys.stderr)
-    return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found))
+    return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found), beside(found))
 
 
 async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:

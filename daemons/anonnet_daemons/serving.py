@@ -48,3 +48,10 @@ def told(of: Reachable) -> list[bytes]:
     roles = Role.BANK, Role.MERCHANT, Role.LOG, Role.MIRROR
     nodes = [peer.identity for role in roles for peer in of.network.all(role)]
     return neighbours(of.peer.identity, nodes, os.urandom(DRAWN_BYTES))
+
+
+def beside(of: Reachable) -> list[bytes]:
+    """The mirrors with whom this party, which is none, compares what logs that decide alone have shown it; of more than
+    MESH_NODES_MAX some, as above."""
+    mirrors = [peer.identity for peer in of.network.all(Role.MIRROR)]
+    return neighbours(of.peer.identity, mirrors, os.urandom(DRAWN_BYTES))
