@@ -42,6 +42,8 @@ from tests.world.tape import Tape
 if TYPE_CHECKING:
     from tests.world.world import World
 
+RELYING = "bank", "merchant-1", "merchant-2"
+"""Who shows mirrors what he has relied on."""
 KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
 
 
@@ -316,7 +318,7 @@ def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
 
 
 def _evidence(seen: Certified) -> Iterator[tuple[str, bytes]]:
-    for name in seen.honest:
+    for name in (*seen.honest, *RELYING):
         for _, _, evidence in seen.world.nodes[name].store.alerts.all():
             yield name, evidence
 
@@ -332,7 +334,7 @@ def a_lying_log_is_convicted(seen: Certified) -> Complaints:
     lie, struck = seen.council.log_lie, seen.world.faults
     held = dict.fromkeys(seen.honest, False)
     for name, evidence in _evidence(seen):
-        held[name] |= _convicts(seen, evidence)
+        held[name] = held.get(name, False) | _convicts(seen, evidence)
     forked = lie == FORKS and any(
         not seen.copy(one, shard).leads_to(Checkpoint(LOG, size, seen.copy(other, shard).tree.root(size)))
         for one in seen.honest

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from anonnet.errors import Malformed
+from anonnet.protocol.breach import Alert
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM
 from anonnet.protocol.known_log import KnownLog, shard_of
@@ -60,6 +61,8 @@ def _rank(answer: Said) -> int | None:
         return 2 if answer.body.why in ("sale-aborted", "forgotten", "too-late") else 0
     if isinstance(answer.body, Undecided):
         return 0
+    if isinstance(answer.body, Alert):  # what a mirror has noted may convict its log later
+        return 2
     return None if type(answer.body).__name__ in GROWS else 1
 
 
