@@ -45,6 +45,7 @@ DISPUTES = "tests/unit/parties/test_disputes.py"
 HEEDING = "tests/unit/parties/test_heeding.py"
 MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_quorum.py"
 TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
+COMPARING = "tests/unit/parties/test_comparing.py"
 BRANDS = "tests/unit/parties/test_brands_published.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
@@ -394,6 +395,23 @@ TABLE = [
         "78-late-exchange-done-after-all",
         ("tests/unit/parties/test_mint.py::test_an_exchange_that_was_called_late_is_never_done",),
         "test_an_exchange_that_was_called_late_is_never_done",
+    ),
+    Planted(
+        "84-checkpoint-ahead-never-compared",
+        (
+            "tests/unit/parties/test_compared.py::test_another_branch_than_the_mirror_holds_convicts_the_log_before_everybody",
+        ),
+        "assert [] == ['mirror-0', ",
+    ),
+    Planted(
+        "85-newest-checkpoint-shown-alone",
+        (f"{COMPARING}::test_what_comes_meanwhile_is_shown_with_the_next_question",),
+        "each once, in the order of their coming",
+    ),
+    Planted(
+        "86-bank-shows-no-certificate",
+        (f"{COMPARING}::test_another_certified_branch_than_mirrors_hold_is_alerted_everywhere",),
+        "assert [] == ['bank', 'mer",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

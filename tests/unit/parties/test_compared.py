@@ -80,6 +80,7 @@ def test_another_branch_than_the_mirror_holds_convicts_the_log_before_everybody(
         assert (type(said), convicted(wall)) == (Noted, [])
         pen.write(*[tick(NOON + 2)] * (theirs - ours))
         wall.pass_time(BEHIND_SECONDS)
+        assert convicted(wall) == list(MIRRORS)
         said = show(wall, branch.notes[branch.size])
     wall.settle()
 
