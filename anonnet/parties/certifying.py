@@ -204,11 +204,11 @@ class Certifying:
         return done(turn, asked) if turn.store.is_dropped(question.shard) else Answer()
 
     def _keep(self, turn: LogTurn, shard: int, note: bytes) -> None:
-        """Keep the cosignatures that hold. Raises Malformed, and Fatal for a checkpoint that is ours and not ours."""
+        """Keep the cosignatures that hold. Raises Malformed, and Fatal for a checkpoint that is ours and not ours: the
+        next start says what to do."""
         signed = self._known.opened(shard, note)
         heads, size = turn.store.heads, signed.body.size
-        if size > heads.size(shard) or heads.trees.root(shard, size) != signed.body.root:
-            turn.store.end_for_good(note)
+        if not turn.store.answers_for(shard, self._known.by_log(shard, signed)):
             raise Fatal(f"a mirror shows {signed.body.origin} of {size} entries, signed with our key, and not by us")
         mark = heads.mark(shard, size)
         if mark is None:

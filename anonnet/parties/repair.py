@@ -2,8 +2,8 @@
 
 A log whose database is older than its lock, or damaged, must not go on from it: it would sign a second history. But its
 mirrors hold every entry that they have cosigned. A new database is made of these, by the code that made the old one,
-beside it; it takes its place only if each shard leads to the very checkpoint that stands in the lock, which no entry
-that is missing, added or changed can do.
+beside it; it takes its place only if each shard leads to the very checkpoint that stands in the lock, or that a mirror
+has shown beyond it, which no entry that is missing, added or changed can do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Commit
 from anonnet.protocol.rules import PAYING
-from anonnet.store.log import LogStore
+from anonnet.store.lock import Lock
+from anonnet.store.log import LogStore, two_histories
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.merkle import Frontier, leaf_hash
 from anonnet.wire.codec import decode_record
@@ -37,42 +38,54 @@ class Lost:
     shard: int
     head: Checkpoint
     note: bytes
-
-    def fits(self, entries: Sequence[bytes]) -> bool:
-        """True if the first of these entries are the shard."""
-        if len(entries) < self.head.size:
-            return False
-        frontier = Frontier()
-        for each in entries[: self.head.size]:
-            frontier.append(leaf_hash(each))
-        return frontier.root() == self.head.root
+    before: Checkpoint | None
+    """Where the log itself stood, where mirrors had to show it the head."""
 
 
-def lost(known: KnownLog, locked: dict[str, bytes]) -> Iterator[Lost]:
-    """What has to be there, by the lock. Raises BadStart where the lock is another log's."""
-    for origin, note in sorted(locked.items()):
-        name = origin.rpartition("/")[2]
-        shard = CHAIN if name == "chain" else int(name)
-        try:
-            signed = known.opened(shard, note)
-        except Malformed as why:
-            raise BadStart(f"lock.db does not hold ({why}): restore it from nothing but its own disk") from why
-        yield Lost(shard, signed.body, note)
+def leads_to(checkpoint: Checkpoint, entries: Sequence[bytes]) -> bool:
+    """True if these entries begin with those under the checkpoint."""
+    if len(entries) < checkpoint.size:
+        return False
+    frontier = Frontier()
+    for each in entries[: checkpoint.size]:
+        frontier.append(leaf_hash(each))
+    return frontier.root() == checkpoint.root
 
 
 class Repair:
     """Fills the store of a new database."""
 
-    def __init__(self, known: KnownLog, signer: Signer, store: LogStore) -> None:
+    def __init__(self, known: KnownLog, signer: Signer, store: LogStore, locked: Lock) -> None:
+        """`locked`: the lock beside the old database. Raises BadStart where that log has ended for good."""
+        if note := locked.ended():
+            raise two_histories(note)
         self._known = known
         self._signer = signer
         self._store = store
+        self._lock = locked
+
+    def lost(self) -> Iterator[Lost]:
+        """What has to be there, by the lock and what mirrors have shown. Raises BadStart where it is another log's."""
+        locked = self._lock.notes()
+        for origin, note in sorted((locked | self._lock.shown()).items()):
+            name = origin.rpartition("/")[2]
+            shard = CHAIN if name == "chain" else int(name)
+            try:
+                head = self._known.opened(shard, note).body
+                before = self._known.opened(shard, locked[origin]).body if locked.get(origin, note) != note else None
+            except Malformed as why:
+                raise BadStart(f"lock.db does not hold ({why}): restore it from nothing but its own disk") from why
+            yield Lost(shard, head, note, before)
 
     def put_back(self, wanted: Lost, found: Iterable[Sequence[bytes]]) -> bool:
-        """Put a shard back from the first of these lists of entries that is it; false where none is."""
-        entries = next((each[: wanted.head.size] for each in found if wanted.fits(each)), None)
+        """Put a shard back from the first of these lists of entries that is it; false where none is. Raises BadStart,
+        and ends the log for good, where it shows that there are two histories."""
+        entries = next((each[: wanted.head.size] for each in found if leads_to(wanted.head, each)), None)
         if entries is None:
             return False
+        if wanted.before and not leads_to(wanted.before, entries):
+            self._lock.end(wanted.note)
+            raise two_histories(wanted.note)
         for start in range(0, len(entries), ENTRIES_MAX):
             self._store.begin()
             for index, body in enumerate(entries[start : start + ENTRIES_MAX], start):
@@ -121,10 +134,12 @@ class Repair:
         self._store.commit()
 
     def finish(self, now: int, time: int) -> None:
-        """The log is as late as it was, and collects its mirrors' cosignatures anew."""
+        """The log is as late as it was, and collects its mirrors' cosignatures anew. Its lock moves on: should the new
+        database not take its place now, the log finds itself behind, and is repaired again."""
         self._store.begin()
         self._store.advance(time)
         turn, certifying = Turn(self._store, now), Certifying(self._signer, self._known, Admission(None))
         for shard, _ in self._store.sizes():
             certifying.collect(turn, shard)
         self._store.commit()
+        self._lock.reach()

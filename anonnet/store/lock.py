@@ -3,7 +3,8 @@
 A log that has signed two trees for one origin has forked, and nobody can take that back. So the lock is no part of a
 backup, and is moved from one checkpoint to the next by compare-and-swap, after the entries are durable and before any
 answer leaves: an older log.db that was put back, or a second daemon on a copy, finds the lock ahead of itself. It is no
-help where the lock was put back too: in a snapshot of the disk both are old, and fit each other.
+help where the lock was put back too: in a snapshot of the disk both are old, and fit each other. Then mirrors show the
+log what it had signed, and what they show stays here until it is in log.db as well, or for ever.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ create table if not exists lock(
     note blob not null          -- with the log's signature alone
 ) without rowid;
 create table if not exists began(only integer primary key check(only = 0));
+create table if not exists shown(
+    origin text primary key,
+    note blob not null          -- with the log's signature alone: mirrors have more entries than log.db
+) without rowid;
 create table if not exists ended(
     only integer primary key check(only = 0),
     note blob not null          -- signed with the log's key, and none of its own: there are two histories
@@ -37,10 +42,14 @@ def beside(path: str) -> str:
 
 
 def noted(path: Path) -> dict[str, bytes]:
-    """The latest note of each origin in a lock that is only looked at. Raises BadStart."""
+    """The latest note of each origin in a lock that is only looked at, also where mirrors had to show it. Raises
+    BadStart."""
     db = Database(path, version=VERSION, read_only=True)
     try:
-        return dict(db.all("select origin, note from lock"))
+        notes = dict(db.all("select origin, note from lock"))
+        if db.one("select 1 from sqlite_master where name = 'shown'"):  # no log has started on an older one since
+            notes |= db.all("select origin, note from shown")
+        return notes
     finally:
         db.close()
 
@@ -68,6 +77,29 @@ class Lock:
         """The checkpoint that has ended this log."""
         row = self._db.one("select note from ended")
         return bytes(row[0]) if row else None
+
+    def show(self, origin: str, note: bytes) -> None:
+        """A mirror has this checkpoint of the log, of more entries than are here: do not go on. Raises Fatal."""
+        self._db.begin()
+        self._db.run("insert or replace into shown values(?, ?)", origin, note)
+        self._db.commit()
+
+    def shown(self) -> dict[str, bytes]:
+        """What mirrors have shown, by origin: of each the largest."""
+        return dict(self._db.all("select origin, note from shown"))
+
+    def found(self, origin: str) -> None:
+        """What mirrors have shown of this origin is here. Raises Fatal."""
+        self._db.begin()
+        self._db.run("delete from shown where origin = ?", origin)
+        self._db.commit()
+
+    def reach(self) -> None:
+        """Stand at what mirrors have shown: it leads to what stood here. Raises Fatal."""
+        self._db.begin()
+        self._db.run("insert or replace into lock select origin, note from shown")
+        self._db.run("delete from shown")
+        self._db.commit()
 
     def notes(self) -> dict[str, bytes]:
         """The latest note of each origin."""

@@ -122,9 +122,23 @@ class LogStore(Store):
         )
         return self.heads.grow(shard, [leaf_hash(body) for (body,) in rows]) if rows else None
 
-    def end_for_good(self, note: bytes) -> None:
-        """Never start again: somebody has shown this checkpoint, which is ours by its signature alone. Raises Fatal."""
-        self._lock.end(note)
+    def answers_for(self, shard: int, note: bytes) -> bool:
+        """True if this checkpoint of ours, which a mirror has shown, is one of what stands here. Else the log must not
+        go on: the lock keeps it, and no start passes it by. Raises Fatal."""
+        body = SignedCheckpoint.parse(note).body
+        if body.size > self.heads.size(shard):
+            before = self._lock.shown().get(body.origin)
+            if before is None or SignedCheckpoint.parse(before).body.size < body.size:
+                self._lock.show(body.origin, note)
+            return False
+        if self.heads.trees.root(shard, body.size) != body.root:
+            self._lock.end(note)
+            return False
+        return True
+
+    def check_shown(self) -> None:
+        """Raise BadStart where mirrors have shown what this log must not go on without."""
+        check_shown(self.heads, self._lock)
 
     def rollback(self) -> None:
         self._grown.clear()
@@ -279,11 +293,7 @@ DROPPED = (
 def recover(heads: Heads, lock: Lock) -> None:
     """Compare what is here with what may have been shown, and go on where a crash came between. Raises BadStart."""
     if note := lock.ended():
-        seen = SignedCheckpoint.parse(note).body
-        raise BadStart(
-            f"a mirror has shown {seen.origin} of {seen.size} entries, signed with this log's key, and not by this log:"
-            " it has two histories, and never starts again. Begin a new log, with a new key"
-        )
+        raise two_histories(note)
     began, notes, found = lock.began(), lock.notes(), heads.all()
     if found and not began:
         raise BadStart(
@@ -301,6 +311,7 @@ def recover(heads: Heads, lock: Lock) -> None:
     for origin, note in notes.items():
         if heads.final(_shard(origin)) is None:
             raise _behind(origin, SignedCheckpoint.parse(note).body.size, 0)
+    check_shown(heads, lock)
 
 
 def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
@@ -316,6 +327,33 @@ def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
             " on by itself. Never start it; start the log that others follow"
         )
     lock.swap([replace(head, before=locked)])
+
+
+def check_shown(heads: Heads, lock: Lock) -> None:
+    """Raise BadStart where mirrors have shown this log checkpoints of its own that nothing here leads to."""
+    if note := lock.ended():
+        raise two_histories(note)
+    for origin, note in lock.shown().items():
+        shard, seen = _shard(origin), SignedCheckpoint.parse(note).body
+        if seen.size > (here := heads.size(shard)):
+            raise BadStart(
+                f"mirrors have {origin} of {seen.size} entries, signed by this log, and here are {here}: was the log's"
+                " folder, or its disk, put back from a snapshot? Run `anonnet log repair`, which gets the entries from"
+                " the mirrors, and start the log again; from here it would sign a second history"
+            )
+        if heads.trees.root(shard, seen.size) != seen.root:
+            lock.end(note)
+            raise two_histories(note)
+        lock.found(origin)
+
+
+def two_histories(note: bytes) -> BadStart:
+    """Somebody has shown this checkpoint, which is the log's by its signature alone."""
+    seen = SignedCheckpoint.parse(note).body
+    return BadStart(
+        f"a mirror has shown {seen.origin} of {seen.size} entries, signed with this log's key, and not by this log:"
+        " it has two histories, and never starts again. Begin a new log, with a new key"
+    )
 
 
 def _behind(origin: str, seen: int, here: int) -> BadStart:

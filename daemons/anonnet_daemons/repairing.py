@@ -11,13 +11,15 @@ from pathlib import Path
 
 from anonnet.errors import BadStart, Fatal, Malformed
 from anonnet.net.dialing import Direct
-from anonnet.parties.repair import Lost, Repair, lost
+from anonnet.parties.repair import Lost, Repair
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entries, Follow
 from anonnet.protocol.network import Network, Peer
 from anonnet.store import lock
 from anonnet.store.checking import Kept
+from anonnet.store.database import Database
 from anonnet.store.folder import Folder
+from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore
 from anonnet.wire.codec import STEPS
 from anonnet.wire.signed import received
@@ -37,14 +39,16 @@ async def repair(path: Path) -> list[tuple[str, int]]:
         raise BadStart("this log decides alone, and no mirror has its entries: put the newest log.db back")
     dialer, mirrors = Direct(found.network, found.setup.bind), [found.network.peer(key) for key in known.mirrors]
     with Folder(path) as folder:
+        lock.noted(folder / lock.FILE)  # one that is not there is not made anew
+        locked = Lock(Database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION))
         old = Old(folder / STORE, known)
         shutil.rmtree(folder / ASIDE, ignore_errors=True)
         (folder / ASIDE).mkdir(mode=0o700)
         seal = partial(known.sealed, found.setup.identity(found.peer))
         store = LogStore(str(folder / ASIDE / STORE), seal=seal)
-        work = Repair(known, found.signer, store)
-        all_lost = list(lost(known, lock.noted(folder / lock.FILE)))
         try:
+            work = Repair(known, found.signer, store, locked)
+            all_lost = list(work.lost())
             for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
                 lists = [await _entries(dialer, found.network, each, known, wanted) for each in mirrors if each]
                 last = {**store.ends(), **old.finals}.get(wanted.shard, b"")
@@ -57,6 +61,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             work.finish(int(time.time()), old.time)
         finally:
             store.close()
+            locked.close()
             await dialer.aclose()
         _take_its_place(folder)
     return [(each.head.origin, each.head.size) for each in all_lost]

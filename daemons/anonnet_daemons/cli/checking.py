@@ -44,8 +44,9 @@ def log_fsck(data: Path) -> Found:
 def log_repair(data: Path) -> Found:
     """Make log.db anew from what the log's mirrors hold, up to the very checkpoints that stand in lock.db.
 
-    For a log whose log.db is damaged, or an older one that was put back. The log must not run, its mirrors must. The
-    old file is kept beside the new one. Where a single entry is missing or another one, nothing is changed.
+    For a log whose log.db is damaged, or an older one that was put back; also with its lock.db, where mirrors have
+    shown the log at its start what it had signed. The log must not run, its mirrors must. The old file is kept beside
+    the new one. Where a single entry is missing or another one, nothing is changed.
     """
     from anonnet_daemons.repairing import repair
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.errors import BadStart
-from anonnet.parties.repair import Repair, lost
+from anonnet.errors import BadStart, Fatal
+from anonnet.parties.repair import Repair
 from anonnet.protocol.logbook import Entries, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf
 from anonnet.store import lock
+from anonnet.store.database import Database
+from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
@@ -25,6 +27,10 @@ from tests.unit.parties.test_certifying import pledge
 from tests.unit.parties.test_fsck import faults, forked
 
 SEAL = partial(KNOWN.sealed, key_of("log"))
+
+
+def lock_in(folder: Path) -> Lock:
+    return Lock(Database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION))
 
 
 class Filed(Circle):
@@ -38,6 +44,19 @@ class Filed(Circle):
     def begin(self) -> None:
         """Start the log on what is there. Raises BadStart."""
         self.enter("log", str(self.folder / "log.db"))
+
+    def copy(self, to: Path) -> None:
+        """Take a snapshot of log.db and lock.db, and run on."""
+        self.log.store.close()
+        shutil.copytree(self.folder, to)
+        self.begin()
+
+    def go_back(self, to: Path) -> None:
+        """Have all of the log's data be as it was then. Raises BadStart where it tells that by itself."""
+        self.log.store.close()
+        shutil.rmtree(self.folder)
+        shutil.copytree(to, self.folder)
+        self.begin()
 
     def sells(self, *leads: int) -> list[Commit]:
         said = []
@@ -53,13 +72,15 @@ class Filed(Circle):
         aside = self.folder / "repair"
         aside.mkdir()
         store = LogStore(str(aside / "log.db"), seal=SEAL)
-        work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store)
-        whole = [
-            work.put_back(each, self.copies(each.shard)) for each in lost(KNOWN, lock.noted(self.folder / lock.FILE))
-        ]
-        if all(whole):
-            work.finish(self.now, NOON)
-        store.close()
+        locked = lock_in(self.folder)
+        try:
+            work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, locked)
+            whole = [work.put_back(each, self.copies(each.shard)) for each in work.lost()]
+            if all(whole):
+                work.finish(self.now, NOON)
+        finally:
+            locked.close()
+            store.close()
         if all(whole):
             shutil.move(aside / "log.db", self.folder / "log.db")
         shutil.rmtree(aside)
@@ -67,6 +88,8 @@ class Filed(Circle):
 
     def copies(self, shard: int) -> Iterator[list[bytes]]:
         for name in MIRRORS:
+            if name in self.down:
+                continue
             page = self.ask(Follow(log=KNOWN.identity, shard=shard, start=0), name)
             yield [each.entry for each in page.entries] if isinstance(page, Entries) else []
 
@@ -136,12 +159,63 @@ def test_nothing_is_put_back_where_no_mirror_has_all_of_it(filed: Filed, tmp_pat
         filed.begin()
 
 
+def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None:
+    """The lock was put back too. The mirror had not cosigned by then, so the log asks it on, and has signed nothing yet
+    that is not in the mirror's history."""
+    (tmp_path / "log").mkdir()
+    filed = Filed(tmp_path / "log")
+    filed.down = {MIRRORS[0]}
+    filed.sells(50)
+    filed.copy(tmp_path / "then")
+    filed.down = set(MIRRORS[1:])
+    said = filed.sells(60)
+    filed.go_back(tmp_path / "then")
+    with pytest.raises(Fatal, match="signed with our key"):
+        filed.settle()
+    filed.log.store.close()
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        filed.begin()
+
+    assert filed.repaired()
+
+    filed.begin()
+    assert [filed.ask(p4(sale(NOON + 60)))] == said
+    filed.down.clear()
+    filed.sells(70)
+    assert filed.log.store.errands.count() == 0  # all have cosigned what is newest
+
+
+def test_a_log_that_went_on_from_a_snapshot_is_not_repaired_and_never_starts_again(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    filed = Filed(tmp_path / "log")
+    filed.down = {MIRRORS[0]}
+    filed.sells(50)
+    filed.copy(tmp_path / "then")
+    filed.down = set(MIRRORS[1:])
+    filed.sells(60)
+    filed.go_back(tmp_path / "then")
+    filed.down = set(MIRRORS)
+    filed.ask(pledge(sale(NOON + 70)))
+    filed.down.clear()
+    with pytest.raises(Fatal, match="signed with our key"):
+        filed.settle()
+    filed.log.store.close()
+
+    with pytest.raises(BadStart, match="never starts again"):
+        filed.repaired()
+    with pytest.raises(BadStart, match="never starts again"):
+        filed.begin()
+
+
 def test_a_lock_of_another_log_repairs_nothing(filed: Filed) -> None:
     filed.sells(50)
-    notes = {KNOWN.origin(1): b"no checkpoint"}
+    filed.log.store.close()
+    locked = lock_in(filed.folder)
+    locked.show(KNOWN.origin(1), b"no checkpoint")
+    locked.close()
 
     with pytest.raises(BadStart, match="does not hold"):
-        list(lost(KNOWN, notes))
+        filed.repaired()
 
 
 def test_whom_the_owner_admitted_and_alerts_that_hold_are_carried_over(tmp_path: Path) -> None:
@@ -149,7 +223,8 @@ def test_whom_the_owner_admitted_and_alerts_that_hold_are_carried_over(tmp_path:
     good, merchant = forked(5), key_of("merchant").public
     alerts = [(good.log, 5, good.evidence), (good.log, 6, good.evidence), (bytes(32), 5, good.evidence)]
 
-    work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store)
+    (tmp_path / "old").mkdir()
+    work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, lock_in(tmp_path / "old"))
     work.carry_over(NETWORK, {KNOWN.identity: KNOWN}, [merchant, bytes(32)], alerts)
 
     assert store.alerts.all() == alerts[:1]
