@@ -280,6 +280,14 @@ RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 60
 """Longest pause between two tries of an errand."""
 
+MIRROR_SECONDS = 5
+"""For all that a log asks one mirror before it signs anything: a few short answers. A mirror whose machine is gone
+costs each start of the log so long."""
+
+MIRRORS_SECONDS = 120
+"""For a quorum of mirrors to answer that. After a power cut all machines start within a minute or two; a log that has
+waited so long ends, so that whoever watches its service sees it, and is started again."""
+
 STOP_SECONDS = 10
 """What SIGTERM grants to turns under way; afterwards connections are closed as they are."""
 

@@ -174,6 +174,23 @@ async def kept_until_the_end(dialer: Dialer) -> AsyncIterator[None]:
             await dialer.aclose()
 
 
+async def unless(until: Until, work: Work) -> bool:
+    """Do this work before a party runs; False where `until` returned first, and it was given up."""
+    done = False
+    with plain_errors():
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await until()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up)
+            await work()
+            done = True
+            nursery.cancel_scope.cancel()
+    return done
+
+
 def _after(until: Until, nursery: trio.Nursery) -> trio.Event:
     """An event that comes when `until` returns. It is awaited from the start, so that no signal comes too early."""
     event = trio.Event()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from anonnet.errors import BadStart
 from anonnet.net.clock import BoundedClock, check_start, keep_mark, read_mark
-from anonnet.net.daemon import MergedLog, run_party
+from anonnet.net.daemon import MergedLog, run_party, signalled, unless
 from anonnet.net.dialing import Direct
 from anonnet.parties.log import Log
 from anonnet.parties.turn import Party
@@ -29,6 +29,7 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.store.published import LogShelf
 from anonnet_daemons import bank, merchant
 from anonnet_daemons.config import Kind, Merger, Setup
+from anonnet_daemons.resuming import resume
 from anonnet_daemons.serving import Reachable, reachable, told
 from anonnet_daemons.showing import Address, showing
 
@@ -66,7 +67,7 @@ def within(setup: Setup) -> Path | None:
 
 
 async def run(path: Path, *, trust_clock: bool = False, http: Address | None = None) -> None:
-    """Run until SIGTERM. Raises BadStart, Fatal. `trust_clock`: the operator has looked at the machine's clock.
+    """Run until SIGTERM. Raises BadStart, Fatal, NotYet. `trust_clock`: the operator has looked at the machine's clock.
 
     `http`: where to show the log to browsers and other readers; None: nowhere.
     """
@@ -82,6 +83,8 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
         store = LogStore(str(folder / STORE), seal=seal, merged=host.store if host else None)
         shelf = partial(LogShelf, folder / STORE, known, within(found.setup))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
+        if not known.decides_alone and not await unless(signalled, partial(resume, found, known, store, clock())):
+            return
         runs = host or Runs(found, party, store, folder)
         await run_party(
             *(runs.party, runs.store),

@@ -104,7 +104,7 @@ class Daemon:
                     return
                 await trio.sleep(LOOK_SECONDS)
             raise BadStart(f"{self.name} has ended at its start: {self.last_words()}")
-        raise BadStart(f"{self.name} was not ready within {seconds:g} s: look at {self.folder / LOG_FILE}")
+        raise BadStart(f"{self.name} was not ready within {seconds:g} s: {self.last_words()}")
 
     async def _answers(self) -> bool:
         """True if its owner gets an answer: where others reach it, its port is open before."""
@@ -191,8 +191,8 @@ class LocalNetwork:
         """Start all, and wait until all are ready. Raises BadStart."""
         for daemon in self.daemons.values():
             await daemon.start()
-        for daemon in self.daemons.values():
-            await daemon.ready()
+        for daemon in sorted(self.daemons.values(), key=lambda each: each.kind is Kind.LOG):
+            await daemon.ready()  # logs last: they wait for their mirrors, one of which may have ended
 
     async def stop(self) -> dict[str, int]:
         """Stop all at the same time; their exit codes."""

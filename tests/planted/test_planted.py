@@ -413,6 +413,11 @@ TABLE = [
         (f"{COMPARING}::test_another_certified_branch_than_mirrors_hold_is_alerted_everywhere",),
         "assert [] == ['bank', 'mer",
     ),
+    Planted(
+        "79-log-signs-before-it-asks",
+        ("tests/real/test_resuming.py::test_a_log_that_starts_before_its_mirrors_waits_for_a_quorum_of_them",),
+        "DID NOT RAISE NoDaemon",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

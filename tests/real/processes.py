@@ -73,11 +73,12 @@ async def network(
     wallet: tuple[str, ...] = (),
     merged: Kind | None = None,
     denominations: tuple[int, ...] = DENOMINATIONS,
+    mirrors: int = 0,
 ) -> AsyncIterator[LocalNetwork]:
     """A network that runs for the time of the block, which has a deadline. `wallet`: options of its daemon; `merged`:
-    whose daemon the log's is too."""
+    whose daemon the log's is too; `mirrors`: how many decide with it, all of them."""
     with trio.fail_after(SECONDS):
-        await found(Plan(folder / "n", CURRENCY, denominations, merged=merged))
+        await found(Plan(folder / "n", CURRENCY, denominations, merged=merged, mirrors=mirrors, quorum=mirrors))
         async with LocalNetwork.running(folder / "n", wallet=("--direct",) if direct else wallet) as local:
             yield local
 

@@ -36,7 +36,10 @@ for group in (checking.of_log, alerts.of(Kind.LOG), evidence.of_log):
 @http_option
 @data_option(Kind.LOG)
 def run(trust_clock: bool, http: tuple[str, int] | None, data: Path) -> None:
-    """Be the log until SIGTERM or Ctrl-C."""
+    """Be the log until SIGTERM or Ctrl-C.
+
+    A log whose mirrors decide with it first asks them what they have of it, and waits for a quorum of them.
+    """
     from anonnet_daemons.log import run as run_log
 
     run_daemon(partial(run_log, data.absolute(), trust_clock=trust_clock, http=http))

@@ -3,7 +3,7 @@
 A verb returns what it found, once as one JSON object and once in words; it prints nothing itself. What goes wrong is
 said in one sentence on standard error (with --json: as one object on standard output), and by the exit code:
 0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 74 a daemon's storage has failed, 75 not known
-yet, or timed out.
+yet, timed out, or a log whose mirrors do not run.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""A log under a quorum asks its mirrors what they have of it, and goes on when it knows (anonnet.parties.resuming).
+
+Its ports are closed meanwhile, and nothing is signed. Mirrors answer without the log, so after a power cut all of them
+come up in any order; the log asks on until a quorum has answered.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import trio
+
+from anonnet.errors import Malformed
+from anonnet.limits import MIRROR_SECONDS, MIRRORS_SECONDS, RETRY_SECONDS_MIN
+from anonnet.net.channel import world
+from anonnet.net.daemon import kept_until_the_end
+from anonnet.net.dialing import Direct
+from anonnet.parties.resuming import Resuming
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.network import Network, Peer
+from anonnet.store.log import LogStore
+from anonnet.times import BEHIND_SECONDS
+from anonnet.wire.codec import STEPS
+from anonnet.wire.signed import received
+from anonnet_daemons.owner import NotYet
+from anonnet_daemons.serving import Reachable
+
+
+async def resume(found: Reachable, known: KnownLog, store: LogStore, now: int) -> None:
+    """Return once a quorum has shown nothing that is not here, and each other mirror was asked. Raises BadStart where
+    one has shown more, NotYet where too few answer, Fatal."""
+    asking, dialer = Resuming(known, store, now), Direct(found.network, found.setup.bind)
+    async with kept_until_the_end(dialer):
+        with trio.move_on_after(MIRRORS_SECONDS):
+            await _until_it_may_go_on(asking, found.network, dialer)
+            return
+    raise NotYet(f"{_told(asking)} within {MIRRORS_SECONDS} s. Start them, and the log again")
+
+
+async def _until_it_may_go_on(asking: Resuming, network: Network, dialer: Direct) -> None:
+    pause, told = RETRY_SECONDS_MIN, ""
+    while True:
+        async with trio.open_nursery() as nursery:
+            for peer in map(network.peer, asking.missing):
+                if peer is not None:
+                    nursery.start_soon(_ask, asking, network, dialer, peer)
+        if asking.may_go_on():
+            return
+        if told != (told := _told(asking)):
+            print(f"{told}: asking on", file=sys.stderr, flush=True)
+        await trio.sleep(pause)
+        pause = min(2 * pause, BEHIND_SECONDS)
+
+
+async def _ask(asking: Resuming, network: Network, dialer: Direct, peer: Peer) -> None:
+    """One try with one mirror; a later one follows where it fails."""
+    try:
+        with world(), trio.fail_after(MIRROR_SECONDS):
+            replies = [await dialer.ask(peer, question) for question in asking.questions]
+        answers = [received(network.name, STEPS[each.step], each.payload) for each in replies]
+        asking.take(peer.identity, answers)
+    except (OSError, Malformed):  # it is not there, or not yet, or not honest
+        pass
+
+
+def _told(asking: Resuming) -> str:
+    return (
+        "the log signs nothing before a quorum of its mirrors has shown what they have of it, and there was no answer"
+        f" from {', '.join(asking.missing.values())}"
+    )

@@ -1,0 +1,175 @@
+"""What a log under a quorum asks its mirrors before it signs anything, and what comes of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonnet.errors import BadStart, Malformed, Refused, Why
+from anonnet.parties.resuming import Resuming
+from anonnet.protocol.known_log import expirations_of
+from anonnet.protocol.logbook import CheckpointIs, NewestOf
+from anonnet.protocol.refusal import Refusal
+from anonnet.store.log import LogStore
+from anonnet.times import BEHIND_SECONDS, RETENTION_SECONDS
+from anonnet.wire.codec import STEPS
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Checked, Signer, received, unsigned
+from tests.dump import dump
+from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
+from tests.stage import NETWORK, NOON, Said, key_of
+from tests.unit.parties.test_certifying import pledge
+from tests.unit.parties.test_repair import Filed
+
+ONE = MIRRORS[0]
+
+
+class Resumed(Filed):
+    """A log that asks its mirrors."""
+
+    @property
+    def store(self) -> LogStore:
+        store = self.log.store
+        assert isinstance(store, LogStore)
+        return store
+
+    def asking(self, *names: str) -> Resuming:
+        """What the log has asked by now, and these mirrors have answered."""
+        asking = Resuming(KNOWN, self.store, self.now)
+        for name in names:
+            asking.take(key_of(name).public, self.answers(asking.questions, name))
+        return asking
+
+    def answers(self, questions: Iterable[NewestOf], name: str) -> list[Checked[Any]]:
+        return [read(self.say(each, name)) for each in questions]
+
+
+def read(said: Said | None) -> Checked[Any]:
+    """A reply as it comes from a connection."""
+    assert said is not None
+    framed = frame(said, 1)
+    return received(NETWORK, STEPS[framed.step], framed.payload)
+
+
+@pytest.fixture
+def resumed(tmp_path: Path) -> Resumed:
+    (tmp_path / "log").mkdir()
+    return Resumed(tmp_path / "log")
+
+
+@pytest.fixture
+def then(tmp_path: Path) -> Path:
+    """Where a snapshot is kept."""
+    return tmp_path / "then"
+
+
+@pytest.mark.parametrize("before", [(50,), ()], ids=["some entries", "none at all"])
+def test_a_log_that_was_put_back_goes_on_only_once_it_is_repaired(
+    resumed: Resumed, then: Path, before: tuple[int, ...]
+) -> None:
+    """Both log.db and lock.db are old: nothing but its mirrors can tell it."""
+    resumed.sells(*before)
+    resumed.copy(then)
+    said = resumed.sells(60, 70)
+    resumed.go_back(then)
+    kept = dump(resumed.store)
+
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        assert resumed.asking(*MIRRORS[1:]).may_go_on()
+
+    assert dump(resumed.store) == kept
+    resumed.store.close()
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        resumed.begin()  # what it has heard once it knows, also where no mirror can be reached
+    assert resumed.repaired()
+    resumed.begin()
+    assert resumed.asking(*MIRRORS).may_go_on()
+    assert [resumed.ask(p4(sale(NOON + lead))) for lead in (60, 70)] == said
+    resumed.sells(80)
+    assert resumed.log.store.errands.count() == 0  # all have cosigned what is newest
+
+
+def test_what_one_mirror_has_is_enough_to_stop_the_log(resumed: Resumed, then: Path) -> None:
+    """No quorum had cosigned it; but who read it could show it beside another checkpoint of that size."""
+    resumed.sells(50)
+    resumed.copy(then)
+    resumed.down = set(MIRRORS[1:])
+    resumed.ask(pledge(sale(NOON + 60)))
+    resumed.settle()
+    resumed.go_back(then)
+
+    asking = resumed.asking(*MIRRORS[1:])
+    assert asking.may_go_on()
+    asking.take(key_of(ONE).public, resumed.answers(asking.questions, ONE))
+
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        assert asking.may_go_on()
+
+
+@pytest.mark.parametrize("many", [0, 1, 2, 3, 4])
+def test_a_log_goes_on_when_a_quorum_has_answered(resumed: Resumed, many: int) -> None:
+    """Also a new one, of which they have nothing: it looks like one that was put back from before its first entry."""
+    for _ in range(2):
+        asking = resumed.asking(*MIRRORS[:many])
+
+        assert asking.may_go_on() == (many >= 3)
+        assert set(asking.missing.values()) == set(MIRRORS[many:])
+        resumed.sells(50)
+
+
+def test_who_does_not_answer_what_was_asked_does_not_count(resumed: Resumed) -> None:
+    asking = resumed.asking(*MIRRORS[:2])
+    question, *_ = asking.questions
+    mirror, signer = key_of(MIRRORS[2]), Signer(NETWORK, key_of(MIRRORS[2]))
+    request, whole = unsigned(question).signed, resumed.answers(asking.questions, MIRRORS[2])
+
+    def refusal(why: Why, by: Signer = signer) -> Checked[Any]:
+        return read(by.sign(Refusal.of(request, Refused(why))))
+
+    others = Signer(NETWORK, key_of(ONE))
+    elsewhere = CheckpointIs(log=KNOWN.identity, shard=question.shard + 1, checkpoints=())
+    for answer in (refusal(Why.WRONG_LOG), refusal(Why.FORGOTTEN, others), read(question), read(elsewhere)):
+        with pytest.raises(Malformed):
+            asking.take(mirror.public, [answer, *whole[1:]])
+        assert not asking.may_go_on()
+
+    asking.take(mirror.public, [refusal(Why.FORGOTTEN), *whole[1:]])
+    assert asking.may_go_on()
+
+
+@pytest.mark.parametrize("more", [0, 2], ids=["mirrors have less", "mirrors have more"])
+def test_a_log_that_has_signed_two_histories_never_starts_again(resumed: Resumed, then: Path, more: int) -> None:
+    """One that was put back and went on without asking."""
+    resumed.sells(50)
+    resumed.copy(then)
+    resumed.sells(60, *range(70, 70 + more))
+    resumed.go_back(then)
+    resumed.down = set(MIRRORS)
+    for lead in (80, 81, 82):
+        resumed.ask(pledge(sale(NOON + lead)))
+    resumed.down.clear()
+
+    with pytest.raises(BadStart, match="anonnet log repair" if more else "never starts again"):
+        assert resumed.asking(*MIRRORS).may_go_on()
+
+    resumed.store.close()
+    if more:  # only the entries show whether they begin as its own do
+        with pytest.raises(BadStart, match="never starts again"):
+            resumed.repaired()
+    with pytest.raises(BadStart, match="never starts again"):
+        resumed.begin()
+
+
+def test_shards_that_are_dropped_are_not_asked_about(resumed: Resumed) -> None:
+    """Some mirror may still have them, and the log has nothing to hold that against."""
+    resumed.sells(50)
+    resumed.now = expirations_of(SHARD).stop + RETENTION_SECONDS + BEHIND_SECONDS
+    resumed.log.forget()
+
+    asking = resumed.asking(*MIRRORS)
+
+    assert SHARD not in {each.shard for each in asking.questions}
+    assert asking.may_go_on()
