@@ -8,6 +8,7 @@ unknown, and no second P4 is ever signed for it: it commits to a key that only i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
@@ -150,8 +151,10 @@ class MerchantSale:
 class MerchantStore(Store):
     """Items, orders and sales."""
 
-    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
+    def __init__(
+        self, path: str = MEMORY, *, read_only: bool = False, database: Callable[..., Database] = Database
+    ) -> None:
+        super().__init__(database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.answered = answered.Answered(self._db)
         self.parts = parts.Parts(self._db)
         self.alerts = alerts.Alerts(self._db)

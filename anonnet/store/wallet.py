@@ -7,7 +7,7 @@ What goes when: docs/data.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from anonnet.protocol.goods import GoodsM
@@ -130,8 +130,10 @@ class Bought:
 class WalletStore(Store):
     """Purchases, and the tokens that pay for them."""
 
-    def __init__(self, path: str = MEMORY, *, read_only: bool = False) -> None:
-        super().__init__(Database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
+    def __init__(
+        self, path: str = MEMORY, *, read_only: bool = False, database: Callable[..., Database] = Database
+    ) -> None:
+        super().__init__(database(path, schema=SCHEMA, version=VERSION, read_only=read_only))
         self.recovery = recovery.Recovery(self._db)
         self.replaced = replaced.Replaced(self._db)
         self.lanes = lanes.Lanes(self._db)

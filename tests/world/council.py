@@ -25,8 +25,8 @@ from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import Signed, Signer
-from tests.stage import NETWORK, key_of, log_store
-from tests.world.backups import BackedUpLog
+from tests.stage import NETWORK, key_of
+from tests.world.backups import BackedUpLog, opened
 from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, HangUp, LyingMirror, Reply, lying_log
 from tests.world.network import Heard, Weather
 from tests.world.node import Node
@@ -124,9 +124,11 @@ class Council:
             log = partial(Log, signer, known, [key_of("bank").public])
             if not self.log_lie:
                 return (TerseLog if self.plan.terse else BackedUpLog)(world, name, log, known)
-            return lying_log(self.log_lie, self.begins)(world, name, log, log_store(name, known=known))
+            return lying_log(self.log_lie, self.begins)(world, name, log, partial(opened, name, known))
         kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
-        return kind(world, name, lambda: Mirror(signer, key, {known.identity: known}), MirrorStore())
+        return kind(
+            world, name, lambda: Mirror(signer, key, {known.identity: known}), lambda disk: MirrorStore(database=disk)
+        )
 
     # Faults where it matters.
 

@@ -30,7 +30,9 @@ from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
 from tests.mirrors import entry, tick
-from tests.stage import NOON, key_of, log_store
+from tests.stage import NOON, key_of
+from tests.world.backups import opened
+from tests.world.disk import Disk
 from tests.world.network import Heard
 from tests.world.node import Node
 
@@ -308,7 +310,8 @@ class ForkingLog(Branch, LyingLog):
         others = [name for name in (*self.world.nodes, "stranger") if name.split("-")[0] not in ROLES_APART]
         self._deceived = {*self.chance.sample(mirrors, self.chance.choice([1, 2, 2])), "merchant-2"}
         self._deceived |= {name for name in others if self.chance.random() < 0.5}
-        self._other = Branch(self.world, self.name, self._make, self._copied())
+        held = self._disk.content()
+        self._other = Branch(self.world, self.name, self._make, lambda disk: opened(self.name, self.known, Disk(held)))
         self._other.look()
         if self.chance.random() < 0.5:
             self._part([name for name in mirrors if name in self._deceived], mirrors)
@@ -318,21 +321,6 @@ class ForkingLog(Branch, LyingLog):
         cut = {frozenset((one, other)) for one in some for other in mirrors if other not in some}
         self.world.network.cut_off |= cut
         self.events.after(self.chance.choice([5.0, 20.0]), lambda: self.world.network.cut_off.difference_update(cut))
-
-    def _copied(self) -> Any:
-        """What has been written so far, in a store of its own."""
-        store = log_store(self.name, known=self.known)
-        store.begin()
-        for shard, size in self.store.sizes():
-            for index in range(size):
-                (recorded, *_) = self.store.entries(shard, index)
-                each = decode_record(Entry, recorded.entry)
-                if each.outcome_key:
-                    store.record(shard, each.outcome_key, EntryKind(each.kind), index)
-                store.append(shard, index, each, recorded.signature)
-        store.advance(self.store.time())
-        store.commit()
-        return store
 
     def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
         if self._other and sender in self._deceived:

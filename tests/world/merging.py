@@ -16,9 +16,11 @@ from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.bank import BankStore
+from anonnet.store.log import LogStore
 from anonnet.wire.codec import decode, encode
 from tests.stage import log_store
 from tests.world.council import has_council
+from tests.world.disk import Disk
 from tests.world.network import Heard
 from tests.world.node import Node, Waiting
 
@@ -56,6 +58,11 @@ class Host(Node):
     def crash(self, kind: str) -> None:
         super().crash(kind)
         self.world.network.broken(LOG)
+
+    def reopen(self) -> None:
+        super().reopen()
+        if self.guest:
+            self.guest.reopen()
 
     def _run(self, batch: list[Waiting]) -> bool:
         before = set(self._undecided())
@@ -98,8 +105,12 @@ class Guest(Node):
 
     def __init__(self, world: World, host: Host, make: Callable[[], Party], known: KnownLog) -> None:
         self.known, self._host = known, host
-        super().__init__(world, LOG, make, log_store(LOG, known=known, merged=host.store))
+        super().__init__(world, LOG, make, self._opened)
         host.take_in(self)
+
+    def _opened(self, disk: Disk) -> LogStore:
+        """Its lock alone is its own."""
+        return log_store(LOG, known=self.known, merged=self._host.store, database=disk)
 
     @property
     def skew(self) -> int:

@@ -19,6 +19,7 @@ from anonnet.store.errands import Errand
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed, received, unsigned
+from tests.world.disk import Disk, Opens
 
 if TYPE_CHECKING:
     from tests.world.world import World
@@ -53,8 +54,10 @@ class Agenda:
 class Node:
     """A party, its store and its shell."""
 
-    def __init__(self, world: World, name: str, make: Callable[[], Party], store: Any) -> None:
-        self.world, self.name, self._make, self.store = world, name, make, store
+    def __init__(self, world: World, name: str, make: Callable[[], Party], opens: Opens) -> None:
+        self.world, self.name, self._make, self._opens = world, name, make, opens
+        self._disk = Disk()
+        self.store = opens(self._disk)
         self.events, self.chance, self.faults = world.events, world.chance, world.faults
         self.skew = self.set_back = 0
         """Seconds by which its clock goes wrong, and the most by which it was ever set back."""
@@ -107,8 +110,9 @@ class Node:
         self.events.after(self.chance.choice([0.1, 1.0, 4.0, 12.0]), self.start)
 
     def start(self) -> None:
-        """Start anew from the store."""
+        """Start anew from what the disk holds."""
         self.up = True
+        self.reopen()
         self._begin()
         if self.chance.random() < 0.3 and self.world.stormy:
             self.faults["clock set"] += 1
@@ -116,6 +120,17 @@ class Node:
             self.set_back = max(self.set_back, before - self.skew)
         self.look()
         self.resume()
+
+    def reopen(self) -> None:
+        """Open the store again: what it had in memory alone is gone."""
+        held = self._held()
+        self.store.close()
+        self._disk = Disk(held)
+        self.store = self._opens(self._disk)
+
+    def _held(self) -> list[bytes]:
+        """What a crash has left of the store's databases."""
+        return self._disk.content()
 
     def resume(self) -> None:
         """What a party does outside turns is taken up again."""
@@ -209,7 +224,7 @@ class Node:
 
     def _run(self, batch: list[Waiting]) -> bool:
         """Turns, commit, and then the answers; false if the party has crashed meanwhile."""
-        crash = self.world.crash_of(self)
+        crash = self._crash_in(batch)
         before = self.store.changes
         outcomes = self.turns.run_turns([waiting.asked for waiting in batch], self.clock())
         if crash == "before commit":
@@ -229,6 +244,10 @@ class Node:
             return False
         self._wake_followers(changed=self.store.changes != before)
         return True
+
+    def _crash_in(self, batch: list[Waiting]) -> str | None:
+        """Whether the batch that begins ends in a crash, and where."""
+        return self.world.crash_of(self)
 
     def _said(self, waiting: Waiting, outcome: Outcome) -> None:
         if isinstance(outcome, Answer) and outcome.hold and self._may_hold(waiting):

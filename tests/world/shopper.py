@@ -24,6 +24,7 @@ from anonnet.store.goods import Download, open_goods, sealed_root
 from anonnet.store.wallet import FetchGoods, OpenGoods
 from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import received
+from tests.world.disk import Opens
 from tests.world.node import Node
 
 
@@ -67,8 +68,8 @@ class RememberingKey:
 class Shopper(Node):
     """A consumer with her downloads."""
 
-    def __init__(self, world: Any, name: str, make: Callable[[], Consumer], store: Any) -> None:
-        super().__init__(world, name, make, store)
+    def __init__(self, world: Any, name: str, make: Callable[[], Consumer], opens: Opens) -> None:
+        super().__init__(world, name, make, opens)
         self._jobs: set[object] = set()
 
     def _begin(self) -> None:

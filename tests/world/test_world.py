@@ -17,6 +17,7 @@ from itertools import count, islice
 import pytest
 
 from tests.world.adversary import LATE_KEY
+from tests.world.backups import UNMOVED
 from tests.world.council import Plan, has_council
 from tests.world.finals import Report, check
 from tests.world.liars import ANYTHING, FORK_SEEN, LOG_LIES, MIRROR_LIES
@@ -54,6 +55,7 @@ FAULTS = (
     "crash after commit",
     "crash before finish",
     "crash at rest",
+    UNMOVED,
     "clock skewed",
     "clock set",
     "batch",

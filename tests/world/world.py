@@ -129,10 +129,10 @@ class World:
         logs, bank = self.directory.logs, key_of("bank").public
         signer = {name: Signer(NETWORK, key_of(name)) for name in self.servers}
         host = host_in(self.seed)
-        self._add("bank", lambda: Bank(signer["bank"], bank, minted(), logs), BankStore())
+        self._add("bank", lambda: Bank(signer["bank"], bank, minted(), logs), BankStore)
         for name in ("merchant-1", "merchant-2"):
             key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Merchant(signer[name], key, [bank], logs), MerchantStore())
+            self._add(name, lambda name=name, key=key: Merchant(signer[name], key, [bank], logs), MerchantStore)
             mood = Mood(self)
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
@@ -146,7 +146,7 @@ class World:
             self._enter(self.council.node(name))
         for name, owner in CONSUMERS.items():
             habits = self.variations.habits(name)
-            self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore())
+            self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore)
 
     def _consumer(self, owner: str, habits: Habits) -> Consumer:
         seed = hashlib.sha256(b"seed of " + owner.encode()).digest()
@@ -157,7 +157,7 @@ class World:
 
     def _add(self, name: str, make: Any, store: Any) -> None:
         kind = Shopper if name in CONSUMERS else Host if name == host_in(self.seed) else Node
-        self._enter(kind(self, name, make, store))
+        self._enter(kind(self, name, make, lambda disk: store(database=disk)))
 
     def _enter(self, node: Node) -> None:
         self.nodes[node.name] = node
@@ -314,7 +314,7 @@ class World:
             victim.crash("at rest")
 
     def crash_of(self, node: Node) -> str | None:
-        """Whether the batch that begins ends in a crash, and where."""
+        """A crash that has nothing to do with what is in a batch."""
         if not self.stormy or self.chance.random() >= self.weather.crash:
             return None
         return self.chance.choice(CRASHES)
