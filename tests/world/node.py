@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Said = Message | Signed
 BATCH_MAX = 16
 ERRANDS_MAX = 200
+SKEWS = (-3, -2, -1, 0, 1, 2, 3)
+"""Seconds by which a clock may be wrong."""
 
 
 @dataclass(eq=False)
@@ -60,7 +62,8 @@ class Node:
         self.store = opens(self._disk)
         self.events, self.chance, self.faults = world.events, world.chance, world.faults
         self.skew = self.set_back = 0
-        """Seconds by which its clock goes wrong, and the most by which it was ever set back."""
+        """Seconds by which its clock goes wrong, and the most by which it was ever set back in all."""
+        self._most_ahead = 0
         self.life = 0
         self.up = True
         self.rerun = False
@@ -87,6 +90,12 @@ class Node:
     def clock(self) -> int:
         """The party's own clock."""
         return int(self.events.now) + self.skew
+
+    def set_clock(self, skew: int) -> None:
+        """From now on it goes wrong by so many seconds."""
+        self._most_ahead = max(self._most_ahead, self.skew)
+        self.skew = skew
+        self.set_back = max(self.set_back, self._most_ahead - skew)
 
     def after(self, seconds: float, happens: Callable[[], None]) -> None:
         """Have something happen later, unless this life of the party has ended by then."""
@@ -116,8 +125,7 @@ class Node:
         self._begin()
         if self.chance.random() < 0.3 and self.world.stormy:
             self.faults["clock set"] += 1
-            before, self.skew = self.skew, self.chance.choice([-3, -2, -1, 0, 1, 2, 3])
-            self.set_back = max(self.set_back, before - self.skew)
+            self.set_clock(self.chance.choice(SKEWS))
         self.look()
         self.resume()
 

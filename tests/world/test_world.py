@@ -58,6 +58,7 @@ FAULTS = (
     UNMOVED,
     "clock skewed",
     "clock set",
+    "clock stepped",
     "batch",
     "turns run twice",
     "silent after P1",
