@@ -17,7 +17,17 @@ from anonnet.protocol.breach import Alert
 from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, GoodsQ, Order
-from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow, OutcomeOf, Time, TimeOf, Undecided
+from anonnet.protocol.logbook import (
+    CheckpointsSeen,
+    Entries,
+    Entry,
+    EntryKind,
+    Follow,
+    OutcomeOf,
+    Time,
+    TimeOf,
+    Undecided,
+)
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt, transaction_of
 from anonnet.protocol.recovery import State, Used, UsedOf
@@ -26,6 +36,7 @@ from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.token import Payment, Token
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
+from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Message, decode, decode_record
 from anonnet.wire.signed import Signed
@@ -248,6 +259,11 @@ def _refusal(cast: Cast, it: Refusal) -> str:
     return f"{it.why}{detail}" + (f", for here is {shown}" if shown else "")
 
 
+def _checkpoints_seen(cast: Cast, it: CheckpointsSeen) -> str:
+    sizes = (SignedCheckpoint.parse(note).body.size for note in it.checkpoints)
+    return f"[L, {', '.join(counted(size, 'entry', 'entries') for size in sizes)}]_l"
+
+
 SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     OpenAccount: lambda cast, it: "B, an account",
     Noted: lambda cast, it: "taken in",
@@ -265,6 +281,7 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Time: lambda cast, it: (
         f"L, {cast.time(it.time)}, {counted(sum(each.size for each in it.shards), 'entry', 'entries')}"
     ),
+    CheckpointsSeen: _checkpoints_seen,
     Follow: lambda cast, it: f"L, from entry {it.start} on",
     Entries: _entries,
     AuthorizationQ: _authorization_q,

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.traces import alert_plays, dispute_plays, merging, quorum_plays, stamp_plays, wallet_plays
+from tests.traces import alert_plays, branch_plays, dispute_plays, merging, quorum_plays, stamp_plays, wallet_plays
 from tests.traces.plays import PLAYS
 
-assert [alert_plays, dispute_plays, quorum_plays, stamp_plays, wallet_plays], "these stand on the list, too"
+assert [alert_plays, branch_plays, dispute_plays, quorum_plays, stamp_plays, wallet_plays], (
+    "these stand on the list, too"
+)
 HERE = Path(__file__).parent
 assert merging.PLAYS is PLAYS, "every file of plays puts its own on the list"
 LONG = {"recovery"}
