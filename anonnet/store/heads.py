@@ -33,7 +33,7 @@ create table if not exists checkpoint(
     met integer not null,           -- a quorum has cosigned it
     primary key(shard, size)
 ) without rowid;
-create index if not exists checkpoint_met on checkpoint(shard, met, size);
+create index if not exists checkpoint_met on checkpoint(shard, size) where met = 1;
 create table if not exists cosignature(
     shard integer not null,
     size integer not null,

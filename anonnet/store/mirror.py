@@ -69,7 +69,7 @@ create table if not exists checkpoint(
     met integer not null,           -- a quorum has cosigned it
     primary key(tree, size)
 ) without rowid;
-create index if not exists checkpoint_met on checkpoint(tree, met, size);
+create index if not exists checkpoint_met on checkpoint(tree, size) where met = 1;
 create table if not exists cosignature(
     tree integer not null,
     size integer not null,
