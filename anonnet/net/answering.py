@@ -1,5 +1,8 @@
 """Who answers: the other end of a connection. Reads requests, has them answered concurrently, writes the replies.
 
+A connection has three tasks: one reads, one says what has been decided, one writes. Only a request whose answer has to
+wait for more than its turn has one of its own.
+
 What bounds a peer: TURNS_PER_CONNECTION_MAX requests that have no reply yet; UNSENT_PER_CONNECTION_MAX bytes of replies
 that it does not read; a frame that has begun ends within FRAME_SECONDS; IDLE_SECONDS with nothing to answer or write.
 Where a bound is reached, nothing more is read from that peer, and TCP holds it back.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
@@ -26,9 +30,6 @@ from anonnet.wire.codec import Message
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
 
-Say = Callable[[Message | Signed], Awaitable[int]]
-"""Say something to who asked, wait while too much is unread by him, return how many bytes its frame has."""
-
 
 class Requests(Protocol):
     """Who knows the answers."""
@@ -36,8 +37,37 @@ class Requests(Protocol):
     async def admit(self) -> None:
         """Wait until another request may come in."""
 
-    async def answer(self, request: Frame, say: Say) -> None:
-        """Answer a request that was admitted. Raises Malformed if it is none."""
+    def begin(self, request: Frame, asker: Asker) -> None:
+        """Begin to answer a request that was admitted. Raises Malformed if it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who has asked one request. Work for him that raises Malformed ends his connection."""
+
+    answering: Answering
+    request_id: int
+
+    def put(self, said: Message | Signed) -> int:
+        """Say something, return how many bytes its frame has."""
+        return self.answering.put(bytes(frame(said, self.request_id)))
+
+    async def say(self, said: Message | Signed) -> None:
+        """Say one thing of many: wait while too much is unread by him."""
+        self.put(said)
+        await self.answering.paced()
+
+    def done(self) -> None:
+        """He has his answer."""
+        self.answering.answered()
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have this done by a task of the connection: called from anywhere, also when he has gone."""
+        self.answering.soon(work)
+
+    def later(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Have this done by a task of its own; he has his answer when it ends."""
+        self.answering.later(work)
 
 
 class Unsent:
@@ -63,6 +93,9 @@ class Answering:
         self._outbox: list[bytes] = []
         self._bell = trio.Event()
         self._written = trio.Event()
+        self._decided: list[Callable[[], None]] = []
+        self._decision = trio.Event()
+        self._nursery: trio.Nursery
         self._whole = trio.CancelScope()
         self._reading = trio.CancelScope()
 
@@ -74,25 +107,25 @@ class Answering:
         """Answer requests until the peer ends, breaks a rule, or `stop` is called. Closes the stream."""
         try:
             with self._whole:
-                async with trio.open_nursery() as writing:
-                    writing.start_soon(self._write)
-                    async with trio.open_nursery() as answering:
-                        with self._reading:
-                            await self._read(answering)
+                async with trio.open_nursery() as self._nursery:
+                    self._nursery.start_soon(self._write)
+                    self._nursery.start_soon(self._say)
+                    with self._reading:
+                        await self._read()
                     await self._all_written()
-                    writing.cancel_scope.cancel()
+                    self._nursery.cancel_scope.cancel()
         finally:
             self._unsent_by_all.bytes -= self._unsent
             await trio.aclose_forcefully(self._stream)
 
-    async def _read(self, answering: trio.Nursery) -> None:
+    async def _read(self) -> None:
         try:
             while data := await self._more():
                 requests = self._frames.feed(bytes(data))
                 for request in requests:
                     await self._admit()
                     self._in_flight += 1
-                    answering.start_soon(self._answer, request)
+                    self._requests.begin(request, Asker(self, request.request_id))
                 if requests:
                     self._begun = trio.current_time()
         except (OSError, Malformed):
@@ -126,31 +159,57 @@ class Answering:
             busy = self._in_flight or self._unsent
             self._reading.deadline = math.inf if busy else trio.current_time() + IDLE_SECONDS
 
-    async def _answer(self, request: Frame) -> None:
-        async def say(said: Message | Signed) -> int:
-            return await self._put(bytes(frame(said, request.request_id)))
+    # What is done for those who have asked.
 
-        try:
-            await self._requests.answer(request, say)
-        except Malformed:
-            self._whole.cancel()
-        self._in_flight -= 1
-        self._room.set()
-        self._pace()
-
-    async def _put(self, reply: bytes) -> int:
+    def put(self, reply: bytes) -> int:
+        """Have a frame written, return how many bytes it has."""
         self._unsent += len(reply)
         self._unsent_by_all.bytes += len(reply)
         if self._unsent_by_all.bytes > UNSENT_BYTES_MAX and self._unsent > UNSENT_PER_CONNECTION_MAX:
             self._whole.cancel()
         self._outbox.append(reply)
         self._bell.set()
-        if self._unsent > UNSENT_PER_CONNECTION_MAX:
-            await self._written.wait()
         return len(reply)
 
+    async def paced(self) -> None:
+        """Wait while too much is unread."""
+        if self._unsent > UNSENT_PER_CONNECTION_MAX:
+            await self._written.wait()
+
+    def answered(self) -> None:
+        """One of the requests needs nothing more."""
+        self._in_flight -= 1
+        self._room.set()
+        self._pace()
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have this done by the task that says what has been decided: a bug in it is this connection's alone."""
+        self._decided.append(work)
+        self._decision.set()
+
+    def later(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Answer one of the requests by this work, in a task of its own."""
+        self._nursery.start_soon(self._answer, work)
+
+    async def _answer(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Malformed:
+            self._whole.cancel()
+        self.answered()
+
+    async def _say(self) -> None:
+        try:
+            while True:
+                await self._decision.wait()
+                decided, self._decided, self._decision = self._decided, [], trio.Event()
+                for work in decided:
+                    work()
+        except Malformed:
+            self._whole.cancel()
+
     async def _all_written(self) -> None:
-        while self._unsent:
+        while self._in_flight or self._unsent:
             self._room = trio.Event()
             await self._room.wait()
 

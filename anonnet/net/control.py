@@ -12,15 +12,16 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from anonnet.errors import BadStart, Malformed, Refused, Why
-from anonnet.net.answering import Say
+from anonnet.net.answering import Asker
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.front import Front
@@ -93,22 +94,25 @@ class ControlFront:
         """Wait for a slot in the queue of turns."""
         await self.front.admit()
 
-    async def answer(self, request: Frame, say: Say) -> None:
+    def begin(self, request: Frame, asker: Asker) -> None:
         """Answer a request of the owner's. Raises Malformed."""
         kind = STEPS[request.step]
-        if kind not in (Watch, HealthOf, Forward, StatementAt):
-            await self.front.answer(request, say)
-            return
-        self.front.queue.leave()
+        if kind in (Watch, HealthOf, Forward, StatementAt):
+            self.front.queue.leave()
+            asker.later(partial(self._answer, kind, request, asker))
+        else:
+            self.front.begin(request, asker)
+
+    async def _answer(self, kind: type, request: Frame, asker: Asker) -> None:
         said = decode(request.payload)
         if isinstance(said, Watch):
-            await watched(self.front.tracer, say)
+            await watched(self.front.tracer, asker.say)
         elif isinstance(said, HealthOf):
-            await say(self.health())
+            asker.put(self.health())
         elif isinstance(said, Forward):
-            await say(await self._asked(said, said.receiver, _enclosed(said.request)))
+            asker.put(await self._asked(said, said.receiver, _enclosed(said.request)))
         elif isinstance(said, StatementAt):
-            await say(await self._asked(said, said.bank, said))
+            asker.put(await self._asked(said, said.bank, said))
         else:
             raise Malformed(f"a frame of {kind.__name__} holds {type(said).__name__}")
 
@@ -142,11 +146,12 @@ class RelayControlFront:
     async def admit(self) -> None:
         """There is always room."""
 
-    async def answer(self, request: Frame, say: Say) -> None:
+    def begin(self, request: Frame, asker: Asker) -> None:
         """Answer a request of the owner's. Raises Malformed."""
         if not isinstance(decode(request.payload), HealthOf):
             raise Malformed("a relay is only asked for its health")
-        await say(self.health())
+        asker.put(self.health())
+        asker.done()
 
 
 def _enclosed(request: bytes) -> Message | Signed:
@@ -158,7 +163,7 @@ def _enclosed(request: bytes) -> Message | Signed:
     return decode_record(Signed, request)
 
 
-async def watched(tracer: Tracer, say: Say) -> None:
+async def watched(tracer: Tracer, say: Callable[[Message], Awaitable[None]]) -> None:
     """Tell every step as it happens, until the watcher goes."""
     with tracer.watching() as happening:
         async for said in happening:

@@ -7,14 +7,15 @@ and said like any other refusal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from anonnet.errors import Malformed, Refused
-from anonnet.net.answering import Say
+from anonnet.net.answering import Asker
 from anonnet.net.trace import NOBODY, Tracer
-from anonnet.net.turns import TurnQueue
-from anonnet.parties.turn import Asked, Party
+from anonnet.net.turns import TurnQueue, Waiting
+from anonnet.parties.turn import Asked, Outcome, Party
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER, Frame
 from anonnet.wire.signed import Checked, Signed, received
@@ -41,23 +42,31 @@ class Front:
         """Wait for a slot in the queue of turns."""
         await self.queue.admit()
 
-    async def answer(self, request: Frame, say: Say) -> None:
-        """Check a request, have it decided, say the answer. Raises Malformed."""
+    def begin(self, request: Frame, asker: Asker) -> None:
+        """Check a request and have it decided; the answer is said when it is durable. Raises Malformed."""
         began = trio.current_time()
-        said = await self._decided(request)
-        size = await say(said)
-        asked = (request.step, HEADER.size + len(request.payload))
-        self.tracer.exchanged(NOBODY, self.tracer.name, asked=asked, replied=(said.step, size), began=began)
-
-    async def _decided(self, request: Frame) -> Message | Signed:
         asked = self._checked(request)
         if isinstance(asked, Signed):
-            return asked
-        outcome = await self.queue.ask_admitted(asked)
-        if isinstance(outcome, Malformed):
-            raise outcome
-        assert outcome.said is not None, f"{type(asked.body).__name__} was left without an answer"
-        return outcome.said
+            self._say(request, asker, began, asked)
+            asker.done()
+        else:
+            self.queue.begin(asked, lambda waiting: asker.soon(partial(self._decided, request, asker, began, waiting)))
+
+    def _decided(self, request: Frame, asker: Asker, began: float, waiting: Waiting) -> None:
+        """Its turn is durable."""
+        if waiting.settled:
+            self._say(request, asker, began, _said(waiting.asked, waiting.outcome))
+            asker.done()
+        else:
+            asker.later(partial(self._awaited, request, asker, began, waiting))
+
+    async def _awaited(self, request: Frame, asker: Asker, began: float, waiting: Waiting) -> None:
+        self._say(request, asker, began, _said(waiting.asked, await self.queue.said_of(waiting)))
+
+    def _say(self, request: Frame, asker: Asker, began: float, said: Message | Signed) -> None:
+        size = asker.put(said)
+        asked = (request.step, HEADER.size + len(request.payload))
+        self.tracer.exchanged(NOBODY, self.tracer.name, asked=asked, replied=(said.step, size), began=began)
 
     def _checked(self, request: Frame) -> Asked[Message] | Signed:
         """The request as the turn will see it, or its refusal. Gives the slot back unless there will be a turn."""
@@ -78,3 +87,12 @@ class Front:
         finally:
             if asked is None:
                 self.queue.leave()
+
+
+def _said(asked: Asked[Message], outcome: Outcome | None) -> Message | Signed:
+    """Raises Malformed."""
+    if isinstance(outcome, Malformed):
+        raise outcome
+    said = outcome.said if outcome else None
+    assert said is not None, f"{type(asked.body).__name__} was left without an answer"
+    return said

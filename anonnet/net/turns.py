@@ -14,17 +14,14 @@ import enum
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import trio
 
-from anonnet.errors import Refused, Why
+from anonnet.errors import Refused
 from anonnet.limits import (
-    COSTLY_MAX,
-    FINISHERS,
     FOLLOW_SECONDS,
     GATHER_SECONDS,
     RETRY_SECONDS_MIN,
@@ -32,6 +29,7 @@ from anonnet.limits import (
     TURNS_WAITING_MAX,
     WAITING_FOLLOWERS_MAX,
 )
+from anonnet.net.finishing import Finishing
 from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
 from anonnet.parties.merging import Merged
@@ -41,7 +39,6 @@ from anonnet.parties.turn import (
     Again,
     Answer,
     Asked,
-    Costly,
     Due,
     Forget,
     Outcome,
@@ -51,8 +48,6 @@ from anonnet.parties.turn import (
 from anonnet.store.base import Store
 from anonnet.store.log import LogStore
 from anonnet.times import FORGET_SECONDS
-from anonnet.wire.codec import Message
-from anonnet.wire.signed import Signed
 
 T = TypeVar("T")
 
@@ -68,24 +63,25 @@ class Placement(enum.Enum):
     ALL_IN_THREAD = "all-in-thread"
 
 
+def _nobody(waiting: Waiting) -> None:
+    """Nobody waits for what the shell itself has brought."""
+
+
 @dataclass(eq=False, slots=True)
-class _Waiting:
-    """One request in the queue."""
+class Waiting:
+    """One request in the queue, and what has become of it."""
 
     asked: Asked[Any]
-    done: trio.Event = field(default_factory=trio.Event)
+    told: Callable[[Waiting], None] = _nobody
     outcome: Outcome | None = None
-    news: trio.Event | None = None  # comes when what its answer is held for has changed since
+    news: trio.Event | None = None
+    """Comes when what its answer is held for has changed since."""
     slot: bool = True
 
-
-@dataclass(eq=False, slots=True)
-class _Making:
-    """Something that is being made after a commit, and how many wait for it."""
-
-    made: Message | Signed | Again | None = None
-    waiting: int = 0
-    lock: trio.Lock = field(default_factory=trio.Lock)
+    @property
+    def settled(self) -> bool:
+        """True if nothing is to be awaited before its answer is said."""
+        return not (isinstance(self.outcome, Answer) and (self.outcome.hold or self.outcome.finish is not None))
 
 
 Look = Callable[[int], float]
@@ -127,7 +123,7 @@ class TurnQueue:
         self.within = self._turns.within
         """Who is asked nothing over the network."""
         self._placement = placement
-        self._inbox: deque[_Waiting] = deque()
+        self._inbox: deque[Waiting] = deque()
         self._slots = trio.Semaphore(TURNS_WAITING_MAX - 1)  # the last one is for what is due
         self._bell = trio.Event()
         self._rung = True  # the first thing is to look at what is due
@@ -135,9 +131,7 @@ class TurnQueue:
         self._letting_go = False
         self._awaited = WeakValueDictionary[bytes, trio.Event]()  # for as long as somebody waits
         self._followers = 0
-        self._finishers = Threads(FINISHERS)
-        self._costly = trio.Lock()
-        self._making: dict[object, _Making] = {}
+        self._finishing = Finishing()
         self._committer = Threads(1)
         self._deadline: int | None = None
         self._due_again = -math.inf
@@ -150,7 +144,10 @@ class TurnQueue:
 
     async def admit(self) -> None:
         """Wait for a slot. Who has one calls `ask_admitted` or `leave`."""
-        await self._slots.acquire()
+        if self._slots.value:  # without a round of all tasks for each request
+            self._slots.acquire_nowait()
+        else:
+            await self._slots.acquire()
 
     def leave(self) -> None:
         """Give a slot back without asking."""
@@ -163,12 +160,20 @@ class TurnQueue:
 
     async def ask_admitted(self, asked: Asked[Any]) -> Outcome:
         """The same for who has a slot, which is given back when the turn has been run, whoever still waits for it."""
-        waiting = await self._turn(asked)
+        return await self.said_of(await self._turn(asked))
+
+    def begin(self, asked: Asked[Any], told: Callable[[Waiting], None]) -> None:
+        """Have a request decided for who has a slot. `told` is called when its turn is durable, between two batches."""
+        self._inbox.append(Waiting(asked, told))
+        self._bell.set()
+
+    async def said_of(self, waiting: Waiting) -> Outcome:
+        """What is to be said of a request that has had its turn, or Malformed."""
         outcome = waiting.outcome
         if isinstance(outcome, Answer) and outcome.hold:
             outcome = await self._held(waiting, outcome)
         while isinstance(outcome, Answer) and outcome.finish is not None:
-            outcome = await self._finished(asked, outcome.finish)
+            outcome = await self._finished(waiting.asked, outcome.finish)
         assert outcome is not None
         return outcome
 
@@ -195,14 +200,18 @@ class TurnQueue:
 
     # What becomes of one request.
 
-    async def _turn(self, asked: Asked[Any]) -> _Waiting:
-        waiting = _Waiting(asked)
-        self._inbox.append(waiting)
-        self._bell.set()
-        await waiting.done.wait()
-        return waiting
+    async def _turn(self, asked: Asked[Any]) -> Waiting:
+        had, done = list[Waiting](), trio.Event()
 
-    async def _held(self, waiting: _Waiting, answer: Answer) -> Outcome:
+        def told(waiting: Waiting) -> None:
+            had.append(waiting)
+            done.set()
+
+        self.begin(asked, told)
+        await done.wait()
+        return had[0]
+
+    async def _held(self, waiting: Waiting, answer: Answer) -> Outcome:
         """Nothing new to tell: ask again after each commit that changed what this is about, for a while."""
         if self._followers >= WAITING_FOLLOWERS_MAX:
             return answer
@@ -227,7 +236,7 @@ class TurnQueue:
         """Make what is said, in a thread; where that needs another decision, have it made."""
         party = asked.to or self.party
         try:
-            made = await self._made(party, job)
+            made = await self._finishing.made(party, job)
         except Refused as refused:
             assert asked.checked is not None, "a refusal needs a request"
             return Answer(party.refusal(asked.checked.signed, refused))
@@ -239,33 +248,6 @@ class TurnQueue:
         outcome = (await self._turn(again)).outcome
         assert outcome is not None
         return outcome
-
-    async def _made(self, party: Party, job: object) -> Message | Signed | Again:
-        """Made once for all who wait for the same: a request that is repeated meanwhile costs nothing more."""
-        if isinstance(job, Costly) and job not in self._making and self._costly_making >= COSTLY_MAX:
-            raise Refused(Why.FULL, "too many ask for what takes long")
-        making = self._making.setdefault(job, _Making())
-        making.waiting += 1
-        try:
-            async with making.lock:
-                if making.made is None:
-                    making.made = await self._finish(party, job)
-                return making.made
-        finally:
-            making.waiting -= 1
-            if not making.waiting:
-                del self._making[job]
-
-    @property
-    def _costly_making(self) -> int:
-        """How many costly things are being made, or wait for it."""
-        return sum(isinstance(job, Costly) for job in self._making)
-
-    async def _finish(self, party: Party, job: object) -> Message | Signed | Again:
-        if not isinstance(job, Costly):
-            return await self._finishers.run(partial(party.finish, job))
-        async with self._costly:  # a finisher is left for the others
-            return await self._finishers.run(partial(party.finish, job))
 
     # The loop.
 
@@ -310,17 +292,17 @@ class TurnQueue:
             await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
 
-    def _batch(self) -> list[_Waiting]:
+    def _batch(self) -> list[Waiting]:
         """What is due first, then what came first."""
         batch = []
         due = self._deadline is not None and self._deadline <= self.clock()
         if due and trio.current_time() >= self._due_again and (takers := self._takers(Due)):
             self._due_again = trio.current_time() + RETRY_SECONDS_MIN
-            batch += [_Waiting(self.request(Due(), to=party), slot=False) for party in takers]
+            batch += [Waiting(self.request(Due(), to=party), slot=False) for party in takers]
         if trio.current_time() >= self._forget_again:
             self._forget_again = trio.current_time() + FORGET_SECONDS
             forgets = [self.request(Forget(), owner=True, to=party) for party in self._takers(Forget)]
-            batch += [_Waiting(asked, slot=False) for asked in forgets]
+            batch += [Waiting(asked, slot=False) for asked in forgets]
         while self._inbox and len(batch) < TURNS_BATCH_MAX:
             batch.append(self._inbox.popleft())
         return batch
@@ -329,7 +311,7 @@ class TurnQueue:
         """The parties that take this from the shell."""
         return [party for party in self._turns.parties if kind in party.handlers]
 
-    async def _run(self, batch: Sequence[_Waiting]) -> None:
+    async def _run(self, batch: Sequence[Waiting]) -> None:
         """Run a batch, commit it, and only then let its answers out."""
         before = self._store.changes
         with trio.CancelScope(shield=True):
@@ -338,7 +320,7 @@ class TurnQueue:
             waiting.outcome = outcome
             if isinstance(outcome, Answer) and outcome.hold:
                 waiting.news = self._awaited.setdefault(outcome.hold, trio.Event())
-            waiting.done.set()
+            waiting.told(waiting)
             if waiting.slot:
                 self._slots.release()
             elif isinstance(outcome, Answer) and outcome.finish is not None:

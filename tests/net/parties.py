@@ -148,6 +148,8 @@ class Tally(Party):
                 return Answer(finish=Dear(text))
             case "deadline":
                 turn.store.set_deadline(int(text.split()[1]))
+            case "silent":
+                return Answer()
             case "large":
                 return Answer(Noted(count=turn.store.count(), padding=bytes(int(text.split()[1]))))
         return Answer(Noted(count=turn.store.count(), padding=b""))

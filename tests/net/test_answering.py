@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -18,7 +19,7 @@ from anonnet.limits import (
     TURNS_PER_CONNECTION_MAX,
     UNSENT_PER_CONNECTION_MAX,
 )
-from anonnet.net.answering import Answering, Say, Unsent
+from anonnet.net.answering import Answering, Asker, Unsent
 from anonnet.net.connection import Connection
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import Frame, frame
@@ -38,16 +39,24 @@ class Parrot:
     async def admit(self) -> None:
         pass
 
-    async def answer(self, request: Frame, say: Say) -> None:
+    def begin(self, request: Frame, asker: Asker) -> None:
         note = decode(request.payload)
         assert isinstance(note, Note)
         self.came.append(note.text)
         if note.text.startswith("malformed"):
             raise Malformed("no")
         if note.text.startswith("wait"):
-            await self.go.wait()
-        padding = bytes(LARGE) if note.text.startswith("large") else note.text.encode()
-        await say(Noted(count=0, padding=padding))
+            asker.later(partial(self._later, note.text, asker))
+        else:
+            asker.soon(partial(self._answer, note.text, asker))
+
+    def _answer(self, text: str, asker: Asker) -> None:
+        asker.put(Noted(count=0, padding=bytes(LARGE) if text.startswith("large") else text.encode()))
+        asker.done()
+
+    async def _later(self, text: str, asker: Asker) -> None:
+        await self.go.wait()
+        await asker.say(Noted(count=0, padding=text.encode()))
 
 
 class Counted(trio.abc.Stream):

@@ -205,18 +205,19 @@ async def test_sigterm_is_a_graceful_stop(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def test_a_bug_at_the_door_closes_that_connection_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "turns"), [("bug at the door", 1), ("silent", 2)])
+async def test_a_bug_before_or_behind_a_turn_closes_that_connection_only(tmp_path: Path, text: str, turns: int) -> None:
     async with tally_daemon(tmp_path / "t") as (peer, running):
         first, second = Direct(network_of(peer)), Direct(network_of(peer))
         await first.ask(peer, Note(text="one"))
         with pytest.raises(ConnectionError):
-            await second.ask(peer, Note(text="bug at the door"))
+            await second.ask(peer, Note(text=text))
         refusal = await first.ask(peer, Note(text="refused at the door"))
         assert refusal.step == Step.REFUSED
         assert running.incidents.count == 1
         async with control(tmp_path / "t") as owner:
             health = decode((await owner.ask(HealthOf())).payload)
-        assert health == Health(incidents=1, turns=1, commits=1, connections=1)
+        assert health == Health(incidents=1, turns=turns, commits=turns, connections=1)
         await first.aclose()
         await second.aclose()
 

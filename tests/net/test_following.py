@@ -18,7 +18,7 @@ import trio.testing
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.limits import ENTRIES_MAX, FOLLOW_REPLY_SECONDS, FOLLOW_SECONDS
-from anonnet.net.answering import Say
+from anonnet.net.answering import Asker
 from anonnet.net.connection import Connection
 from anonnet.net.dialing import Direct, ThroughRelay
 from anonnet.net.errands import Runner
@@ -66,14 +66,14 @@ class Ear:
     async def admit(self) -> None:
         await self.front.admit()
 
-    async def answer(self, request: Frame, say: Say) -> None:
+    def begin(self, request: Frame, asker: Asker) -> None:
         self.heard.steps.append(request.step)
         if request.step == Follow.step:
             follow = decode(request.payload)
             assert isinstance(follow, Follow)
             if follow.shard != CHAIN:
                 self.heard.starts.append(follow.start)
-        await self.front.answer(request, say)
+        self.front.begin(request, asker)
 
 
 @dataclass
