@@ -138,8 +138,9 @@ class Mirror(Party):
         """What it has may be less than the asker has, and of another history."""
         copy = self._copy(turn, asked.body.log, asked.body.shard)
         mark = turn.store.shards.mark(copy.tree, copy.size)
-        checkpoints = (mark.cosigned,) if mark else ()
-        return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=checkpoints))
+        checkpoints = [mark.cosigned] if mark else []
+        checkpoints += turn.store.furthest(copy.tree)
+        return Answer(CheckpointIs(log=copy.log, shard=copy.shard, checkpoints=tuple(checkpoints)))
 
     @on(CheckpointsSeen)
     def seen(self, turn: MirrorTurn, asked: Asked[CheckpointsSeen]) -> Answer:

@@ -153,7 +153,8 @@ class CheckpointOf(Message):
 
 @message(Step.NEWEST_OF, signed=False, frame_max=KIB)
 class NewestOf(Message):
-    """Anyone -> a mirror: the newest checkpoint of a shard that it has, at once, whatever the asker has."""
+    """Anyone -> a mirror: the newest checkpoint of a shard that it has read up to, and behind it the largest that it
+    was shown; at once, whatever the asker has."""
 
     log: Hash
     shard: Shard

@@ -264,6 +264,11 @@ class MirrorStore(Store):
         )
         return bytes(kept)
 
+    def furthest(self, tree: int) -> list[bytes]:
+        """The largest of those, if there is one."""
+        rows = self._db.all("select note from ahead where tree = ? order by size desc limit 1", tree)
+        return [note for (note,) in rows]
+
     def reached(self, tree: int, size: int) -> list[bytes]:
         """Those up to this size: they are kept no longer."""
         rows = self._db.all("select note from ahead where tree = ? and size <= ? order by size", tree, size)

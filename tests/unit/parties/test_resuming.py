@@ -11,7 +11,7 @@ import pytest
 from anonnet.errors import BadStart, Malformed, Refused, Why
 from anonnet.parties.resuming import Resuming
 from anonnet.protocol.known_log import expirations_of
-from anonnet.protocol.logbook import CheckpointIs, NewestOf
+from anonnet.protocol.logbook import CheckpointIs, CheckpointsSeen, NewestOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.log import LogStore
 from anonnet.times import BEHIND_SECONDS, RETENTION_SECONDS
@@ -107,6 +107,20 @@ def test_what_one_mirror_has_is_enough_to_stop_the_log(resumed: Resumed, then: P
 
     with pytest.raises(BadStart, match="anonnet log repair"):
         assert asking.may_go_on()
+
+
+def test_a_mirror_shows_also_what_it_has_not_read_itself(resumed: Resumed, then: Path) -> None:
+    """A bank has relied on it, and shown it to this one."""
+    resumed.sells(50)
+    resumed.copy(then)
+    resumed.down = set(MIRRORS)
+    resumed.ask(pledge(sale(NOON + 60)))
+    note = resumed.store.heads.marks(SHARD, 4, 4)[0].note
+    resumed.go_back(then)
+    resumed.ask(CheckpointsSeen(log=KNOWN.identity, shard=SHARD, checkpoints=(note,)), ONE)
+
+    with pytest.raises(BadStart, match="of 4 entries, signed by this log, and here are 3"):
+        assert resumed.asking(*MIRRORS).may_go_on()
 
 
 @pytest.mark.parametrize("many", [0, 1, 2, 3, 4])
