@@ -18,9 +18,20 @@ from anonnet.parties.following import bundle_start
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow, NewestOf, Recorded
+from anonnet.protocol.logbook import (
+    CheckpointIs,
+    CheckpointOf,
+    CheckpointsSeen,
+    Entries,
+    Entry,
+    EntryKind,
+    Follow,
+    NewestOf,
+    Recorded,
+)
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import cosignatures, places
+from anonnet.protocol.refusal import Noted
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.errands import Errand
@@ -80,6 +91,7 @@ class Auditing:
             return
         known = self._logs[copy.log]
         turn.store.errands.end_all(known.origin(copy.shard).encode())
+        turn.store.errands.end_all(_shown(known.origin(copy.shard)))
         for errand in self._follows(turn, copy, [copy.log, *self._peers(known)]):
             turn.store.errands.end(errand.hash)
 
@@ -91,6 +103,16 @@ class Auditing:
             if not turn.store.errands.waits_for(peer, about):
                 later = COMPARE_SECONDS + place if known.decides_alone else wait  # one after the other
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + later)
+
+    def _show(self, turn: AuditTurn, copy: Copy, peers: Iterable[bytes]) -> None:
+        """Have these mirrors of the log's policy shown soon what the copy has grown to: who has more looks whether that
+        is of his history, and tells larger ones alone to who asks him. Lone logs are compared in both ways."""
+        about = _shown(self._logs[copy.log].origin(copy.shard))
+        idle = [each for each in peers if each != self._key.public and not turn.store.errands.waits_for(each, about)]
+        newest = turn.store.shards.mark(copy.tree, copy.size) if idle else None
+        if newest is not None:
+            seen = CheckpointsSeen(log=copy.log, shard=copy.shard, checkpoints=(newest.note,))
+            turn.store.errands.add_for_each(idle, seen, subject=about, due=turn.now + COMPARE_SECONDS)
 
     def _question(self, turn: AuditTurn, copy: Copy) -> CheckpointOf | NewestOf:
         if self._logs[copy.log].decides_alone:  # no cosignature is news here: whoever has less says so, too
@@ -115,6 +137,8 @@ class Auditing:
         if copy is None:  # it has been forgotten meanwhile
             return done(turn, asked)
         grown = self._taken(turn, copy, said) if said.start <= copy.size and not copy.frozen else copy
+        if grown.size > copy.size:
+            self._show(turn, grown, self._logs[copy.log].mirrors)
         if answered(asked).receiver == copy.log and self._watched(turn, grown):
             if grown.size > copy.size and bundle_start(grown.size) == bundle_start(follow.start):
                 if not copy.size:
@@ -257,6 +281,23 @@ class Auditing:
             self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
 
+    @on(Noted, by=From.ERRAND, to=(CheckpointsSeen,))
+    def shown(self, turn: AuditTurn, asked: Asked[Noted]) -> Answer:
+        """Another mirror has nothing against it: show it what has come since, if anything."""
+        seen, peer = request(asked), answered(asked).receiver
+        assert isinstance(seen, CheckpointsSeen)
+        done(turn, asked)
+        copy = turn.store.copy(seen.log, seen.shard)
+        if copy and SignedCheckpoint.parse(seen.checkpoints[-1]).body.size < copy.size:
+            self._show(turn, copy, [peer])
+        return Answer()
+
+    @on(Alert, by=From.ERRAND, to=(CheckpointsSeen,))
+    def convicted(self, turn: AuditTurn, asked: Asked[Alert]) -> Answer:
+        """It is of another history than that one's copy."""
+        self._alerting.take_in(turn, asked.body)
+        return done(turn, asked)
+
     def hold_against(self, turn: AuditTurn, copy: Copy, notes: Collection[bytes]) -> None:
         """Compare with the copy checkpoints that the log has signed for others: now, or once it has grown so far."""
         ahead = False
@@ -313,6 +354,11 @@ class Auditing:
             except Malformed:
                 continue  # something else stands against the entry
         turn.store.alerts.note(copy.log, copy.shard, excerpts[0].encoded(), turn.now)
+
+
+def _shown(origin: str) -> bytes:
+    """The subject of what another mirror is shown of a shard: what it is asked about it waits on beside that."""
+    return b"shown of " + origin.encode()
 
 
 def freeze(turn: AuditTurn, alert: Alert) -> None:

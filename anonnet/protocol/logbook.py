@@ -172,8 +172,8 @@ class CheckpointIs(Message):
 
 @message(Step.CHECKPOINTS_SEEN, signed=False, frame_max=SEEN_MAX * KIB + KIB)
 class CheckpointsSeen(Message):
-    """Bank or merchant -> mirror: what I have relied on are these checkpoints of a shard, with the log's signature
-    alone, in the order of their coming. Do they lead to what you hold?"""
+    """Bank, merchant or mirror -> mirror: what I have relied on, or hold, are these checkpoints of a shard, with the
+    log's signature alone, in the order of their coming. Do they lead to what you hold?"""
 
     log: Hash
     shard: Shard

@@ -414,6 +414,11 @@ TABLE = [
         "assert [] == ['bank', 'mer",
     ),
     Planted(
+        "88-smaller-branch-shown-to-nobody",
+        ("tests/unit/parties/test_compared.py::test_branches_of_different_sizes_convict_the_log_though_neither_grows",),
+        "assert [] == ['mirror-0', ",
+    ),
+    Planted(
         "79-log-signs-before-it-asks",
         ("tests/real/test_resuming.py::test_a_log_that_starts_before_its_mirrors_waits_for_a_quorum_of_them",),
         "DID NOT RAISE NoDaemon",

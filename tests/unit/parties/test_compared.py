@@ -64,6 +64,36 @@ def pens(request: pytest.FixtureRequest) -> tuple[Pen, Pen]:
     return pen, pen.copy()
 
 
+def test_branches_of_different_sizes_convict_the_log_though_neither_grows(pens: tuple[Pen, Pen]) -> None:
+    """Who was shown more is told by no answer to his questions what who was shown less holds."""
+    pen, branch = pens
+    pen.write(tick(NOON), tick(NOON), tick(NOON))
+    branch.write(tick(NOON + 1))
+    wall = Wall([pen, branch, branch, pen], known=pen.known)
+    wall.settle()
+
+    for _ in range(2):
+        wall.pass_time(COMPARE_SECONDS + len(MIRRORS))
+
+    assert convicted(wall) == list(MIRRORS)
+
+
+def test_mirrors_show_each_other_once_what_a_log_under_a_quorum_has_shown_them() -> None:
+    pen = Pen()
+    wall = read(pen)
+    for _ in range(2):
+        pen.write(tick(NOON), tick(NOON))
+        wall.settle()
+    counts = []
+    for _ in range(4):
+        wall.pass_time(COMPARE_SECONDS)
+        counts.append(sum(isinstance(said, CheckpointsSeen) for _, _, said in wall.heard))
+
+    pairs = len(MIRRORS) * (len(MIRRORS) - 1)
+    assert counts == [pairs, 2 * pairs, 2 * pairs, 2 * pairs]  # what came first, and what came meanwhile
+    assert honest(wall)
+
+
 @pytest.mark.parametrize("ours", [1, 2, 3])
 @pytest.mark.parametrize("theirs", [1, 2, 3])
 def test_another_branch_than_the_mirror_holds_convicts_the_log_before_everybody(

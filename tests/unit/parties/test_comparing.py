@@ -98,7 +98,9 @@ def convicted(scene: Scene) -> list[str]:
 
 
 def shown(scene: Scene) -> list[tuple[str, str]]:
-    return [(line.sender, line.receiver) for line in scene.said(CheckpointsSeen)]
+    """Who has shown which mirror what he relied on."""
+    said = [(line.sender, line.receiver) for line in scene.said(CheckpointsSeen)]
+    return [each for each in said if each[0] not in MIRRORS]
 
 
 def showing(actor: Actor) -> list[Errand]:

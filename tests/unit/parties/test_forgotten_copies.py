@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, EntryKind, Follow
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, CheckpointsSeen, EntryKind, Follow
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate
-from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.store.errands import Errand
 from anonnet.times import RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.wire.codec import decode
@@ -61,10 +61,12 @@ def test_answers_that_come_after_it_was_forgotten_begin_no_shard_again() -> None
 
     asked = forgotten(wall, HONEST)
     for name in HONEST:
-        assert {type(errand.message) for errand in asked[name]} == {Follow, CheckpointOf}
+        assert {type(errand.message) for errand in asked[name]} == {Follow, CheckpointOf, CheckpointsSeen}
         for errand in asked[name]:
             if isinstance(errand.message, Follow):
                 wall.mirrors[name].takes(frame(pays.answer(errand.message), 1), answers=errand)
+            elif isinstance(errand.message, CheckpointsSeen):
+                wall.mirrors[name].takes(frame(Noted(request=errand.request.hash), 1), answers=errand)
             else:
                 said = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(pays.notes[3],))
                 wall.mirrors[name].takes(frame(said, 1), answers=errand)
@@ -111,7 +113,9 @@ def test_nothing_is_asked_about_a_shard_that_is_forgotten() -> None:
     wall.cut.remove(frozenset({"log", MIRRORS[0]}))
     wall.settle()
     wall.ask(MIRRORS[0], p4(sale()))
-    assert len(standing(wall, MIRRORS[0])) == 5  # the log and its key, three mirrors
+    assert (
+        len(standing(wall, MIRRORS[0])) == 8
+    )  # the log and its key, three mirrors, each of whom is also shown what is here
 
     forgotten(wall, MIRRORS[:1])
 
