@@ -63,7 +63,7 @@ class Comparing:
         """Remember a checkpoint, and have each mirror shown it that is not about to be shown others; two of one size
         convict the log here and now."""
         log, size, note = known.identity, signed.body.size, known.by_log(shard, signed)
-        most = 1 if known.decides_alone else RELIED_MAX  # its word counts without any: the newest tells its branch
+        most = 1 if known.decides_alone else RELIED_MAX  # its word counts without one: the newest tells its branch
         kept = turn.store.relied.keep(log, shard, size, note, most=most)
         if kept is None:
             seen, subject = CheckpointsSeen(log=log, shard=shard, checkpoints=(note,)), about(log, shard)
