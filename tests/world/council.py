@@ -26,10 +26,11 @@ from anonnet.wire.codec import decode, decode_record
 from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import Signed, Signer
 from tests.stage import NETWORK, key_of
-from tests.world.backups import BackedUpLog, opened
+from tests.world.backups import opened
 from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, HangUp, LyingMirror, Reply, lying_log
 from tests.world.network import Heard, Weather
 from tests.world.node import Node
+from tests.world.snapshots import SnapshotLog
 
 if TYPE_CHECKING:
     from tests.world.world import World
@@ -74,7 +75,7 @@ class Plan:
         return cls(*lies, terse=random.Random(f"terse {seed}").random() < 0.5)
 
 
-class TerseLog(BackedUpLog):
+class TerseLog(SnapshotLog):
     """Is slow, and hands out the newest checkpoint alone, so that each mirror comes to see other ones."""
 
     def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
@@ -123,7 +124,7 @@ class Council:
         if name == LOG:
             log = partial(Log, signer, known, [key_of("bank").public])
             if not self.log_lie:
-                return (TerseLog if self.plan.terse else BackedUpLog)(world, name, log, known)
+                return (TerseLog if self.plan.terse else SnapshotLog)(world, name, log, known)
             return lying_log(self.log_lie, self.begins)(world, name, log, partial(opened, name, known))
         kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
         return kind(

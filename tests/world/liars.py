@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from anonnet.limits import CHECKPOINTS_MAX
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import KnownLog, shard_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Undecided, form
+from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, NewestOf, Undecided, form
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import SealedM, Submission
@@ -93,9 +93,9 @@ class LyingMirror(Node):
             return self.party.sign(Abort(transaction=decode(request.payload).transaction))  # type: ignore[attr-defined]
         if self._lie == WITHHOLDS and request.step in WITHHELD:
             return self._nothing(request)
-        if self._lie in (ANYTHING, FRAMES) and request.step == Step.CHECKPOINT_OF and self.chance.random() < 0.3:
+        if self._lie in (ANYTHING, FRAMES) and request.step in COMPARED and self.chance.random() < 0.3:
             question = decode(request.payload)
-            assert isinstance(question, CheckpointOf)
+            assert isinstance(question, CheckpointOf | NewestOf)
             return self._cosigned(sender, question) if self._lie == ANYTHING else self._framing(sender, question)
         return None
 
@@ -103,21 +103,22 @@ class LyingMirror(Node):
         body: Any = decode(request.payload) if request.step not in (Step.P4, Step.SUBMISSION) else None
         if body is None or self.chance.random() < 0.3:
             return SILENT
-        if isinstance(body, CheckpointOf):
+        if isinstance(body, CheckpointOf | NewestOf):
             return CheckpointIs(log=body.log, shard=body.shard, checkpoints=())
         return self.party.sign(Undecided(transaction=body.transaction, time=self.clock()))
 
-    def _known(self, sender: str, question: CheckpointOf) -> list[SignedCheckpoint]:
+    def _known(self, sender: str, question: CheckpointOf | NewestOf) -> list[SignedCheckpoint]:
         """Of the branch that the asker sees, whichever that is; of an honest log also what the asker has passed."""
         if not self.world.lying_log:
             told = list(self._told["", question.shard].values())
             fits = self.chance.sample(told, min(len(told), CHECKPOINTS_MAX))
         else:
             branch = self._told.get((sender, question.shard)) or self._told["", question.shard]
-            fits = [each for each in branch.values() if each.body.size >= question.size]
+            passed = question.size if isinstance(question, CheckpointOf) else 0
+            fits = [each for each in branch.values() if each.body.size >= passed]
         return sorted(fits, key=lambda each: each.body.size)[:CHECKPOINTS_MAX]
 
-    def _cosigned(self, sender: str, question: CheckpointOf) -> CheckpointIs | None:
+    def _cosigned(self, sender: str, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
         """All of them with our cosignature, though we have read nothing of some, and larger ones were cosigned."""
         signer = NoteSigner(self.name, key_of(self.name))
         notes = []
@@ -126,7 +127,7 @@ class LyingMirror(Node):
             notes.append(Note(each.note.text, (log_line, signer.cosign(each.note.text, self.clock()))).encoded())
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=tuple(notes)) if notes else None
 
-    def _framing(self, sender: str, question: CheckpointOf) -> CheckpointIs | None:
+    def _framing(self, sender: str, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
         """A checkpoint that the log never signed; and alerts that prove nothing go to everybody."""
         known = self._known(sender, question)
         if not known:
@@ -141,7 +142,8 @@ class LyingMirror(Node):
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=(note,))
 
 
-WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.CHECKPOINT_OF, Step.P4, Step.SUBMISSION)
+COMPARED = Step.CHECKPOINT_OF, Step.NEWEST_OF
+WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, *COMPARED, Step.P4, Step.SUBMISSION)
 
 
 # Logs.

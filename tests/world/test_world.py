@@ -22,6 +22,8 @@ from tests.world.council import Plan, has_council
 from tests.world.finals import Report, check
 from tests.world.liars import ANYTHING, FORK_SEEN, LOG_LIES, MIRROR_LIES
 from tests.world.merging import FAULTS as MERGED_WITH
+from tests.world.snapshots import FAULT as SNAPSHOT
+from tests.world.snapshots import REPAIRED
 from tests.world.world import world_of
 
 FIXED_SEEDS = range(1)
@@ -84,6 +86,8 @@ COUNCIL_FAULTS = (
     LATE_KEY,
     "cut around an expiration",
     "crash around an expiration",
+    SNAPSHOT,
+    REPAIRED,
     *VARIATIONS,
 )
 """The same for the seeds that have a council."""
