@@ -66,7 +66,7 @@ class Plan:
     mirror_lie: str
     """Empty: nobody lies."""
     terse: bool
-    """An honest log hands out no more checkpoints than it must."""
+    """The log hands out no more checkpoints than it must."""
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -75,11 +75,14 @@ class Plan:
         return cls(*lies, terse=random.Random(f"terse {seed}").random() < 0.5)
 
 
-class TerseLog(SnapshotLog):
-    """Is slow, and hands out the newest checkpoint alone, so that each mirror comes to see other ones."""
+class Terse:
+    """In front of a log: slow, with the newest checkpoint alone for an answer, so that each mirror sees other ones."""
+
+    def __init__(self, log: Node) -> None:
+        self.name, self._log = log.name, log
 
     def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
-        super().arrives(sender, data, partial(self._shortened, reply), hang_up)
+        self._log.arrives(sender, data, partial(self._shortened, reply), hang_up)
 
     def _shortened(self, reply: Reply, data: bytes) -> None:
         (answer,) = Frames().feed(data)
@@ -89,7 +92,7 @@ class TerseLog(SnapshotLog):
         entries = decode(answer.payload)
         assert isinstance(entries, Entries)
         shortened = bytes(frame(replace(entries, checkpoints=entries.checkpoints[-1:]), answer.request_id))
-        self.after(self.chance.uniform(0.0, SLOW_SECONDS), lambda: reply(shortened))
+        self._log.after(self._log.chance.uniform(0.0, SLOW_SECONDS), lambda: reply(shortened))
 
 
 class Council:
@@ -124,7 +127,7 @@ class Council:
         if name == LOG:
             log = partial(Log, signer, known, [key_of("bank").public])
             if not self.log_lie:
-                return (TerseLog if self.plan.terse else SnapshotLog)(world, name, log, known)
+                return SnapshotLog(world, name, log, known)
             return lying_log(self.log_lie, self.begins)(world, name, log, partial(opened, name, known))
         kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
         return kind(

@@ -41,7 +41,7 @@ from anonnet.wire.signed import Signer
 from tests.stage import CURRENCY, NETWORK, NOON, key_of, mint
 from tests.world.adversary import Greedy, Mood, Stranger
 from tests.world.backups import BackedUpLog
-from tests.world.council import LOG, MIRRORS, POLICY, Council, has_council
+from tests.world.council import LOG, MIRRORS, POLICY, Council, Terse, has_council
 from tests.world.merging import LOG as MERGED_LOG
 from tests.world.merging import Guest, Host, host_in
 from tests.world.network import Events, Heard, Network, Weather
@@ -147,6 +147,8 @@ class World:
                 self._enter(BackedUpLog(self, name, make, known))
         for name in (LOG, *MIRRORS) if self.council else ():
             self._enter(self.council.node(name))
+        if self.council and self.council.plan.terse:
+            self.network.receivers[LOG] = Terse(self.nodes[LOG])
         for name, owner in CONSUMERS.items():
             habits = self.variations.habits(name)
             self._add(name, lambda owner=owner, habits=habits: self._consumer(owner, habits), WalletStore)
