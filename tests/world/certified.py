@@ -1,14 +1,12 @@
 """What must hold of a log that decides with its mirrors, judged from outside, whoever of them lies.
 
 Cosignatures and shares of aborts are taken together wherever they were said: whatever anybody could put together of
-them counts. Copies are what the mirrors that never lie hand out; the evidence that they have kept is looked into, as
-the bank's books are.
+them counts. Copies are what the mirrors that never lie hand out.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -16,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim
-from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind, form
 from anonnet.protocol.outcome import aborted, committed
@@ -26,8 +23,6 @@ from anonnet.protocol.rules import PLEDGES
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
-from anonnet.tlog.excerpt import Excerpt
-from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.tlog.note import Kind, Verifier
 from anonnet.tlog.proof import LogProof
@@ -35,15 +30,13 @@ from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import unsigned
 from tests.stage import NETWORK, key_of
 from tests.world.checkers import CLOCKS_APART, Complaints
+from tests.world.convicted import a_lying_log_is_convicted, nobody_is_framed
 from tests.world.council import LOG, Council
-from tests.world.liars import FORK_SEEN, FORKS, RULES_BROKEN
 from tests.world.tape import Tape
 
 if TYPE_CHECKING:
     from tests.world.world import World
 
-RELYING = "bank", "merchant-1", "merchant-2"
-"""Who shows mirrors what he has relied on."""
 KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
 
 
@@ -159,7 +152,8 @@ class Certified:
 
 
 def all_that_was_certified(world: World, tape: Tape, read: float) -> Complaints:
-    """Everything here, for a run with a council."""
+    """Everything here, for a run with a council; and of any run that only who has lied is convicted, and is."""
+    yield from nobody_is_framed(world)
     if not world.council:
         return
     seen = Certified(world, tape, world.council, read)
@@ -172,7 +166,6 @@ def all_that_was_certified(world: World, tape: Tape, read: float) -> Complaints:
         outcomes_that_are_relied_on_are_whole,
         no_key_before_its_certificate,
         who_is_unpaid_has_receipts,
-        an_honest_log_is_not_framed,
         a_lying_log_is_convicted,
     ):
         yield from checker(seen)
@@ -312,45 +305,3 @@ def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:
             yield "an honest log did not record a key"
         elif len(receipts[transaction.outcome_key]) < 2:
             yield "a merchant is unpaid, and cannot show that the log suppressed his key"
-
-
-# Evidence.
-
-
-def _evidence(seen: Certified) -> Iterator[tuple[str, bytes]]:
-    for name in (*seen.honest, *RELYING):
-        for _, _, evidence in seen.world.nodes[name].store.alerts.all():
-            yield name, evidence
-
-
-def an_honest_log_is_not_framed(seen: Certified) -> Complaints:
-    """Nothing that convicts it is kept anywhere, nor could be."""
-    if not seen.council.log_lie:
-        yield from (f"{name} has evidence against an honest log" for name, _ in _evidence(seen))
-
-
-def a_lying_log_is_convicted(seen: Certified) -> Complaints:
-    """By every honest mirror: where two of them hold two histories, or the log has broken a rule before them all."""
-    lie, struck = seen.council.log_lie, seen.world.faults
-    held = dict.fromkeys(seen.honest, False)
-    for name, evidence in _evidence(seen):
-        held[name] = held.get(name, False) | _convicts(seen, evidence)
-    forked = lie == FORKS and any(
-        not seen.copy(one, shard).leads_to(Checkpoint(LOG, size, seen.copy(other, shard).tree.root(size)))
-        for one in seen.honest
-        for other, shard in seen.copies
-        if (size := min(seen.copy(one, shard).tree.size, seen.copy(other, shard).tree.size))
-    )
-    if forked:
-        struck[FORK_SEEN] += 1
-    broken = lie in RULES_BROKEN and struck[lie]
-    if forked or broken:
-        yield from (f"{name} has no evidence though the log {lie}" for name, convicted in held.items() if not convicted)
-
-
-def _convicts(seen: Certified, evidence: bytes) -> bool:
-    """A stranger who has the log's key is convinced."""
-    is_fork = evidence.startswith(b"anonnet fork-proof")
-    checkpoint = Fork.parse(evidence).upper if is_fork else Excerpt.parse(evidence).checkpoint
-    shard = checkpoint.body.origin.rpartition("/")[2]
-    return bool(breach(NETWORK, seen.known, int(shard), evidence).says)

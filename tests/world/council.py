@@ -125,14 +125,13 @@ class Council:
         key, signer = key_of(name), Signer(NETWORK, key_of(name))
         known = next(each for each in logs.values() if not each.decides_alone)
         if name == LOG:
-            log = partial(Log, signer, known, [key_of("bank").public])
+            log = partial(Log, signer, known, [key_of("bank").public], told=world.told(name), others=logs)
             if not self.log_lie:
                 return SnapshotLog(world, name, log, known)
             return lying_log(self.log_lie, self.begins)(world, name, log, partial(opened, name, known))
         kind: Any = partial(LyingMirror, self.mirror_lie, self.begins) if name == self.liar else Node
-        return kind(
-            world, name, lambda: Mirror(signer, key, {known.identity: known}), lambda disk: MirrorStore(database=disk)
-        )
+        mirror = partial(Mirror, signer, key, {known.identity: known}, world.told(name), others=logs)
+        return kind(world, name, mirror, lambda disk: MirrorStore(database=disk))
 
     # Faults where it matters.
 

@@ -322,7 +322,9 @@ def the_judge_decides(ended: Ended) -> Complaints:
             continue
         if ended.papers[transaction] is None:  # the log fell silent, and the claim time has ended it
             continue
-        if sale.authorization_q is None and not pays:  # aborted: "the bank need keep only abort"
+        if sale.authorization_q is None:  # aborted: "the bank need keep only abort"
+            if pays:
+                yield "the bank has ended a sale that has committed"
             continue
         tokens = [payment.token.id for payment in sale.order.payments]
         justified = {judge.bank_justifies(token, sale.authorization_q, sale.proof) for token in tokens}

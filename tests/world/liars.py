@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anonnet.limits import CHECKPOINTS_MAX
-from anonnet.protocol.breach import Alert
+from anonnet.limits import ALERTS_PAGE, CHECKPOINTS_MAX
+from anonnet.protocol.breach import Alert, Alerts
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, NewestOf, Undecided, form
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
@@ -66,9 +66,16 @@ class LyingMirror(Node):
         if lie in (ANYTHING, FRAMES):
             world.network.listeners.append(self.hears)
 
+    @property
+    def _log(self) -> bytes:
+        """The log that it follows."""
+        party: Any = self.party
+        (log,) = party.logs
+        return bytes(log)
+
     def hears(self, heard: Heard) -> None:
-        """Note the checkpoints in a log's answer."""
-        if heard.step != Step.ENTRIES or not heard.sender.startswith("log"):
+        """Note the checkpoints in the log's answer."""
+        if heard.step != Step.ENTRIES or heard.sender != self.world.name_of(self._log):
             return
         entries = decode(heard.payload)
         assert isinstance(entries, Entries)
@@ -96,7 +103,11 @@ class LyingMirror(Node):
         if self._lie in (ANYTHING, FRAMES) and request.step in COMPARED and self.chance.random() < 0.3:
             question = decode(request.payload)
             assert isinstance(question, CheckpointOf | NewestOf)
-            return self._cosigned(sender, question) if self._lie == ANYTHING else self._framing(sender, question)
+            return self._cosigned(sender, question) if self._lie == ANYTHING else self._framing(question)
+        if self._lie == FRAMES and request.step == Step.ALERTS_OF and self.chance.random() < 0.3:
+            known = {shard: told for (asker, shard), told in self._told.items() if not asker}
+            alerts = tuple(self._alert(shard, told) for shard, told in known.items())
+            return Alerts(start=0, alerts=alerts[:ALERTS_PAGE])
         return None
 
     def _nothing(self, request: Frame) -> Any:
@@ -110,10 +121,10 @@ class LyingMirror(Node):
     def _known(self, sender: str, question: CheckpointOf | NewestOf) -> list[SignedCheckpoint]:
         """Of the branch that the asker sees, whichever that is; of an honest log also what the asker has passed."""
         if not self.world.lying_log:
-            told = list(self._told["", question.shard].values())
+            told = list(self._told.get(("", question.shard), {}).values())
             fits = self.chance.sample(told, min(len(told), CHECKPOINTS_MAX))
         else:
-            branch = self._told.get((sender, question.shard)) or self._told["", question.shard]
+            branch = self._told.get((sender, question.shard)) or self._told.get(("", question.shard), {})
             passed = question.size if isinstance(question, CheckpointOf) else 0
             fits = [each for each in branch.values() if each.body.size >= passed]
         return sorted(fits, key=lambda each: each.body.size)[:CHECKPOINTS_MAX]
@@ -127,19 +138,24 @@ class LyingMirror(Node):
             notes.append(Note(each.note.text, (log_line, signer.cosign(each.note.text, self.clock()))).encoded())
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=tuple(notes)) if notes else None
 
-    def _framing(self, sender: str, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
-        """A checkpoint that the log never signed; and alerts that prove nothing go to everybody."""
-        known = self._known(sender, question)
-        if not known:
+    def _framing(self, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
+        """A checkpoint that the log never signed; and an alert that proves nothing goes to everybody."""
+        known = self._told.get(("", question.shard))
+        if known is None:
             return None
-        one, other = known[0], known[-1]
-        alert = Alert(log=question.log, shard=question.shard, evidence=Fork(one, other, (one.body.root,)).encoded())
+        alert = bytes(frame(self._alert(question.shard, known), 1))
         for name in self.world.servers:
-            if name.startswith("mirror") and name != self.name:
-                self.world.network.ask(self.name, name, bytes(frame(alert, 1)), lambda reply: None, lambda: None)
-        forged = Checkpoint(one.body.origin, other.body.size + 1, one.body.root).text
+            if name != self.name:
+                self.world.network.ask(self.name, name, alert, lambda reply: None, lambda: None)
+        one = next(iter(known.values()))
+        forged = Checkpoint(one.body.origin, one.body.size + 1, one.body.root).text
         note = Note(forged, (one.note.signatures[0],)).encoded()
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=(note,))
+
+    def _alert(self, shard: int, known: dict[str, SignedCheckpoint]) -> Alert:
+        """Two checkpoints that one tree leads to, called a fork."""
+        lower, upper = (each(known.values(), key=lambda told: told.body.size) for each in (min, max))
+        return Alert(log=self._log, shard=shard, evidence=Fork(lower, upper, (lower.body.root,)).encoded())
 
 
 COMPARED = Step.CHECKPOINT_OF, Step.NEWEST_OF
@@ -173,17 +189,22 @@ class LyingLog(Node):
         """Put these behind the entries of a sale's shard, lawful or not."""
         self.faults[self._lie] += 1
         self.world.note(f"{self.name} {self._lie}")
-        shard = shard_of(int(self.events.now))
-        self.store.begin()
-        for each in entries:
-            self.store.append(shard, self.store.size(shard), each)
-        self.store.commit()
-        self._wake_followers(changed=True)
+        written(self, *entries)
 
     def last_time(self) -> int:
         """Of the newest entry there."""
         time: int = self.store.last_time(shard_of(int(self.events.now)))
         return time
+
+
+def written(log: Node, *entries: Entry) -> None:
+    """Put these behind what a log has of the shard of now."""
+    shard, store = shard_of(int(log.events.now)), log.store
+    store.begin()
+    for each in entries:
+        store.append(shard, store.size(shard), each)
+    store.commit()
+    log._wake_followers(changed=True)
 
 
 class BreakingLog(LyingLog):
@@ -310,13 +331,24 @@ class ForkingLog(Branch, LyingLog):
         self.world.note(f"{self.name} {self._lie}")
         mirrors = [name for name in self.world.servers if name.startswith("mirror")]
         others = [name for name in (*self.world.nodes, "stranger") if name.split("-")[0] not in ROLES_APART]
-        self._deceived = {*self.chance.sample(mirrors, self.chance.choice([1, 2, 2])), "merchant-2"}
+        honest = self.chance.choice([name for name in mirrors if name not in self.world.liars])
+        self._deceived = {honest, *self.chance.sample(mirrors, self.chance.choice([0, 1, 1])), "merchant-2"}
         self._deceived |= {name for name in others if self.chance.random() < 0.5}
         held = self._disk.content()
         self._other = Branch(self.world, self.name, self._make, lambda disk: opened(self.name, self.known, Disk(held)))
         self._other.look()
-        if self.chance.random() < 0.5:
+        self.world.network.broken(self.name)  # who waits here for what comes next would get it of this branch
+        if self.chance.random() < 0.5:  # else they differ once something is recorded in both
+            self.events.after(self.chance.uniform(0.0, 10.0), self._differ)
+        if self.chance.random() < 0.8:
             self._part([name for name in mirrors if name in self._deceived], mirrors)
+
+    def _differ(self) -> None:
+        """Let time pass in both, not at the same second."""
+        assert self._other is not None
+        last = max(self.last_time(), self._other.store.last_time(shard_of(int(self.events.now))), self.clock())
+        written(self, tick(last))
+        written(self._other, tick(last + 1))
 
     def _part(self, some: list[str], mirrors: list[str]) -> None:
         """Let mirrors of two branches not speak with each other for a while."""

@@ -132,15 +132,16 @@ class World:
         logs, bank = self.directory.logs, key_of("bank").public
         signer = {name: Signer(NETWORK, key_of(name)) for name in self.servers}
         host = host_in(self.seed)
-        self._add("bank", lambda: Bank(signer["bank"], bank, minted(), logs), BankStore)
+        told = self.told("bank")
+        self._add("bank", lambda: Bank(signer["bank"], bank, minted(), logs, told), BankStore)
         for name in ("merchant-1", "merchant-2"):
-            key = key_of(name).public
-            self._add(name, lambda name=name, key=key: Merchant(signer[name], key, [bank], logs), MerchantStore)
+            more = key_of(name).public, [bank], logs, self.told(name)
+            self._add(name, partial(Merchant, signer[name], *more), MerchantStore)
             mood = Mood(self)
             self.nodes[name].deaf_to, self.nodes[name].withholds = mood.deaf_to, mood.withholds
         for name in ("log-1", "log-2"):
             known = next(logs[peer.identity] for peer in self.directory.peers if peer.name == name)
-            make = partial(Log, signer[name], known, [bank])
+            make = partial(Log, signer[name], known, [bank], told=self.told(name), others=logs)
             if name == MERGED_LOG and host:
                 self._enter(Guest(self, self.nodes[host], make, known))
             elif not self.council or known.decides_alone:
@@ -176,6 +177,10 @@ class World:
     def name_of(self, identity: bytes) -> str:
         """Who has this identity."""
         return self._names[identity]
+
+    def told(self, name: str) -> list[bytes]:
+        """Whom this party tells of a log that is convicted: of so few parties all others; a liar nobody."""
+        return [peer.identity for peer in self.directory.peers if peer.name != name and name not in self.liars]
 
     @property
     def liars(self) -> set[str]:
