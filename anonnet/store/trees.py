@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from anonnet.store.database import Database
-from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, node_hash, range_root
+from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, node_hash, range_root, subtree_path
 
 SCHEMA = """
 create table if not exists node(
@@ -57,6 +57,19 @@ class Trees:
     def inclusion(self, tree: int, index: int, size: int) -> list[bytes]:
         """PATH(index, D[size]) of RFC 6962, for index < size."""
         return inclusion_path(lambda level, position: self._node(tree, level, position), index, size)
+
+    def leaves(self, tree: int, start: int, end: int) -> tuple[bytes, ...]:
+        """The leaf hashes from `start` to before `end`."""
+        rows = self._db.all(
+            "select hash from node where tree = ? and level = 0 and position >= ? and position < ? order by position",
+            *(tree, start, end),
+        )
+        return tuple(hash for (hash,) in rows)
+
+    def subtree(self, tree: int, start: int, end: int, size: int) -> list[bytes]:
+        """What leads from the root of the leaves from `start` to before `end` to that of `size`, its sibling first; for
+        a range that RFC 6962's division yields."""
+        return subtree_path(lambda level, position: self._node(tree, level, position), start, end, size)
 
     def consistency(self, tree: int, old: int, new: int) -> tuple[bytes, ...]:
         """What shows to who knows the root of `new` leaves that of the first `old` of them, for 0 < old < new."""

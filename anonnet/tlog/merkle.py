@@ -46,16 +46,23 @@ def range_root(node: Nodes, start: int, end: int) -> bytes:
 
 def inclusion_path(node: Nodes, index: int, size: int) -> list[bytes]:
     """Return PATH(index, D[size]), the leaf's sibling first, for index < size."""
+    return subtree_path(node, index, index + 1, size)
+
+
+def subtree_path(node: Nodes, start: int, end: int, size: int) -> list[bytes]:
+    """Return what leads from MTH(D[start:end]) to the root of `size` leaves, its sibling first, for a range that RFC
+    6962's division yields: PATH of each leaf in that range ends with it."""
     path: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(range_root(node, middle, end))
-            end = middle
+    low, high = 0, size
+    while (low, high) != (start, end):
+        assert low <= start < end <= high, "a range that the division of the tree does not yield"
+        middle = low + _split(high - low)
+        if start < middle:
+            path.append(range_root(node, middle, high))
+            high = middle
         else:
-            path.append(range_root(node, start, middle))
-            start = middle
+            path.append(range_root(node, low, middle))
+            low = middle
     return path[::-1]
 
 

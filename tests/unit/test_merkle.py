@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonnet.tlog.merkle import Frontier, Tree, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from anonnet.tlog import subtree
+from anonnet.tlog.merkle import (
+    Frontier,
+    Tree,
+    leaf_hash,
+    node_hash,
+    subtree_path,
+    verify_consistency,
+    verify_inclusion,
+)
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 PROOFS = json.loads((VECTORS / "merkle.json").read_text())
@@ -81,6 +90,27 @@ def test_the_reference_tree() -> None:
 
     assert roots == REFERENCE["root_hashes_hex"]
     assert tree.leaves.hex() == "".join(REFERENCE["node_hashes_hex"][0])
+
+
+@pytest.mark.parametrize(
+    ("width", "sizes"), [(1, range(1, 40)), (8, range(1, 70)), (256, (1, 255, 256, 257, 511, 512, 513, 600, 768, 1025))]
+)
+def test_every_leaf_s_path_goes_through_its_bundle(width: int, sizes: range | tuple[int, ...]) -> None:
+    """PATH of each leaf is its path within the bundle, and then the bundle's own, whole or the tree's last one."""
+    leaves = [leaf_hash(b"%d" % at) for at in range(max(sizes))]
+    tree = Tree.from_leaves(b"".join(leaves))
+
+    def complete(level: int, at: int) -> bytes:
+        return tree.subtree_root(at << level, at + 1 << level)
+
+    for size in sizes:
+        for start in range(0, size, width):
+            end = min(start + width, size)
+            bundle = Tree.from_leaves(b"".join(leaves[start:end]))
+            above = subtree_path(complete, start, end, size)
+            assert above == subtree.prove(tree, start, end, size)
+            for index in range(start, end):
+                assert [*bundle.inclusion(index - start, end - start), *above] == tree.inclusion(index, size)
 
 
 trees = st.lists(st.binary(max_size=4), min_size=1, max_size=70)

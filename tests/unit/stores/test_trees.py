@@ -7,6 +7,7 @@ import random
 
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import SCHEMA, Trees
+from anonnet.tlog import subtree
 from anonnet.tlog.fork import consistency_nodes
 from anonnet.tlog.merkle import Tree
 
@@ -29,5 +30,9 @@ def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
         assert rows.frontier(7, new).root() == whole.root(new), f"seed {seed}"
         index, old = chance.randrange(new), chance.randrange(new)
         assert rows.inclusion(7, index, new) == whole.inclusion(index, new), f"seed {seed}"
+        start = index - index % 8
+        end = min(start + 8, new)
+        assert b"".join(rows.leaves(7, start, end)) == whole.leaves[start * 32 : end * 32], f"seed {seed}"
+        assert rows.subtree(7, start, end, new) == subtree.prove(whole, start, end, new), f"seed {seed}"
         if old:
             assert rows.consistency(7, old, new) == consistency_nodes(whole, old, new), f"seed {seed}"
