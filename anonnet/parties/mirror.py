@@ -13,7 +13,7 @@ from typing import Any
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import RETRY_SECONDS_MAX
+from anonnet.limits import ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.auditing import Auditing, freeze
 from anonnet.parties.errands import done, later, request
@@ -33,6 +33,7 @@ from anonnet.protocol.logbook import (
     form,
 )
 from anonnet.protocol.outcome import Logs
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
 from anonnet.protocol.refusal import Noted, Refusal
@@ -155,6 +156,27 @@ class Mirror(Party):
             raise Refused(Why.FORGOTTEN, "this shard is not followed here, or not any more")
         return copy
 
+    @on(ProofsOf)
+    def proofs(self, turn: MirrorTurn, asked: Asked[ProofsOf]) -> Answer:
+        """Under the newest checkpoint that a quorum has cosigned, whoever asks: none is chosen to fit an entry."""
+        shard, start = asked.body.shard, asked.body.start
+        copy = self._waited_for(turn, asked.body.log, shard)
+        mark = turn.store.shards.certified(copy.tree, max(start, asked.body.beyond))
+        if mark is None:
+            return Answer(Proofs(shard=shard, start=start), hold=copy.news)
+        end = min(start + ENTRIES_MAX, mark.size)
+        leaves = turn.store.trees.leaves(copy.tree, start, end)
+        nodes = tuple(turn.store.trees.subtree(copy.tree, start, end, mark.size))
+        return Answer(Proofs(shard=shard, start=start, checkpoint=mark.cosigned, leaves=leaves, nodes=nodes))
+
+    def _waited_for(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
+        """The copy of a shard that somebody waits for: others may have more of it."""
+        if self.logs[log].decides_alone:
+            raise Refused(Why.WRONG_LOG, "that log decides alone: no mirror speaks for it")
+        copy = self._copy(turn, log, shard)
+        self.auditing.compare(turn, copy)
+        return copy
+
     # What it says of a transaction.
 
     @on(CertificateOf)
@@ -188,12 +210,7 @@ class Mirror(Party):
             turn.store.errands.add(copy.log, OutcomeOf(transaction=transaction), subject=about, due=turn.now)
 
     def _about(self, turn: MirrorTurn, transaction: Transaction) -> Copy:
-        """The copy of the transaction's shard, which somebody waits for: others may have more of it."""
-        if self.logs[transaction.log].decides_alone:
-            raise Refused(Why.WRONG_LOG, "that log decides alone: no mirror speaks for it")
-        copy = self._copy(turn, transaction.log, shard_of(transaction.expiration))
-        self.auditing.compare(turn, copy)
-        return copy
+        return self._waited_for(turn, transaction.log, shard_of(transaction.expiration))
 
     def _undecided(self, copy: Copy, transaction: Transaction) -> Answer:
         return Answer(self.sign(Undecided(transaction=transaction, time=copy.last_time)), hold=copy.news)

@@ -27,6 +27,7 @@ from anonnet.protocol.logbook import (
     TimeOf,
     Undecided,
 )
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
@@ -50,6 +51,7 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
     Pledge: (Pledged,),
     Submission: (Commit, Pledged, Receipt),
     CertificateOf: (Certificate, Undecided),
+    ProofsOf: (Proofs,),
     Commit: (Noted,),
     Certificate: (Noted,),
     Abort: (Noted,),

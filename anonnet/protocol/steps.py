@@ -86,6 +86,8 @@ class Step(enum.IntEnum):
     # Mirror.
     NEWEST_OF = 100
     CHECKPOINTS_SEEN = 101
+    PROOFS_OF = 102
+    PROOFS = 103
 
     # The owner's control socket: what happens here, as it happens.
     WATCH = 240

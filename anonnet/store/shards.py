@@ -74,6 +74,14 @@ class Shards:
         )
         return self.mark(shard, row[0]) if row else None
 
+    def certified(self, shard: int, beyond: int) -> Mark | None:
+        """The newest checkpoint with a quorum, if it has more than so many entries."""
+        row = self._db.one(
+            f"select size from checkpoint where {self._column} = ? and met = 1 and size > ? order by size desc limit 1",
+            *(shard, beyond),
+        )
+        return self.mark(shard, row[0]) if row else None
+
     def keep_cosignature(self, shard: int, size: int, mirror: bytes, line: str) -> bool:
         """A cosignature that holds; of each mirror the first that came. True if this was it."""
         return self._db.run("insert or ignore into cosignature values(?, ?, ?, ?)", shard, size, mirror, line) == 1

@@ -28,7 +28,7 @@ from anonnet.wire.signed import Signed, checked
 from tests.world.tape import Said, Tape, gist
 
 Complaints = Iterator[str]
-GROWS = ("Entries", "Time", "Statement", "Brands", "Catalogue", "CheckpointIs", "Certificate", "Alerts")
+GROWS = ("Entries", "Time", "Statement", "Brands", "Catalogue", "CheckpointIs", "Certificate", "Proofs", "Alerts")
 CLOCKS_APART = 4
 """Clocks of the world are at most 3 seconds wrong, and whole seconds hide one more."""
 

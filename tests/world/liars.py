@@ -15,6 +15,7 @@ from anonnet.limits import ALERTS_PAGE, CHECKPOINTS_MAX
 from anonnet.protocol.breach import Alert, Alerts
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, NewestOf, Undecided, form
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import SealedM, Submission
@@ -116,6 +117,8 @@ class LyingMirror(Node):
             return SILENT
         if isinstance(body, CheckpointOf | NewestOf):
             return CheckpointIs(log=body.log, shard=body.shard, checkpoints=())
+        if isinstance(body, ProofsOf):
+            return Proofs(shard=body.shard, start=body.start)
         return self.party.sign(Undecided(transaction=body.transaction, time=self.clock()))
 
     def _known(self, sender: str, question: CheckpointOf | NewestOf) -> list[SignedCheckpoint]:
@@ -159,7 +162,7 @@ class LyingMirror(Node):
 
 
 COMPARED = Step.CHECKPOINT_OF, Step.NEWEST_OF
-WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, *COMPARED, Step.P4, Step.SUBMISSION)
+WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.PROOFS_OF, *COMPARED, Step.P4, Step.SUBMISSION)
 
 
 # Logs.

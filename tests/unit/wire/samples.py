@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import anonnet.protocol
 from anonnet.crypto.blind import Method
 from anonnet.errors import Why
-from anonnet.limits import SECONDS_MAX
+from anonnet.limits import ENTRIES_MAX, SECONDS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.evidence import Author, Head
@@ -21,6 +21,7 @@ from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.fields import KeyOrNone
 from anonnet.protocol.local import Accuse
 from anonnet.protocol.logbook import OutcomeOf, Recorded, Time, Undecided
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.quorum import CertificateOf, Pledged
 from anonnet.protocol.recovery import Used
@@ -159,6 +160,15 @@ def _authorization_b(fields: Fields, chance: Random) -> None:
     fields["ticket"] = chance.randbytes(64) if fields["transaction"].entry_key else b""
 
 
+def _proofs_of(fields: Fields, chance: Random) -> None:
+    fields["start"] -= fields["start"] % ENTRIES_MAX
+
+
+def _proofs(fields: Fields, chance: Random) -> None:
+    if not fields["checkpoint"]:
+        fields["leaves"] = fields["nodes"] = ()
+
+
 def _sealed_m(fields: Fields, chance: Random) -> None:
     fields["kind"] = int(chance.choice(sorted(SEALED_KINDS)))
 
@@ -176,6 +186,8 @@ ADJUST: dict[type[Record], Callable[[Fields, Random], None]] = {
     AuthorizationQ: _authorization_q,
     AuthorizationB: _authorization_b,
     **dict.fromkeys((Abort, OutcomeOf, Undecided, Pledged, CertificateOf), _public),
+    ProofsOf: _proofs_of,
+    Proofs: _proofs,
     SealedM: _sealed_m,
     Submission: _submission,
     ExchangeQ: _exchange_q,
