@@ -8,7 +8,7 @@ the log has published the key.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from anonnet.errors import Malformed, Refused, Why
@@ -18,10 +18,10 @@ from anonnet.parties.brands import BrandList
 from anonnet.parties.complaining import Complaining
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
-from anonnet.parties.following import bundle_start, check_range, commits_among, released_among
 from anonnet.parties.heeding import Heeding
 from anonnet.parties.ordering import Ordering
 from anonnet.parties.purse import AS_EVER, Habits, Purse
+from anonnet.parties.reading import Reading
 from anonnet.parties.recovery import Recovery
 from anonnet.parties.resting import Resting
 from anonnet.parties.settling import Settling
@@ -30,9 +30,9 @@ from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import GoodsM, GoodsQ, Order
 from anonnet.protocol.history import paid_by_another
-from anonnet.protocol.known_log import CHAIN, shard_of
+from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import PurchaseOf
-from anonnet.protocol.logbook import Entries, EntryKind, Follow, Time, TimeOf
+from anonnet.protocol.logbook import Time, TimeOf
 from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
@@ -93,8 +93,9 @@ class Consumer(Party):
         discarding = Discarding(self.purse, self.tokens, self.brand_list, self.heeding)
         complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
         accusing = Accusing(complaining.draw, complaining.met)
+        self.reading = Reading(self.logs, self.settling, commit=self._certified, chain=self.brand_list.entries)
         desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, accusing
-        super().__init__(Signer(network.name), *desks)
+        super().__init__(Signer(network.name), *desks, self.reading)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -168,14 +169,10 @@ class Consumer(Party):
             log=wish.log,
             entry_key=bought.terms.entry_key,
         )
-        shard = shard_of(transaction.expiration)
-        follows = bool(turn.store.awaited(wish.log, shard))  # for another purchase: nobody is shown when this one began
+        self.reading.begin(turn, transaction, time.size(shard_of(transaction.expiration)))
         self._lock(turn, bought, transaction, chosen)
         turn.store.move(bought.id, wallet.AUTHORIZING)
         self.settling.await_outcome(turn, transaction, subject=bought.id)
-        if not follows:
-            follow = Follow(log=wish.log, shard=shard, start=bundle_start(time.size(shard)))
-            turn.store.errands.add(wish.log, follow, subject=wish.log, due=turn.now)
 
     def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
         """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first."""
@@ -221,32 +218,6 @@ class Consumer(Party):
         claims_end = promise.transaction.expiration + CLAIM_SECONDS  # whatever becomes of the log, P2 is asked then
         return later(turn, asked, max(claims_end + 1 - turn.now, RETRY_SECONDS_MAX))
 
-    @on(Entries, by=From.ERRAND)
-    def entries(self, turn: WalletTurn, asked: Asked[Entries]) -> Answer:
-        """Find the commit among what the log publishes; follow on as long as a purchase waits."""
-        follow = request(asked)
-        assert isinstance(follow, Follow)
-        if follow.shard == CHAIN:
-            return self.brand_list.entries(turn, asked)
-        check_range(asked.body, follow)
-        awaited = turn.store.awaited(follow.log, follow.shard)
-        for key, commit in commits_among(asked.body, self.logs[follow.log].key, awaited.__contains__):
-            bought = turn.store.by_outcome_key(key)
-            assert bought is not None
-            self._commit(turn, bought, commit)
-        for key in released_among(asked.body, awaited.__contains__):
-            bought = turn.store.by_outcome_key(key)
-            assert bought is not None
-            self.settling.await_certificate(turn, bought.transaction, EntryKind.KEY, subject=bought.id)
-        waits = bool(turn.store.awaited(follow.log, follow.shard))
-        if not asked.body.entries and waits:
-            return Answer()
-        answer = done(turn, asked)
-        if waits:
-            further = replace(follow, start=follow.start + len(asked.body.entries))
-            turn.store.errands.add(follow.log, further, subject=follow.log, due=turn.now)
-        return answer
-
     @on(Commit, by=From.ERRAND)  # P5a
     def commit(self, turn: WalletTurn, asked: Asked[Commit]) -> Answer:
         self._commit(turn, self._about(turn, asked), asked.signed)
@@ -260,7 +231,7 @@ class Consumer(Party):
             return
         turn.store.keep_outcome(bought.id, commit)
         turn.store.move(bought.id, wallet.COMMITTED)
-        turn.store.errands.end_all(bought.id)
+        self._end_questions(turn, bought)
         if bought.state == wallet.AUTHORIZED:
             turn.store.tokens.settle(bought.id, SPENT)
         else:  # whether it was her P2 that paid, the bank still has to say
@@ -286,8 +257,13 @@ class Consumer(Party):
             turn.store.keep_outcome(bought.id, abort)
             turn.store.move(bought.id, wallet.ABORTED)
             turn.store.tokens.settle(bought.id, RELEASING)
-            turn.store.errands.end_all(bought.id)
+            self._end_questions(turn, bought)
             turn.store.errands.add(bought.buy.bank, abort, subject=bought.id, due=turn.now)
+
+    def _end_questions(self, turn: WalletTurn, bought: Bought) -> None:
+        """The outcome is here: nobody needs to be asked any more."""
+        turn.store.errands.end_all(bought.id)
+        self.reading.end(turn, bought.id)
 
     # What becomes of errands.
 
@@ -346,7 +322,7 @@ class Consumer(Party):
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, asked.signed)  # signed over this P2: it will not be used
             turn.store.move(bought.id, *end)
-        turn.store.errands.end_all(bought.id)
+        self._end_questions(turn, bought)
         turn.store.parts.drop(q.transaction.outcome_key)
         return Answer()
 
@@ -359,11 +335,6 @@ class Consumer(Party):
             return False
         self._lock(turn, bought, transaction, chosen)
         return True
-
-    @on(Refusal, by=From.ERRAND, to=(Follow,))
-    def follow_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A log that has dropped the shard says no more of it, whoever asks for an outcome."""
-        return done(turn, asked) if asked.body.why == Why.FORGOTTEN else later(turn, asked, RETRY_SECONDS_MAX)
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:

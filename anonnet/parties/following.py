@@ -41,14 +41,16 @@ def commits_among(entries: Entries, log_key: bytes, mine: Callable[[bytes], bool
             yield entry.outcome_key, commit_of(entry, index, log_key, recorded.signature)
 
 
-def released_among(entries: Entries, mine: Callable[[bytes], bool]) -> list[bytes]:
-    """The outcome keys of `mine` whose key the log has recorded. Under a quorum that is a hint: ask for a certificate.
+def keys_among(entries: Entries, mine: Callable[[bytes], bool]) -> Iterator[tuple[bytes, int, bytes]]:
+    """(outcome key, index, entry) of each entry with the key of a pledge whose outcome key is `mine`. That is the log's
+    word alone: a certificate is still to come.
 
     Raises Malformed where an entry is none.
     """
-    found = (decode_record(Entry, recorded.entry) for recorded in entries.entries)
-    kinds = EntryKind.KEY, EntryKind.SEALED_KEY
-    return [entry.outcome_key for entry in found if entry.kind in kinds and mine(entry.outcome_key)]
+    for index, recorded in enumerate(entries.entries, entries.start):
+        entry = decode_record(Entry, recorded.entry)
+        if entry.kind in (EntryKind.KEY, EntryKind.SEALED_KEY) and mine(entry.outcome_key):
+            yield entry.outcome_key, index, recorded.entry
 
 
 def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Signed:

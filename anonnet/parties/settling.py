@@ -74,11 +74,15 @@ class Settling:
     def _committed(self, turn: Turn[Any], asked: Asked[Certificate]) -> Answer:
         about = request(asked)
         assert isinstance(about, OutcomeOf | CertificateOf)
-        if recorded(self._network, self._logs[about.transaction.log], asked.signed) != about.transaction:
-            raise Malformed("the commit is of another transaction")
-        turn.store.parts.drop(about.transaction.outcome_key)
-        self._commit(turn, answered(asked).subject, asked.signed)
+        self.settle(turn, about.transaction, asked.signed, subject=answered(asked).subject)
         return done(turn, asked)
+
+    def settle(self, turn: Turn[Any], transaction: Transaction, certificate: Signed, *, subject: bytes) -> None:
+        """Take in a certificate of this transaction's key, wherever it comes from. Raises Malformed."""
+        if recorded(self._network, self._logs[transaction.log], certificate) != transaction.public:
+            raise Malformed("the commit is of another transaction")
+        turn.store.parts.drop(transaction.outcome_key)
+        self._commit(turn, subject, certificate)
 
     @on(Abort, by=From.ERRAND, to=(OutcomeOf,))
     def abort(self, turn: Turn[Any], asked: Asked[Abort]) -> Answer:

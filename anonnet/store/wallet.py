@@ -28,6 +28,7 @@ from anonnet.store import (
     resting,
     tokens,
     unexchanged,
+    unproven,
 )
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -37,7 +38,10 @@ from anonnet.wire.signed import Signed
 
 VERSION = 2
 
-PARTS = alerts, errands, parts, recovery, replaced, lanes, discarding, answered, listing, resting, tokens, unexchanged
+PARTS = (
+    *(alerts, errands, parts, recovery, replaced, lanes, discarding, answered, listing, resting, tokens, unexchanged),
+    unproven,
+)
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
@@ -145,6 +149,7 @@ class WalletStore(Store):
         self.resting = resting.Resting(self._db)
         self.tokens = tokens.Tokens(self._db, self.lanes)
         self.unexchanged = unexchanged.Unexchanged(self._db)
+        self.unproven = unproven.UnprovenEntries(self._db)
 
     # Purchases.
 

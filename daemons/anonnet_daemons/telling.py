@@ -38,13 +38,14 @@ OTHER_NAMES = {
     Step.PLEDGE: "pledge",
     Step.SUBMISSION: "P4 or pledge, sealed",
     Step.CERTIFICATE: "certificate",
+    Step.PROOFS: "proofs of log entries",
     Step.RECEIPT: "receipt for the key",
     Step.CLAIM: "claim",
     Step.CREDIT: "credit",
 }
 """What the paper leaves unnamed and is worth telling."""
-EMPTY_ENTRIES_BYTES = 64
-"""A smaller answer to follow has no entry in it."""
+EMPTY_BYTES = 64
+"""A smaller answer to a question that was held, for entries or for what proves them, has nothing in it."""
 SETTLING_SECONDS = 0.25
 """What happened this long ago has been heard of from everybody, and can be told in its order."""
 REQUESTS = {
@@ -147,7 +148,7 @@ class Teller:
         known = step in PAPER_NAMES or step in OTHER_NAMES
         if step is None or not known or not happened.sender or not happened.receiver:
             return
-        if step is Step.ENTRIES and happened.size < EMPTY_ENTRIES_BYTES:
+        if step in (Step.ENTRIES, Step.PROOFS) and happened.size < EMPTY_BYTES:
             return
         ended = happened.time_ms / 1000 + offset
         began = ended - happened.milliseconds / 1000

@@ -1,8 +1,8 @@
 """A stage that writes down what is said on it, as a play: titles, lines, and what the stores then hold, in words.
 
 Told from outside: lines come from what is carried between the actors, the stores' contents from what owners are shown.
-A follow that the log has nothing for is not told, nor is a question for a certificate that there is not yet: in a
-daemon they wait.
+A follow that the log has nothing for is not told, nor is a question for a certificate or for proofs while there are
+none: in a daemon they wait.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import Party
 from anonnet.protocol.logbook import Entries, Undecided
+from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.quorum import CertificateOf
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.withdrawal import WithdrawB
@@ -41,6 +42,8 @@ def waits(asked: Line, reply: Said | None) -> bool:
     """True if a daemon would hold this answer back until there is something to say."""
     if isinstance(reply, Entries):
         return not reply.entries
+    if isinstance(reply, Proofs):
+        return not reply.checkpoint
     return asked.kind is CertificateOf and reply is not None and isinstance(body_of(reply), Undecided)
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from anonnet.limits import ENTRIES_MAX
 from anonnet.protocol.account import Claim, Credit, OpenAccount
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.dispute import Dispute, Redress
@@ -28,6 +29,7 @@ from anonnet.protocol.logbook import (
     TimeOf,
     Undecided,
 )
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged, Receipt, transaction_of
 from anonnet.protocol.recovery import State, Used, UsedOf
@@ -236,12 +238,26 @@ def _entry(cast: Cast, index: int, data: bytes) -> str:
 
 def _certificate(cast: Cast, it: Certificate) -> str:
     proof = LogProof.parse(it.proof)
-    names = sorted(cast.party(each.name).lower() for each in proof.checkpoint.note.signatures[1:])
-    return f"{_entry(cast, proof.index, it.entry)}, cosigned by {', '.join(names)}"
+    return f"{_entry(cast, proof.index, it.entry)}, cosigned by {_cosigners(cast, proof.checkpoint.note.encoded())}"
+
+
+def _cosigners(cast: Cast, checkpoint: bytes) -> str:
+    signatures = SignedCheckpoint.parse(checkpoint).note.signatures[1:]
+    return ", ".join(sorted(cast.party(each.name).lower() for each in signatures))
 
 
 def _certificate_of(cast: Cast, it: CertificateOf) -> str:
     return f"that of the {EntryKind(it.kind).name.lower()} of {cast.sale(it.transaction)}"
+
+
+def _proofs_of(cast: Cast, it: ProofsOf) -> str:
+    more = f", beyond the first {it.beyond}" if it.beyond else ""
+    return f"L, those of entries {it.start} to {it.start + ENTRIES_MAX - 1}{more}"
+
+
+def _proofs(cast: Cast, it: Proofs) -> str:
+    last = it.start + len(it.leaves) - 1
+    return f"entries {it.start} to {last}, by their hashes, cosigned by {_cosigners(cast, it.checkpoint)}"
 
 
 def _sealed_m(cast: Cast, it: SealedM) -> str:
@@ -297,6 +313,8 @@ SAYS: dict[type[Message], Callable[[Cast, Any], str]] = {
     Receipt: lambda cast, it: f"P4 of {cast.by_outcome_key(it.outcome_key)}, here at {cast.time(it.time)}",
     CertificateOf: _certificate_of,
     Certificate: _certificate,
+    ProofsOf: _proofs_of,
+    Proofs: _proofs,
     SealedM: _sealed_m,
     Submission: lambda cast, it: f"{rendered(cast, it.sealed_m)} and [ticket for {cast.entry(it.said.entry_key)}]_b",
     OutcomeOf: lambda cast, it: _transaction(cast, it.transaction),

@@ -24,6 +24,7 @@ from anonnet.protocol.goods import ChunkOf, GoodsM, Order
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.local import Discard, PurchaseOf
 from anonnet.protocol.logbook import Follow, OutcomeOf
+from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
@@ -46,6 +47,7 @@ from anonnet.wire.signed import Signed, Signer
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, Coin, Deal, Hand, Scene, by, exchange_q
+from tests.quorum import QuorumScene
 from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
 
 DAY = 24 * 3600
@@ -628,6 +630,24 @@ def test_a_disputed_purchase_is_kept(scene: Scene) -> None:
     assert scene.purchase(purchase).state == "disputed"
     assert refusal.why == Why.UNDECIDED
     assert len(scene.purchase(purchase).papers) == 4
+
+
+def test_the_entry_of_a_sale_goes_with_its_certificate(tmp_path: Path) -> None:
+    scene = QuorumScene(tmp_path)
+    scene.prepare()
+    scene.wait(1)
+    scene.lost = lambda line: line.kind is Proofs
+    purchase = scene.buy()
+    scene.settle()
+    scene.wait(3)
+    at(scene, scene.consumer, scene.now)
+    kept = rows(scene.consumer, "unproven")
+
+    scene.lost = lambda line: False
+    scene.settle()
+
+    assert (kept, rows(scene.consumer, "unproven")) == (1, 0)
+    assert scene.purchase(purchase).state == "done"
 
 
 def test_used_up_tokens_go_when_their_brand_is_over_and_free_ones_stay(scene: Scene) -> None:
