@@ -316,6 +316,10 @@ UNSENT_PER_CONNECTION_MAX = 512 * KIB
 ERRANDS_PER_RECEIVER_MAX = 16
 """Errands of one daemon under way to one receiver, so that one that does not answer leaves room for the others."""
 
+HELD_PER_RECEIVER_MAX = 32
+"""Errands under way to one receiver beside those, which it may hold until it has news: some five for each log that both
+follow. All of them together stay below TURNS_PER_CONNECTION_MAX, or the receiver would read nothing more."""
+
 WAL_BYTES_MAX = 16 * KIB * KIB
 """The WAL goes into the database when it is longer: most of its pages have been written several times by then."""
 

@@ -2,8 +2,9 @@
 
 Errands are rows: what is lost here, on a stop or a crash, is sent again after the next start. Only pauses are kept in
 memory: after the world has failed, or a peer has babbled, they double from RETRY_SECONDS_MIN to RETRY_SECONDS_MAX, for
-the receiver as a whole where it could not be reached. Logs are followed on connections that are held: a follow that
-waits for news takes no room, and stands in nobody's way.
+the receiver as a whole where it could not be reached. What waits for news at its receiver (a follow, a question about
+checkpoints) is asked again and again: it takes none of the room of the others. Logs are followed on connections that
+are held.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import islice
 import trio
 
 from anonnet.errors import Malformed, Refused
-from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX
+from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, HELD_PER_RECEIVER_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.following import Following
@@ -115,32 +116,47 @@ class Runner:
         self._answered.clear()
 
     def _startable(self, now: int, clock: float) -> list[Errand]:
-        """Due, not under way, not paused, and with room for it."""
-        busy = Counter(each.receiver for each in self._under_way.values() if not _is_follow(each))
-        room = ERRANDS_AT_ONCE_MAX - busy.total()
-        if room <= 0:
-            return []
+        """Due, not under way, not paused, and with room for it: first what was never tried, then what was longest ago.
+        What its receiver may hold has room of its own, or it would leave none to the others."""
+        busy, held = Counter[bytes](), Counter[bytes]()
+        for each in self._under_way.values():
+            (held if _is_held(each) else busy)[each.receiver] += 1
         receivers = [receiver for receiver in self._errands.receivers() if receiver in self._peers]
-        found = [each for receiver in receivers for each in self._due_for(receiver, now, clock, busy[receiver])]
-        errands = [self._errands.get(hash) for _, hash in sorted(found)[:room]]
-        return [errand for errand in errands if errand is not None]
+        ready = [each for receiver in receivers for each in self._due_for(receiver, now, clock, busy[receiver])]
+        chosen = []
+        for _, _, hash in sorted((self._errand_pauses.since(hash), due, hash) for due, hash in ready):
+            errand = self._errands.get(hash)
+            if errand is not None and self._has_room(errand, busy, held):
+                (held if _is_held(errand) else busy)[errand.receiver] += 1
+                chosen.append(errand)
+        return chosen
+
+    def _has_room(self, errand: Errand, busy: Counter[bytes], held: Counter[bytes]) -> bool:
+        if _is_held(errand):
+            return held[errand.receiver] < HELD_PER_RECEIVER_MAX
+        return busy[errand.receiver] < self._at_once(errand.receiver) and busy.total() < ERRANDS_AT_ONCE_MAX
+
+    def _at_once(self, receiver: bytes) -> int:
+        """How many errands may be under way there, beside those that it may hold."""
+        return 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
 
     def _due_for(self, receiver: bytes, now: int, clock: float, busy: int) -> list[tuple[int, bytes]]:
         """(due, hash) of what may go to one receiver. Asked for each by itself: errands that one receiver does not
         take, or that go to nobody in the network file, never stand before those of the others."""
-        at_once = 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
-        if busy >= at_once or not self._receiver_pauses.over(receiver, clock):
+        at_once = self._at_once(receiver)
+        if not self._receiver_pauses.over(receiver, clock) or (at_once == 1 and busy):
             return []
-        most = at_once + len(self._under_way) + len(self._errand_pauses)
+        most = at_once + HELD_PER_RECEIVER_MAX + len(self._under_way) + len(self._errand_pauses)
         free = (
             (due, hash)
             for due, hash in self._errands.waiting_for(receiver, now, most=most)
             if hash not in self._under_way and self._errand_pauses.over(hash, clock)
         )
-        return list(islice(free, at_once - busy))
+        return list(islice(free, at_once + HELD_PER_RECEIVER_MAX if at_once > 1 else 1))
 
     async def _one(self, errand: Errand) -> None:
-        """One try of one errand, confined: a failure of any kind leads to a pause and another try."""
+        """One try of one errand, with all that its answers lead on to, confined: a failure of any kind leads to a pause
+        and another try."""
         settled, began = False, trio.current_time()
 
         async def run() -> None:
@@ -169,13 +185,16 @@ class Runner:
             except OSError:
                 self._receiver_pauses.lengthen(errand.receiver, began)
                 return False
-            self._receiver_pauses.end(errand.receiver)
+            if self._receiver_pauses.failing(errand.receiver):
+                self._receiver_pauses.end(errand.receiver)
+                self._stir()
             outcome = await self._taken_in(asked, reply)
             self._trace(peer, asked, reply, began)
             if isinstance(outcome, Malformed) or _is_refusal(outcome):
                 return False
             if outcome.then is None:
                 return True
+            self._errand_pauses.end(errand.hash)  # it has worked, however long it may go on
             errand = replace(errand, request=unsigned(outcome.then).signed)
 
     async def _reply(self, peer: Peer, errand: Errand) -> tuple[Errand, Reply]:
@@ -212,6 +231,11 @@ def _is_follow(errand: Errand) -> bool:
     """It is followed on, and may be held for long at the other end. What is read once in a while, or from another than
     the log, is an errand like any other, with a connection of its own."""
     return errand.request.step == Step.FOLLOW and errand.subject == errand.receiver
+
+
+def _is_held(errand: Errand) -> bool:
+    """It may be held for long at the other end, and is asked again and again."""
+    return _is_follow(errand) or errand.request.step == Step.CHECKPOINT_OF
 
 
 def _is_refusal(outcome: Answer) -> bool:

@@ -53,6 +53,10 @@ class Pauses(Generic[K]):
         """It need not pause, or will not be tried any more."""
         self._pauses.pop(key, None)
 
+    def since(self, key: K) -> float:
+        """When it was tried last, as far as that is still known."""
+        return self._pauses[key].since if key in self._pauses else -math.inf
+
     def failing(self, key: K) -> bool:
         """True if it has failed and not worked since."""
         return key in self._pauses

@@ -97,12 +97,22 @@ class Auditing:
 
     def compare(self, turn: AuditTurn, copy: Copy, wait: int = 0) -> None:
         """Have one question at each other mirror: what is there beyond what I have?"""
+        if not self._open(turn, copy):
+            return
         known, question = self._logs[copy.log], self._question(turn, copy)
         about = known.origin(copy.shard).encode()
         for place, peer in enumerate(self._peers(known)):
             if not turn.store.errands.waits_for(peer, about):
                 later = COMPARE_SECONDS + place if known.decides_alone else wait  # one after the other
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + later)
+
+    def _open(self, turn: AuditTurn, copy: Copy) -> bool:
+        """True while others may tell what somebody needs: where it has ended, until a quorum says so, too."""
+        if not copy.closed:
+            return self._watched(turn, copy)
+        mark, known = turn.store.shards.mark(copy.tree, copy.size), self._logs[copy.log]
+        assert mark is not None, "a copy leads to a checkpoint"
+        return not (copy.frozen or known.decides_alone or known.agreed(mark.cosignatures))
 
     def _show(self, turn: AuditTurn, copy: Copy, peers: Iterable[bytes]) -> None:
         """Have these mirrors of the log's policy shown soon what the copy has grown to: who has more looks whether that
@@ -262,7 +272,7 @@ class Auditing:
         if copy is None:
             return done(turn, asked)
         if not said.checkpoints and isinstance(question, CheckpointOf) and question.size == copy.size:
-            return Answer()  # nothing new on either side: the question stands
+            return Answer() if self._open(turn, copy) else done(turn, asked)  # nothing new on either side
         done(turn, asked)
         for note in said.checkpoints:
             signed = self._opened(copy, note)
@@ -276,9 +286,8 @@ class Auditing:
         if ahead:  # the log may be slower to tell us than to tell others; or it does not tell us
             follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
             turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
-        settled = copy.closed and self._logs[copy.log].decides_alone  # it has been compared since it ended
-        if not copy.frozen and not settled:  # who has told nothing new is not asked again at once: it might never end
-            self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
+        # Who has told nothing new is not asked again at once: it might never end.
+        self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
 
     @on(Noted, by=From.ERRAND, to=(CheckpointsSeen,))

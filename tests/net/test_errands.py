@@ -11,13 +11,19 @@ import pytest
 import trio
 import trio.testing
 
-from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from anonnet.limits import (
+    ERRANDS_AT_ONCE_MAX,
+    ERRANDS_PER_RECEIVER_MAX,
+    HELD_PER_RECEIVER_MAX,
+    RETRY_SECONDS_MAX,
+    RETRY_SECONDS_MIN,
+)
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.dialing import Reached, unnoticed
 from anonnet.net.errands import Runner
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
-from anonnet.protocol.logbook import Follow
+from anonnet.protocol.logbook import CheckpointOf, Follow
 from anonnet.protocol.network import Peer, Role
 from anonnet.store.errands import Errands
 from anonnet.wire.codec import Message, decode
@@ -38,6 +44,8 @@ class World:
         self.together = trio.Event()
         """Failures wait for it."""
         self.together.set()
+        self.standing = 0
+        """Questions that are held."""
         self.lost = ""
         """What is not answered once."""
         self.hanging = False
@@ -54,6 +62,9 @@ class World:
         raise AssertionError("errands ask, each on its own connection")
 
     async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
+        if isinstance(said, CheckpointOf):
+            self.standing += 1
+            await trio.sleep_forever()
         assert isinstance(said, Note)
         self.tries.append((trio.current_time(), said.text))
         self.asked += 1
@@ -264,6 +275,37 @@ async def test_a_follow_that_is_held_stands_in_nobody_s_way(
         await trio.sleep(2)
     assert len(world.tries) == 2
     assert store.count() == 1
+
+
+async def test_questions_that_are_held_without_end_leave_room_to_the_others(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    store.begin()
+    for shard in range(2 * ERRANDS_AT_ONCE_MAX):
+        question = CheckpointOf(log=TALLY.identity, shard=shard, size=1, cosigned=0)
+        store.errands.add(TALLY.identity, question, subject=b"%d" % shard, due=0)
+    store.commit()
+    async with visiting(store, world, tmp_path) as queue:
+        await trio.testing.wait_all_tasks_blocked()
+        await send(queue, "hello")
+        await trio.sleep(2)
+    assert world.standing == HELD_PER_RECEIVER_MAX
+    assert store.count() == 1
+
+
+async def test_an_errand_that_was_asked_on_has_left_its_old_failures_behind(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world = NoteStore(), World()
+    world.failures, world.lost = 8, "hello"
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "onhello")
+        await trio.sleep(300)
+    *failed, (_, first), (lost, second), (again, third), _ = world.tries
+    assert (len(failed), first, second, third) == (8, "onhello", "hello", "onhello")
+    assert failed[-1][0] - failed[-2][0] > 10
+    assert again - lost < 1
 
 
 async def test_a_receiver_that_is_reached_again_and_holds_a_question_gets_the_others(

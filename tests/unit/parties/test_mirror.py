@@ -23,6 +23,7 @@ from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, certified, cosignatures
 from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.rules import decided_by
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy
 from anonnet.times import BEHIND_SECONDS, CLOCK_TOLERANCE_SECONDS, RELEASE_SECONDS, RETENTION_SECONDS, SHARD_SECONDS
@@ -78,6 +79,12 @@ def followed(wall: Wall) -> Errand:
     asked = wall.mirrors[ONE].store.errands.of(KNOWN.identity)
     (errand,) = [each for each in asked if isinstance(each.message, Follow) and each.message.shard == SHARD]
     return errand
+
+
+def standing_questions(wall: Wall) -> list[Errand]:
+    """What the first mirror asks others about the shard."""
+    asked = wall.mirrors[ONE].store.errands.of(KNOWN.origin(SHARD).encode())
+    return [each for each in asked if isinstance(each.message, CheckpointOf)]
 
 
 def tell(wall: Wall, *notes: bytes) -> None:
@@ -136,6 +143,24 @@ def test_what_is_asked_on_begins_where_the_copy_ends() -> None:
 
     assert isinstance(outcome, Answer)
     assert outcome.then == Follow(log=KNOWN.identity, shard=SHARD, start=3)
+
+
+def test_a_shard_that_has_ended_is_asked_about_until_a_quorum_has_cosigned_its_end() -> None:
+    pen = Pen()
+    wall = read(pen)
+    wall.cut |= {frozenset({one, other}) for one in MIRRORS for other in MIRRORS if one != other}
+    wall.now = decided_by(SHARD)
+    pen.write(entry(EntryKind.CLOSE, wall.now + 1))
+    wall.pass_time(BEHIND_SECONDS)
+    assert wall.size(ONE) == 2
+    assert len(standing_questions(wall)) == len(MIRRORS) - 1
+
+    wall.cut.clear()
+    wall.pass_time(BEHIND_SECONDS)
+    wall.pass_time(BEHIND_SECONDS)
+
+    assert len(signers(wall, ONE)) >= 3
+    assert standing_questions(wall) == []
 
 
 def test_a_key_s_certificate_is_a_commit() -> None:
