@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -59,7 +60,7 @@ class Asker:
 
     def done(self) -> None:
         """He has his answer."""
-        self.answering.answered()
+        self.answering.done()
 
     def soon(self, work: Callable[[], None]) -> None:
         """Have this done by a task of the connection: called from anywhere, also when he has gone."""
@@ -68,6 +69,10 @@ class Asker:
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Have this done by a task of its own; he has his answer when it ends."""
         self.answering.later(work)
+
+    def endlessly(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The same, until he says nothing more."""
+        self.answering.later(partial(self.answering.while_read, work))
 
 
 class Unsent:
@@ -93,8 +98,9 @@ class Answering:
         self._outbox: list[bytes] = []
         self._bell = trio.Event()
         self._written = trio.Event()
-        self._decided: list[Callable[[], None]] = []
-        self._decision = trio.Event()
+        self._to_do: list[Callable[[], None]] = []
+        self._something = trio.Event()
+        self._endless: set[trio.CancelScope] = set()
         self._nursery: trio.Nursery
         self._whole = trio.CancelScope()
         self._reading = trio.CancelScope()
@@ -109,9 +115,11 @@ class Answering:
             with self._whole:
                 async with trio.open_nursery() as self._nursery:
                     self._nursery.start_soon(self._write)
-                    self._nursery.start_soon(self._say)
+                    self._nursery.start_soon(self._do_soon)
                     with self._reading:
                         await self._read()
+                    for scope in self._endless:
+                        scope.cancel()
                     await self._all_written()
                     self._nursery.cancel_scope.cancel()
         finally:
@@ -125,7 +133,10 @@ class Answering:
                 for request in requests:
                     await self._admit()
                     self._in_flight += 1
+                    in_flight = self._in_flight
                     self._requests.begin(request, Asker(self, request.request_id))
+                    if self._in_flight < in_flight:  # refused at the door: nothing else bounds how many come at once
+                        await trio.lowlevel.checkpoint()
                 if requests:
                     self._begun = trio.current_time()
         except (OSError, Malformed):
@@ -176,7 +187,7 @@ class Answering:
         if self._unsent > UNSENT_PER_CONNECTION_MAX:
             await self._written.wait()
 
-    def answered(self) -> None:
+    def done(self) -> None:
         """One of the requests needs nothing more."""
         self._in_flight -= 1
         self._room.set()
@@ -184,26 +195,35 @@ class Answering:
 
     def soon(self, work: Callable[[], None]) -> None:
         """Have this done by the task that says what has been decided: a bug in it is this connection's alone."""
-        self._decided.append(work)
-        self._decision.set()
+        self._to_do.append(work)
+        self._something.set()
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Answer one of the requests by this work, in a task of its own."""
         self._nursery.start_soon(self._answer, work)
+
+    async def while_read(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this until the peer has ended, or nothing more is read from it."""
+        with trio.CancelScope() as scope:
+            self._endless.add(scope)
+            try:
+                await work()
+            finally:
+                self._endless.remove(scope)
 
     async def _answer(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Malformed:
             self._whole.cancel()
-        self.answered()
+        self.done()
 
-    async def _say(self) -> None:
+    async def _do_soon(self) -> None:
         try:
             while True:
-                await self._decision.wait()
-                decided, self._decided, self._decision = self._decided, [], trio.Event()
-                for work in decided:
+                await self._something.wait()
+                to_do, self._to_do, self._something = self._to_do, [], trio.Event()
+                for work in to_do:
                     work()
         except Malformed:
             self._whole.cancel()

@@ -6,6 +6,7 @@ has what it waits for. So whoever holds a connection needs no nursery, and no er
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Connection:
     def __init__(self, stream: trio.abc.Stream, *, reply_seconds: float = REPLY_SECONDS) -> None:
         self.channel = stream.hash if isinstance(stream, Channel) else b""
         """Hash of the handshake, which private queries sign."""
+        self.heard = -math.inf
+        """When something came last, by trio's clock."""
         self._stream = stream
         self._reply_seconds = reply_seconds
         self._frames = Frames()
@@ -130,6 +133,7 @@ class Connection:
                 data = await self._stream.receive_some()
             if not data:
                 raise ConnectionResetError("the peer closed the connection")
+            self.heard = trio.current_time()
             for each in self._frames.feed(bytes(data)):
                 if not 0 < each.request_id <= self._last_id:
                     raise Malformed("a reply to nothing")

@@ -97,17 +97,18 @@ class ControlFront:
     def begin(self, request: Frame, asker: Asker) -> None:
         """Answer a request of the owner's. Raises Malformed."""
         kind = STEPS[request.step]
-        if kind in (Watch, HealthOf, Forward, StatementAt):
-            self.front.queue.leave()
-            asker.later(partial(self._answer, kind, request, asker))
-        else:
+        if kind not in (Watch, HealthOf, Forward, StatementAt):
             self.front.begin(request, asker)
-
-    async def _answer(self, kind: type, request: Frame, asker: Asker) -> None:
+            return
+        self.front.queue.leave()
         said = decode(request.payload)
         if isinstance(said, Watch):
-            await watched(self.front.tracer, asker.say)
-        elif isinstance(said, HealthOf):
+            asker.endlessly(partial(watched, self.front.tracer, asker.say))
+        else:
+            asker.later(partial(self._answer, kind, said, asker))
+
+    async def _answer(self, kind: type, said: Message, asker: Asker) -> None:
+        if isinstance(said, HealthOf):
             asker.put(self.health())
         elif isinstance(said, Forward):
             asker.put(await self._asked(said, said.receiver, _enclosed(said.request)))

@@ -94,12 +94,23 @@ class Direct:
         connection = self._kept.get(peer.identity)
         if connection is not None and connection.usable:
             try:
-                return await connection.ask(said)
+                return await self._asked(connection, said)
             except ConnectionError:
                 pass
         connection = await self._keep(peer)
         reached()
-        return await connection.ask(said)
+        return await self._asked(connection, said)
+
+    async def _asked(self, connection: Connection, said: Message | Signed) -> Reply:
+        """Raises OSError. A connection on which nothing at all has come for so long has died without a word: it is not
+        asked again."""
+        began = trio.current_time()
+        try:
+            return await connection.ask(said)
+        except TimeoutError:
+            if connection.heard < began:
+                await connection.aclose()
+            raise
 
     async def _keep(self, peer: Peer) -> Connection:
         """The kept connection, or a new one in its place; several askers wait for one dial."""

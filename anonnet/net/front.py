@@ -44,29 +44,13 @@ class Front:
 
     def begin(self, request: Frame, asker: Asker) -> None:
         """Check a request and have it decided; the answer is said when it is durable. Raises Malformed."""
-        began = trio.current_time()
+        exchange = _Exchange(self, request, asker, trio.current_time())
         asked = self._checked(request)
         if isinstance(asked, Signed):
-            self._say(request, asker, began, asked)
+            exchange.say(asked)
             asker.done()
         else:
-            self.queue.begin(asked, lambda waiting: asker.soon(partial(self._decided, request, asker, began, waiting)))
-
-    def _decided(self, request: Frame, asker: Asker, began: float, waiting: Waiting) -> None:
-        """Its turn is durable."""
-        if waiting.settled:
-            self._say(request, asker, began, _said(waiting.asked, waiting.outcome))
-            asker.done()
-        else:
-            asker.later(partial(self._awaited, request, asker, began, waiting))
-
-    async def _awaited(self, request: Frame, asker: Asker, began: float, waiting: Waiting) -> None:
-        self._say(request, asker, began, _said(waiting.asked, await self.queue.said_of(waiting)))
-
-    def _say(self, request: Frame, asker: Asker, began: float, said: Message | Signed) -> None:
-        size = asker.put(said)
-        asked = (request.step, HEADER.size + len(request.payload))
-        self.tracer.exchanged(NOBODY, self.tracer.name, asked=asked, replied=(said.step, size), began=began)
+            waiting = self.queue.begin(asked, lambda: asker.soon(partial(exchange.decided, waiting)))
 
     def _checked(self, request: Frame) -> Asked[Message] | Signed:
         """The request as the turn will see it, or its refusal. Gives the slot back unless there will be a turn."""
@@ -89,10 +73,37 @@ class Front:
                 self.queue.leave()
 
 
-def _said(asked: Asked[Message], outcome: Outcome | None) -> Message | Signed:
-    """Raises Malformed."""
-    if isinstance(outcome, Malformed):
-        raise outcome
-    said = outcome.said if outcome else None
-    assert said is not None, f"{type(asked.body).__name__} was left without an answer"
-    return said
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request, from its frame to its reply."""
+
+    front: Front
+    request: Frame
+    asker: Asker
+    began: float
+
+    def decided(self, waiting: Waiting) -> None:
+        """Its turn is durable. Raises Malformed."""
+        if waiting.settled:
+            self.answer(waiting, waiting.outcome)
+            self.asker.done()
+        else:
+            self.asker.later(partial(self.awaited, waiting))
+
+    async def awaited(self, waiting: Waiting) -> None:
+        """Wait for what is still missing. Raises Malformed."""
+        self.answer(waiting, await self.front.queue.said_of(waiting))
+
+    def answer(self, waiting: Waiting, outcome: Outcome | None) -> None:
+        """Say what came of it. Raises Malformed."""
+        if isinstance(outcome, Malformed):
+            raise outcome
+        said = outcome.said if outcome else None
+        assert said is not None, f"{type(waiting.asked.body).__name__} was left without an answer"
+        self.say(said)
+
+    def say(self, said: Message | Signed) -> None:
+        """Reply, and show the exchange to who watches."""
+        size, tracer = self.asker.put(said), self.front.tracer
+        asked = (self.request.step, HEADER.size + len(self.request.payload))
+        tracer.exchanged(NOBODY, tracer.name, asked=asked, replied=(said.step, size), began=self.began)

@@ -63,7 +63,7 @@ class Placement(enum.Enum):
     ALL_IN_THREAD = "all-in-thread"
 
 
-def _nobody(waiting: Waiting) -> None:
+def _nobody() -> None:
     """Nobody waits for what the shell itself has brought."""
 
 
@@ -72,7 +72,7 @@ class Waiting:
     """One request in the queue, and what has become of it."""
 
     asked: Asked[Any]
-    told: Callable[[Waiting], None] = _nobody
+    told: Callable[[], None] = _nobody
     outcome: Outcome | None = None
     news: trio.Event | None = None
     """Comes when what its answer is held for has changed since."""
@@ -143,7 +143,7 @@ class TurnQueue:
     # What askers call.
 
     async def admit(self) -> None:
-        """Wait for a slot. Who has one calls `ask_admitted` or `leave`."""
+        """Wait for a slot. Who has one calls `begin` or `leave`."""
         if self._slots.value:  # without a round of all tasks for each request
             self._slots.acquire_nowait()
         else:
@@ -156,16 +156,15 @@ class TurnQueue:
     async def ask(self, asked: Asked[Any]) -> Outcome:
         """Have a request decided; return what is to be said now that it is durable, or Malformed."""
         await self.admit()
-        return await self.ask_admitted(asked)
-
-    async def ask_admitted(self, asked: Asked[Any]) -> Outcome:
-        """The same for who has a slot, which is given back when the turn has been run, whoever still waits for it."""
         return await self.said_of(await self._turn(asked))
 
-    def begin(self, asked: Asked[Any], told: Callable[[Waiting], None]) -> None:
-        """Have a request decided for who has a slot. `told` is called when its turn is durable, between two batches."""
-        self._inbox.append(Waiting(asked, told))
+    def begin(self, asked: Asked[Any], told: Callable[[], None]) -> Waiting:
+        """Have a request decided for who has a slot, which is given back when the turn has been run, whoever still
+        waits for it. `told` is called when that is durable, between two batches."""
+        waiting = Waiting(asked, told)
+        self._inbox.append(waiting)
         self._bell.set()
+        return waiting
 
     async def said_of(self, waiting: Waiting) -> Outcome:
         """What is to be said of a request that has had its turn, or Malformed."""
@@ -201,15 +200,10 @@ class TurnQueue:
     # What becomes of one request.
 
     async def _turn(self, asked: Asked[Any]) -> Waiting:
-        had, done = list[Waiting](), trio.Event()
-
-        def told(waiting: Waiting) -> None:
-            had.append(waiting)
-            done.set()
-
-        self.begin(asked, told)
+        done = trio.Event()
+        waiting = self.begin(asked, done.set)
         await done.wait()
-        return had[0]
+        return waiting
 
     async def _held(self, waiting: Waiting, answer: Answer) -> Outcome:
         """Nothing new to tell: ask again after each commit that changed what this is about, for a while."""
@@ -320,7 +314,7 @@ class TurnQueue:
             waiting.outcome = outcome
             if isinstance(outcome, Answer) and outcome.hold:
                 waiting.news = self._awaited.setdefault(outcome.hold, trio.Event())
-            waiting.told(waiting)
+            waiting.told()
             if waiting.slot:
                 self._slots.release()
             elif isinstance(outcome, Answer) and outcome.finish is not None:

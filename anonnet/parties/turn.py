@@ -95,8 +95,8 @@ class Answer:
     more: bool = False
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
     then: Message | None = None
-    """What the errand that has been answered asks next, on the same connection and without being written anew. After a
-    crash, or where the connection is gone, it is asked again as it stands."""
+    """What the errand that has been answered asks next, at once and without being written anew. After a crash, or where
+    that fails, it is asked again as it stands."""
 
 
 class Costly:

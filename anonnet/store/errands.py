@@ -55,7 +55,8 @@ class Errands:
     def __init__(self, db: Database) -> None:
         self._db = db
         self.changes = 0
-        """A number that has grown whenever one was added, ended or postponed, also where that was taken back."""
+        """A number that has grown whenever one was added, ended or postponed, also where that was taken back. Those
+        that a store drops with what they are about are not counted: none can start by that."""
 
     def add(self, receiver: bytes, request: Signed | Message, *, subject: bytes, due: int) -> bytes:
         """Have this request sent from `due` on, until it is ended; return its hash.

@@ -45,7 +45,10 @@ class Parrot:
         self.came.append(note.text)
         if note.text.startswith("malformed"):
             raise Malformed("no")
-        if note.text.startswith("wait"):
+        if note.text.startswith("at the door"):
+            asker.put(Noted(count=0, padding=b""))
+            asker.done()
+        elif note.text.startswith("wait"):
             asker.later(partial(self._later, note.text, asker))
         else:
             asker.soon(partial(self._answer, note.text, asker))
@@ -211,6 +214,25 @@ async def test_replies_that_nobody_reads_stop_the_reading() -> None:
         gc.collect()
         assert len(parrot.came) <= UNSENT_PER_CONNECTION_MAX // LARGE + 2
         nursery.cancel_scope.cancel()
+
+
+async def test_requests_that_are_answered_at_the_door_let_others_go_on_between_them() -> None:
+    client, server = trio.testing.memory_stream_pair()
+    parrot, rounds = Parrot(), 0
+    async with answering(parrot, server), trio.open_nursery() as nursery:
+
+        async def others() -> None:
+            nonlocal rounds
+            while True:
+                await trio.lowlevel.checkpoint()
+                rounds += 1
+
+        await client.send_all(b"".join(bytes(frame(Note(text="at the door"), each)) for each in range(1, 501)))
+        nursery.start_soon(others)
+        while len(parrot.came) < 500:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert rounds >= 400
 
 
 async def test_a_frame_that_trickles_in_is_cut(autojump_clock: trio.testing.MockClock) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,8 @@ import trio
 import trio.testing
 
 from anonnet.errors import BadStart, Fatal
+from anonnet.limits import WATCHERS_MAX
+from anonnet.net.connection import Connection
 from anonnet.net.control import SOCKET_FILE, control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
 from anonnet.net.dialing import Direct
@@ -23,7 +25,7 @@ from anonnet.parties.turn import Party
 from anonnet.protocol.local import Forward, Forwarded
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
-from anonnet.protocol.watching import Health, HealthOf, Watch
+from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
 from anonnet.store.folder import Folder
 from anonnet.wire.codec import decode, encode
 
@@ -126,6 +128,53 @@ async def test_a_kept_connection_that_has_ended_is_dialed_again(tmp_path: Path) 
         reply = await dialer.ask(peer, Note(text="one"))
         assert decode(reply.payload) == Noted(count=1, padding=b"")
     await dialer.aclose()
+
+
+async def test_a_kept_connection_that_has_died_without_a_word_is_dialed_again(tmp_path: Path) -> None:
+    tally = Tally(signer())
+    peer = new_peer(Role.BANK, "tally")
+    async with daemon(tally, NoteStore(), tmp_path / "t", network_of(peer), peer) as running:
+        assert running.port is not None
+        dialer = Direct(network_of(peer := replace(peer, port=running.port)), reply_seconds=0.2)
+        tally.gate.clear()
+        with pytest.raises(TimeoutError):
+            await dialer.ask(peer, Note(text="finish"))
+        silent = dialer._kept[peer.identity]
+        tally.gate.set()
+        dialer._reply_seconds = SECONDS
+        await dialer.ask(peer, Note(text="one"))
+        assert dialer._kept[peer.identity] is not silent
+        await dialer.aclose()
+
+
+async def first_step(owner: Connection) -> Happened:
+    """What the owner is told first."""
+    async with aclosing(owner.listen(Watch())) as steps:
+        told = decode((await anext(steps)).payload)
+    assert isinstance(told, Happened)
+    return told
+
+
+async def test_who_has_watched_and_gone_leaves_his_place_to_others(tmp_path: Path) -> None:
+    async with tally_daemon(tmp_path / "t") as (peer, _):
+        for _ in range(2 * WATCHERS_MAX):
+            async with control(tmp_path / "t") as owner, trio.open_nursery() as nursery:
+                nursery.start_soon(first_step, owner)
+                await trio.testing.wait_all_tasks_blocked()
+                await owner.ask(HealthOf())
+                nursery.cancel_scope.cancel()
+        dialer = Direct(network_of(peer))
+        async with control(tmp_path / "t") as owner, trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                while True:
+                    await dialer.ask(peer, Note(text="one"))
+
+            nursery.start_soon(ask)
+            with trio.fail_after(SECONDS):
+                await first_step(owner)
+            nursery.cancel_scope.cancel()
+        await dialer.aclose()
 
 
 async def test_the_owner_watches_the_steps(tmp_path: Path) -> None:
