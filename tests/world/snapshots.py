@@ -77,6 +77,9 @@ class SnapshotLog(BackedUpLog):
             return
         self.faults[FAULT] += 1
         self.world.note(f"{self.name} is put back")
+        self._ask_anew()
+
+    def _ask_anew(self) -> None:
         self.reopen()
         self._asking = Resuming(self._known, self.store, self.clock())
         self._ask(self._asking)
@@ -84,12 +87,13 @@ class SnapshotLog(BackedUpLog):
     def _ask(self, asking: Resuming) -> None:
         """Start when enough have answered; till then ask those that have not, now and some time later."""
         try:
-            may_go_on = asking.may_go_on()
+            if asking.may_go_on():
+                self._asking = None
+                super().start()
+                return
         except BadStart:
-            may_go_on, self._restored = True, self._repaired()
-        if may_go_on:
-            self._asking = None
-            super().start()
+            self._restored = self._repaired()
+            self._ask_anew()  # who has shown it something may not have had all
             return
         for mirror in asking.missing:
             answers: Answers = {}
