@@ -20,11 +20,11 @@ from tests.world.adversary import LATE_KEY
 from tests.world.backups import UNMOVED
 from tests.world.council import Plan, has_council
 from tests.world.finals import Report, check
-from tests.world.liars import ANYTHING, FORK_SEEN, LOG_LIES, MIRROR_LIES
+from tests.world.liars import ANYTHING, FORK_SEEN, LOG_LIES, MIRROR_LIES, TIME_FALLS
 from tests.world.merging import FAULTS as MERGED_WITH
 from tests.world.snapshots import FAULT as SNAPSHOT
 from tests.world.snapshots import REPAIRED
-from tests.world.world import world_of
+from tests.world.world import clocks_step, world_of
 
 FIXED_SEEDS = range(1)
 REGRESSION_SEEDS = (102, 113, 20053, 25)
@@ -135,14 +135,34 @@ def test_fixed_seeds(seeds: Iterable[int]) -> None:
     assert not failed, "\n".join(map(rerun_line, failed))
 
 
-@pytest.mark.slow
-def test_mirrors_are_shown_checkpoints_that_they_have_passed() -> None:
-    """Of a log that is slow and terse each mirror sees other ones; and one of them hands any of them to all."""
-    wanted = Plan(log_lie="", mirror_lie=ANYTHING, terse=True)
-    seeds = [seed for seed in range(400) if has_council(seed) and Plan.of(seed) == wanted][:2]
-    failed = [report for seed in seeds if (report := run(seed)).complaints]
+def first(count: int, fits: Callable[[int], bool]) -> list[int]:
+    """So many seeds that are of a kind."""
+    return [seed for seed in range(1000) if fits(seed)][:count]
 
-    assert len(seeds) == 2
+
+def plan(fits: Callable[[Plan], bool]) -> Callable[[int], bool]:
+    """A seed with a council of which this holds."""
+    return lambda seed: has_council(seed) and fits(Plan.of(seed))
+
+
+HARD = {
+    "checkpoints that mirrors have passed": first(2, plan(lambda each: each == Plan("", ANYTHING, terse=True))),
+    "entries that mirrors must not take": first(2, plan(lambda each: each.log_lie == TIME_FALLS)),
+    "clocks that are set back": first(4, lambda seed: not has_council(seed) and clocks_step(seed)),
+}
+"""Seeds in which something comes up often that is rare in others.
+
+Of a log that is slow and terse each mirror sees other checkpoints, and one of them hands any of them to all. A log that
+lets time fall has freed a sale that it then records.
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", HARD)
+def test_seeds_that_are_hard_on(kind: str) -> None:
+    failed = [report for seed in HARD[kind] if (report := run(seed)).complaints]
+
+    assert HARD[kind]
     assert not failed, "\n".join(map(rerun_line, failed))
 
 
