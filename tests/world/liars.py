@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anonnet.limits import ALERTS_PAGE, CHECKPOINTS_MAX
+from anonnet.limits import ALERTS_PAGE, CHECKPOINTS_MAX, ENTRIES_MAX
 from anonnet.protocol.breach import Alert, Alerts
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, NewestOf, Undecided, form
@@ -105,6 +105,10 @@ class LyingMirror(Node):
             question = decode(request.payload)
             assert isinstance(question, CheckpointOf | NewestOf)
             return self._cosigned(sender, question) if self._lie == ANYTHING else self._framing(question)
+        if self._lie == ANYTHING and request.step == Step.PROOFS_OF and self.chance.random() < 0.3:
+            asked = decode(request.payload)
+            assert isinstance(asked, ProofsOf)
+            return self._uncertified(asked)
         if self._lie == FRAMES and request.step == Step.ALERTS_OF and self.chance.random() < 0.3:
             known = {shard: told for (asker, shard), told in self._told.items() if not asker}
             alerts = tuple(self._alert(shard, told) for shard, told in known.items())
@@ -134,12 +138,27 @@ class LyingMirror(Node):
 
     def _cosigned(self, sender: str, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
         """All of them with our cosignature, though we have read nothing of some, and larger ones were cosigned."""
-        signer = NoteSigner(self.name, key_of(self.name))
-        notes = []
-        for each in self._known(sender, question):
-            log_line = each.note.signatures[0]
-            notes.append(Note(each.note.text, (log_line, signer.cosign(each.note.text, self.clock()))).encoded())
-        return CheckpointIs(log=question.log, shard=question.shard, checkpoints=tuple(notes)) if notes else None
+        notes = tuple(self._by_us(each) for each in self._known(sender, question))
+        return CheckpointIs(log=question.log, shard=question.shard, checkpoints=notes) if notes else None
+
+    def _by_us(self, signed: SignedCheckpoint) -> bytes:
+        """A checkpoint of the log with our cosignature alone."""
+        line = NoteSigner(self.name, key_of(self.name)).cosign(signed.note.text, self.clock())
+        return Note(signed.note.text, (signed.note.signatures[0], line)).encoded()
+
+    def _uncertified(self, question: ProofsOf) -> Proofs | None:
+        """Proofs of a bundle under a checkpoint that we alone have cosigned, from our copy if that is so long."""
+        least, start = max(question.start, question.beyond), question.start
+        told = [each for each in self._told["", question.shard].values() if each.body.size > least]
+        if not told:
+            return None
+        signed = self.chance.choice(told)
+        size, end = signed.body.size, min(start + ENTRIES_MAX, signed.body.size)
+        copy, trees = self.store.copy(question.log, question.shard), self.store.trees
+        held = copy is not None and copy.size >= size
+        leaves = trees.leaves(copy.tree, start, end) if held else (bytes(32),) * (end - start)
+        nodes = tuple(trees.subtree(copy.tree, start, end, size)) if held else ()
+        return Proofs(shard=question.shard, start=start, checkpoint=self._by_us(signed), leaves=leaves, nodes=nodes)
 
     def _framing(self, question: CheckpointOf | NewestOf) -> CheckpointIs | None:
         """A checkpoint that the log never signed; and an alert that proves nothing goes to everybody."""
