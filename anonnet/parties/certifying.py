@@ -6,6 +6,8 @@ from its mirrors, so that whoever asks gets the certificate of an entry as soon 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from anonnet.errors import Fatal, Malformed, Refused, Why
 from anonnet.parties.admission import Admission, whose
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
@@ -187,8 +189,10 @@ class Certifying:
             raise Malformed("checkpoints of another shard than was asked for")
         if turn.store.is_dropped(said.shard):  # there is nothing any more to compare it with
             return done(turn, asked)
-        for note in said.checkpoints:
-            self._keep(turn, said.shard, note)
+        shown = [self._known.opened(said.shard, note) for note in said.checkpoints]
+        self._answer_for(turn, said.shard, shown)
+        for signed in shown:
+            self._keep(turn, said.shard, signed)
         if self._question(turn, said.shard) != question:
             done(turn, asked)
             self.collect(turn, said.shard)
@@ -203,13 +207,16 @@ class Certifying:
         assert isinstance(question, CheckpointOf)
         return done(turn, asked) if turn.store.is_dropped(question.shard) else Answer()
 
-    def _keep(self, turn: LogTurn, shard: int, note: bytes) -> None:
-        """Keep the cosignatures that hold. Raises Malformed, and Fatal for a checkpoint that is ours and not ours: the
-        next start says what to do."""
-        signed = self._known.opened(shard, note)
+    def _answer_for(self, turn: LogTurn, shard: int, shown: Sequence[SignedCheckpoint]) -> None:
+        """Raise Fatal where one of these is ours and not ours. All are looked at: the next start says what to do."""
+        foreign = [each for each in shown if not turn.store.answers_for(shard, self._known.by_log(shard, each))]
+        if foreign:
+            seen = foreign[-1].body
+            raise Fatal(f"a mirror shows {seen.origin} of {seen.size} entries, signed with our key, and not by us")
+
+    def _keep(self, turn: LogTurn, shard: int, signed: SignedCheckpoint) -> None:
+        """Keep the cosignatures that hold. Raises Malformed."""
         heads, size = turn.store.heads, signed.body.size
-        if not turn.store.answers_for(shard, self._known.by_log(shard, signed)):
-            raise Fatal(f"a mirror shows {signed.body.origin} of {size} entries, signed with our key, and not by us")
         mark = heads.mark(shard, size)
         if mark is None:
             return

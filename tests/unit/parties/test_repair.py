@@ -175,9 +175,11 @@ def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None
     filed.log.store.close()
     with pytest.raises(BadStart, match="anonnet log repair"):
         filed.begin()
+    (fault,) = faults(tmp_path / "log")
 
+    assert "it had 5 entries when the log last ran, and has 3 here" in fault
     assert filed.repaired()
-
+    assert faults(tmp_path / "log") == []
     filed.begin()
     assert [filed.ask(p4(sale(NOON + 60)))] == said
     filed.down.clear()
