@@ -433,6 +433,14 @@ TABLE = [
         "assert [] == ['mirror-0', ",
     ),
     Planted(
+        "89-what-a-mirror-showed-is-not-kept",
+        (
+            "tests/unit/parties/test_resuming.py"
+            "::test_a_log_that_was_put_back_goes_on_only_once_it_is_repaired[some entries]",
+        ),
+        "DID NOT RAISE BadStart",
+    ),
+    Planted(
         "79-log-signs-before-it-asks",
         ("tests/real/test_resuming.py::test_a_log_that_starts_before_its_mirrors_waits_for_a_quorum_of_them",),
         "DID NOT RAISE NoDaemon",
