@@ -105,7 +105,8 @@ class Reading:
     def proofs(self, turn: WalletTurn, asked: Asked[Proofs]) -> Answer:
         """Make the certificates that are waited for and take them in like others, the first that come of each entry.
 
-        What the checkpoint does not cover yet is asked for again, of this mirror, in words that are the mirror's own.
+        What the checkpoint does not cover yet is asked for again, of this mirror, in words that are the mirror's own;
+        not at once more than one time, or it could feel its way to the entry before the others have answered.
         An entry that differs from what the log has shown is nobody's lie yet: the other mirrors may have it, and the
         outcome is asked for after the expiration as ever.
         """
@@ -124,7 +125,8 @@ class Reading:
         if missing:
             told = self._logs[question.log].opened(question.shard, said.checkpoint)
             receiver, further = answered(asked).receiver, replace(question, beyond=told.body.size)
-            turn.store.errands.add_for_each([receiver], further, subject=_subject(bundle), due=turn.now)
+            due = turn.now + (BEHIND_SECONDS if question.beyond else 0)
+            turn.store.errands.add_for_each([receiver], further, subject=_subject(bundle), due=due)
         return done(turn, asked)
 
     def _prove(self, turn: WalletTurn, found: Unproven, proofs: Proofs) -> None:
