@@ -159,9 +159,9 @@ def test_nothing_is_put_back_where_no_mirror_has_all_of_it(filed: Filed, tmp_pat
         filed.begin()
 
 
-def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None:
-    """The lock was put back too. The mirror had not cosigned by then, so the log asks it on, and has signed nothing yet
-    that is not in the mirror's history."""
+def put_back_behind_a_mirror(tmp_path: Path) -> tuple[Filed, list[Commit]]:
+    """A log on a snapshot, and what it had said since. One mirror alone has read that; it had not cosigned by the time
+    of the snapshot, so the log asks it on."""
     (tmp_path / "log").mkdir()
     filed = Filed(tmp_path / "log")
     filed.down = {MIRRORS[0]}
@@ -170,6 +170,12 @@ def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None
     filed.down = set(MIRRORS[1:])
     said = filed.sells(60)
     filed.go_back(tmp_path / "then")
+    return filed, said
+
+
+def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None:
+    """The lock was put back too, and the log has signed nothing yet that is not in the mirror's history."""
+    filed, said = put_back_behind_a_mirror(tmp_path)
     with pytest.raises(Fatal, match="signed with our key"):
         filed.settle()
     filed.log.store.close()
@@ -188,14 +194,7 @@ def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None
 
 
 def test_a_log_that_went_on_from_a_snapshot_is_not_repaired_and_never_starts_again(tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
-    filed = Filed(tmp_path / "log")
-    filed.down = {MIRRORS[0]}
-    filed.sells(50)
-    filed.copy(tmp_path / "then")
-    filed.down = set(MIRRORS[1:])
-    filed.sells(60)
-    filed.go_back(tmp_path / "then")
+    filed, _ = put_back_behind_a_mirror(tmp_path)
     filed.down = set(MIRRORS)
     filed.ask(pledge(sale(NOON + 70)))
     filed.down.clear()

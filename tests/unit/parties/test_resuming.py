@@ -134,6 +134,25 @@ def test_a_log_goes_on_when_a_quorum_has_answered(resumed: Resumed, many: int) -
         resumed.sells(50)
 
 
+def test_a_mirror_that_lies_and_one_that_has_read_less_are_no_quorum(resumed: Resumed, then: Path) -> None:
+    """m - t + 1 of them: one has cosigned what is missing, and does not say so."""
+    liar, reader, _, behind = MIRRORS
+    resumed.sells(50)
+    resumed.copy(then)
+    resumed.down = {behind}
+    resumed.sells(60)
+    resumed.go_back(then)
+
+    asking = resumed.asking(behind)
+    nothing = [CheckpointIs(log=each.log, shard=each.shard, checkpoints=()) for each in asking.questions]
+    asking.take(key_of(liar).public, [read(each) for each in nothing])
+
+    assert not asking.may_go_on()
+    asking.take(key_of(reader).public, resumed.answers(asking.questions, reader))
+    with pytest.raises(BadStart, match="anonnet log repair"):
+        asking.may_go_on()
+
+
 def test_who_does_not_answer_what_was_asked_does_not_count(resumed: Resumed) -> None:
     asking = resumed.asking(*MIRRORS[:2])
     question, *_ = asking.questions
