@@ -15,6 +15,7 @@ from anonnet.protocol.account import OpenAccount
 from anonnet.protocol.brand import Terms
 from anonnet.protocol.goods import CatalogueOf
 from anonnet.protocol.logbook import Follow, TimeOf
+from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import AuthorizationQ, check_authorization_q
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment, Token
@@ -105,6 +106,8 @@ BODIES: dict[str, bytes] = {
     "claims nested 1000 deep": raw_follow(b"\xdc\x10\x00" * 1000),
     "nested 100000 deep": b"\x91" * 100_000,
     "a record that is none": packed([AuthorizationQ.step, ID, b"", b"", []]),
+    "a bundle that begins within another": packed([ProofsOf.step, ID, 0, 1, 0]),
+    "hashes without their checkpoint": packed([Proofs.step, 0, 0, b"", [ID], []]),
     "an unknown reason": packed([Refusal.step, ID, "because", "", []]),
 }
 
@@ -121,6 +124,8 @@ def test_what_the_cases_change_was_well_formed() -> None:
     assert decode(follow(0)) == Follow(log=ID, shard=0, start=0)
     assert decode(packed([CatalogueOf.step, ID, "item"])) == CatalogueOf(merchant=ID, after="item")
     assert decode(packed([WithdrawC.step, ID, ID, [LONG], 0])) == WithdrawC(bank=ID, brand=ID, blinded=(LONG,), until=0)
+    assert decode(packed([ProofsOf.step, ID, 0, 256, 0])) == ProofsOf(log=ID, shard=0, start=256, beyond=0)
+    assert decode(packed([Proofs.step, 0, 0, b"note", [ID], []])).leaves == (ID,)
     assert decode(packed([Terms.step, ID, SECONDS_MAX, 0])).claim_seconds == SECONDS_MAX
     assert len(BODIES) >= 60
 
