@@ -7,6 +7,7 @@ them counts. Copies are what the mirrors that never lie hand out.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +19,7 @@ from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind, form
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort
-from anonnet.protocol.quorum import Certificate, Receipt, pledge_certified, transaction_of
+from anonnet.protocol.quorum import Certificate, Receipt, certified, pledge_certified, transaction_of
 from anonnet.protocol.rules import PLEDGES
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import HANDED_SECONDS, RELEASE_SECONDS
@@ -161,6 +162,7 @@ def all_that_was_certified(world: World, tape: Tape, read: float) -> Complaints:
         one_branch_is_certified,
         mirrors_cosign_what_they_hold,
         copies_keep_the_rules,
+        certificates_hold,
         never_both_outcomes,
         shares_of_aborts_are_true,
         outcomes_that_are_relied_on_are_whole,
@@ -225,6 +227,17 @@ def copies_keep_the_rules(seen: Certified) -> Complaints:
                 yield f"{name} holds a pledge or key that comes late, or stands in another shard than its own"
 
 
+def certificates_hold(seen: Certified) -> Complaints:
+    """Whatever anybody who never lies shows as a certificate is one, to whoever has the log's key and its policy."""
+    honest = [said for said in seen.tape.of(Certificate) if said.heard.sender not in seen.world.liars]
+    for said in {said.heard.payload: said for said in honest}.values():
+        body: Any = said.body
+        try:
+            certified(seen.known, body, EntryKind.PLEDGE if body.recorded.kind in PLEDGES else EntryKind.KEY)
+        except Malformed as why:
+            yield f"{said.heard.sender} shows a certificate that holds nowhere: {why}"
+
+
 # Outcomes.
 
 
@@ -272,17 +285,18 @@ def outcomes_that_are_relied_on_are_whole(seen: Certified) -> Complaints:
 
 def no_key_before_its_certificate(seen: Certified) -> Complaints:
     """The merchant shows k to nobody before somebody has shown him that his pledge is certified."""
-    certified: set[Transaction] = set()
+    proven: set[Transaction] = set()
     opener = seen.tape.opener()
     for said in seen.tape.said:
         body: Any = said.body
         if isinstance(body, Certificate) and body.recorded.kind in PLEDGES:
             transaction = transaction_of(body.recorded)
-            if transaction not in certified and said.heard.receiver.startswith("merchant"):
-                pledge_certified(seen.known, unsigned(body), transaction)
-                certified.add(transaction)
+            if transaction not in proven and said.heard.receiver.startswith("merchant"):
+                with suppress(Malformed):
+                    pledge_certified(seen.known, unsigned(body), transaction)
+                    proven.add(transaction)
         elif said.heard.sender.startswith("merchant") and (p4 := opener.p4(body)) is not None:
-            if p4.transaction.log == seen.known.identity and p4.transaction.public not in certified:
+            if p4.transaction.log == seen.known.identity and p4.transaction.public not in proven:
                 yield f"{said.heard.sender} showed a key before its pledge was certified"
 
 

@@ -27,10 +27,11 @@ from anonnet.wire.frames import Frames, frame
 from anonnet.wire.signed import Signed, Signer
 from tests.stage import NETWORK, key_of
 from tests.world.backups import opened
-from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, HangUp, LyingMirror, Reply, lying_log
+from tests.world.liars import FROZEN_BEFORE, LOG_LIES, MIRROR_LIES, HangUp, LyingMirror, Reply
 from tests.world.network import Heard, Weather
 from tests.world.node import Node
 from tests.world.snapshots import SnapshotLog
+from tests.world.two_faced import lying_log
 
 if TYPE_CHECKING:
     from tests.world.world import World

@@ -124,8 +124,9 @@ class Inspector:
         for paper in papers:
             body = decode(paper.body)
             if isinstance(body, Certificate):
-                committed(NETWORK, known, paper, transaction)
-                return paper
+                with suppress(Malformed):  # else the checkers say what is wrong with it
+                    committed(NETWORK, known, paper, transaction)
+                    return paper
             if type(body) in shares:
                 shares[type(body)].append(paper)
         if known.agreed([paper.signatures[0].signer for paper in shares[Refusal]]):

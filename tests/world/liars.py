@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anonnet.limits import ALERTS_PAGE, CHECKPOINTS_MAX, ENTRIES_MAX
@@ -21,7 +20,6 @@ from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction, expired
-from anonnet.store.errands import Errand
 from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.fork import Fork
@@ -32,8 +30,6 @@ from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
 from tests.mirrors import entry, tick
 from tests.stage import NOON, key_of
-from tests.world.backups import opened
-from tests.world.disk import Disk
 from tests.world.network import Heard
 from tests.world.node import Node
 
@@ -47,7 +43,8 @@ ANYTHING, ABORTS, WITHHOLDS, FRAMES = "cosigns anything", "aborts at will", "wit
 MIRROR_LIES = (ANYTHING, ABORTS, WITHHOLDS, FRAMES)
 FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES = "forks", "records a pledge late", "lets time fall", "records two pledges"
 LATE_KEY, SUPPRESSES, HINTS = "records a key late", "suppresses keys", "says P5a and records nothing"
-LOG_LIES = (FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES, LATE_KEY, SUPPRESSES, HINTS)
+EXTENDS = "signs one tree under several texts"
+LOG_LIES = (FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES, LATE_KEY, SUPPRESSES, HINTS, EXTENDS)
 FROZEN_BEFORE = (FORKS, LATE_PLEDGE, TIME_FALLS, TWO_PLEDGES)
 """Lies after which honest mirrors take nothing more from the log, long before a key's time is over."""
 FORK_SEEN = "two honest mirrors saw the fork"
@@ -187,12 +184,6 @@ WITHHELD = (Step.OUTCOME_OF, Step.CERTIFICATE_OF, Step.PROOFS_OF, *COMPARED, Ste
 # Logs.
 
 
-def lying_log(lie: str, begins: float) -> Callable[..., Node]:
-    """What makes the node of a log with this lie."""
-    kind = {FORKS: ForkingLog, SUPPRESSES: DeafLog, HINTS: DeafLog, LATE_KEY: DeafLog}.get(lie, BreakingLog)
-    return partial(kind, lie, begins)
-
-
 class LyingLog(Node):
     """A log that lies from some moment on."""
 
@@ -318,71 +309,6 @@ class DeafLog(LyingLog):
             self.write(entry(form(EntryKind.KEY, transaction), now, encode(signed), transaction.outcome_key))
         else:
             self.events.after(5.0, lambda: self._when_late(signed))
-
-
-class Branch(Node):
-    """A log, or its other half, that takes no word of the other branch for its own."""
-
-    def _answered(self, errand: Errand, data: bytes) -> None:
-        (reply,) = Frames().feed(data)
-        said = decode(reply.payload) if reply.step == Step.CHECKPOINT_IS else None
-        if isinstance(said, CheckpointIs) and not all(self._led_to(said.shard, note) for note in said.checkpoints):
-            self._tried(errand, settled=False)
-        else:
-            super()._answered(errand, data)
-
-    def _led_to(self, shard: int, note: bytes) -> bool:
-        body, heads = SignedCheckpoint.parse(note).body, self.store.heads
-        return bool(body.size <= heads.size(shard) and heads.trees.root(shard, body.size) == body.root)
-
-
-ROLES_APART = ("mirror", "log", "merchant")
-
-
-class ForkingLog(Branch, LyingLog):
-    """From some moment on it keeps two histories, and each of the others sees one of them."""
-
-    def __init__(self, *more: Any) -> None:
-        super().__init__(*more)
-        self._other: Branch | None = None
-        self._deceived: set[str] = set()
-        self.events.after(self._from - NOON, self._fork)
-
-    def _fork(self) -> None:
-        self.faults[self._lie] += 1
-        self.world.note(f"{self.name} {self._lie}")
-        mirrors = [name for name in self.world.servers if name.startswith("mirror")]
-        others = [name for name in (*self.world.nodes, "stranger") if name.split("-")[0] not in ROLES_APART]
-        honest = self.chance.choice([name for name in mirrors if name not in self.world.liars])
-        self._deceived = {honest, *self.chance.sample(mirrors, self.chance.choice([0, 1, 1])), "merchant-2"}
-        self._deceived |= {name for name in others if self.chance.random() < 0.5}
-        held = self._disk.content()
-        self._other = Branch(self.world, self.name, self._make, lambda disk: opened(self.name, self.known, Disk(held)))
-        self._other.look()
-        self.world.network.broken(self.name)  # who waits here for what comes next would get it of this branch
-        if self.chance.random() < 0.5:  # else they differ once something is recorded in both
-            self.events.after(self.chance.uniform(0.0, 10.0), self._differ)
-        if self.chance.random() < 0.8:
-            self._part([name for name in mirrors if name in self._deceived], mirrors)
-
-    def _differ(self) -> None:
-        """Let time pass in both, not at the same second."""
-        assert self._other is not None
-        last = max(self.last_time(), self._other.store.last_time(shard_of(int(self.events.now))), self.clock())
-        written(self, tick(last))
-        written(self._other, tick(last + 1))
-
-    def _part(self, some: list[str], mirrors: list[str]) -> None:
-        """Let mirrors of two branches not speak with each other for a while."""
-        cut = {frozenset((one, other)) for one in some for other in mirrors if other not in some}
-        self.world.network.cut_off |= cut
-        self.events.after(self.chance.choice([5.0, 20.0]), lambda: self.world.network.cut_off.difference_update(cut))
-
-    def arrives(self, sender: str, data: bytes, reply: Reply, hang_up: HangUp) -> None:
-        if self._other and sender in self._deceived:
-            self._other.arrives(sender, data, reply, hang_up)
-        else:
-            super().arrives(sender, data, reply, hang_up)
 
 
 def _transaction(signed: Signed) -> Transaction:
