@@ -384,8 +384,12 @@ TABLE = [
     ),
     Planted(
         "75-extension-lines-in-a-checkpoint",
-        (f"{MIRROR}::test_one_tree_under_several_texts_spoils_no_certificate",),
+        (
+            f"{MIRROR}::test_one_tree_under_several_texts_spoils_no_certificate",
+            f"{HARD}[one tree under several texts]",
+        ),
         "a cosignature does not hold",
+        says="shows a certificate that holds nowhere",
     ),
     Planted(
         "66-tokens-free-by-word-alone",
