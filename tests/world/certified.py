@@ -284,20 +284,22 @@ def outcomes_that_are_relied_on_are_whole(seen: Certified) -> Complaints:
 
 
 def no_key_before_its_certificate(seen: Certified) -> Complaints:
-    """The merchant shows k to nobody before somebody has shown him that his pledge is certified."""
-    proven: set[Transaction] = set()
+    """The merchant shows k to nobody, in no message, before somebody has shown him that his pledge is certified."""
     opener = seen.tape.opener()
+    shown = [p4 for said in seen.tape.said if (p4 := opener.p4(said.body)) is not None]
+    hidden = {p4.transaction.public: p4.key for p4 in shown if p4.transaction.log == seen.known.identity}
     for said in seen.tape.said:
         body: Any = said.body
-        if isinstance(body, Certificate) and body.recorded.kind in PLEDGES:
-            transaction = transaction_of(body.recorded)
-            if transaction not in proven and said.heard.receiver.startswith("merchant"):
-                with suppress(Malformed):
-                    pledge_certified(seen.known, unsigned(body), transaction)
-                    proven.add(transaction)
-        elif said.heard.sender.startswith("merchant") and (p4 := opener.p4(body)) is not None:
-            if p4.transaction.log == seen.known.identity and p4.transaction.public not in proven:
+        if said.heard.sender.startswith("merchant"):
+            p4 = opener.p4(body)
+            early = p4 is not None and p4.transaction.public in hidden
+            if early or any(key in said.heard.payload for key in hidden.values()):
                 yield f"{said.heard.sender} showed a key before its pledge was certified"
+        elif isinstance(body, Certificate) and said.heard.receiver.startswith("merchant"):
+            transaction = transaction_of(body.recorded)
+            with suppress(Malformed):
+                pledge_certified(seen.known, unsigned(body), transaction)
+                hidden.pop(transaction, None)
 
 
 def who_is_unpaid_has_receipts(seen: Certified) -> Complaints:

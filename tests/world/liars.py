@@ -146,7 +146,7 @@ class LyingMirror(Node):
     def _uncertified(self, question: ProofsOf) -> Proofs | None:
         """Proofs of a bundle under a checkpoint that we alone have cosigned, from our copy if that is so long."""
         least, start = max(question.start, question.beyond), question.start
-        told = [each for each in self._told["", question.shard].values() if each.body.size > least]
+        told = [each for each in self._told.get(("", question.shard), {}).values() if each.body.size > least]
         if not told:
             return None
         signed = self.chance.choice(told)
