@@ -18,6 +18,7 @@ from anonnet.protocol.account import Claim
 from anonnet.protocol.known_log import KnownLog, shard_of
 from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind, form
 from anonnet.protocol.outcome import aborted, committed
+from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Certificate, Receipt, certified, pledge_certified, transaction_of
 from anonnet.protocol.rules import PLEDGES
@@ -33,12 +34,10 @@ from tests.stage import NETWORK, key_of
 from tests.world.checkers import CLOCKS_APART, Complaints
 from tests.world.convicted import a_lying_log_is_convicted, nobody_is_framed
 from tests.world.council import LOG, Council
-from tests.world.tape import Tape
+from tests.world.tape import KEYS, Tape
 
 if TYPE_CHECKING:
     from tests.world.world import World
-
-KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
 
 
 @dataclass
@@ -82,6 +81,8 @@ class Certified:
                 notes.update(said.body.checkpoints)
             elif isinstance(said.body, Certificate):
                 notes.add(LogProof.parse(said.body.proof).checkpoint.note.encoded())
+            elif isinstance(said.body, Proofs) and said.body.checkpoint:
+                notes.add(said.body.checkpoint)
         seen: set[tuple[str, bytes]] = set()
         for note in sorted(notes):
             self._take(SignedCheckpoint.parse(note), seen)
@@ -161,6 +162,7 @@ def all_that_was_certified(world: World, tape: Tape, read: float) -> Complaints:
     for checker in (
         one_branch_is_certified,
         mirrors_cosign_what_they_hold,
+        proofs_hold,
         copies_keep_the_rules,
         certificates_hold,
         never_both_outcomes,
@@ -205,6 +207,22 @@ def mirrors_cosign_what_they_hold(seen: Certified) -> Complaints:
                 if time + seen.world.nodes[name].set_back < latest:
                     yield f"{name} cosigned a tree after a larger one"
                 latest = max(latest, time)
+
+
+def proofs_hold(seen: Certified) -> Complaints:
+    """Of what an honest mirror tells of a bundle, the certificate of its first and of its last entry can be made."""
+    for name, shard, body in dict.fromkeys(
+        (said.heard.sender, said.body.shard, said.body) for said in seen.tape.of(Proofs) if said.time <= seen.read
+    ):
+        if name in seen.honest and body.checkpoint:
+            entries = seen.copy(name, shard).entries
+            for index in {body.start, body.start + len(body.leaves) - 1}:
+                made = body.certificate(index, encode(entries[index]))
+                try:
+                    proof = LogProof.parse(made.proof)
+                    proof.verified(leaf_hash(made.entry), seen.known.quorum, also=[seen.known.verifier(shard)])
+                except Malformed as why:
+                    yield f"{name} told proofs that do not hold: {why}"
 
 
 def copies_keep_the_rules(seen: Certified) -> Complaints:

@@ -104,14 +104,14 @@ class Inspector:
         return found
 
     def certificates_among(self, tape: Tape, papers: Mapping[Transaction, Signed | None]) -> dict[Transaction, Signed]:
-        """Of what nobody decides any more, the commits that somebody was shown: one mirror can have had a certificate
-        that the others did not put together before they froze a lying log's shard, and it counts from whomever it is.
-        """
+        """Of what nobody decides any more, the commits that somebody was shown, or could make of proofs: one mirror can
+        have had what the others did not put together before they froze a lying log's shard, and it counts from
+        whomever it is."""
         shown = [unsigned(said.body).signed for said in tape.said if isinstance(said.body, Certificate)]
         found = {}
         for transaction in (each for each, paper in papers.items() if paper is None):
             known = self.world.directory.logs[transaction.log]
-            for paper in shown:
+            for paper in (*shown, *tape.provable(transaction.outcome_key)):
                 with suppress(Malformed):
                     if committed(NETWORK, known, paper, transaction) is not None:
                         found[transaction] = paper

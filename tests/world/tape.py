@@ -13,13 +13,16 @@ from typing import Any
 from anonnet.errors import Malformed
 from anonnet.protocol.logbook import Entries, Entry, EntryKind
 from anonnet.protocol.outcome import Logs
+from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.sealed import SealedM, Submission
 from anonnet.protocol.transaction import Transaction
-from anonnet.wire.codec import STEPS, Message, decode, decode_record
-from anonnet.wire.signed import Signed, received
+from anonnet.wire.codec import STEPS, Message, decode, decode_record, encode
+from anonnet.wire.signed import Signed, received, unsigned
 from tests.world.network import Heard
+
+KEYS = frozenset({EntryKind.KEY, EntryKind.SEALED_KEY})
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,18 @@ class Tape:
                 found[opener.recorded(commit).transaction].append((commit, said))
         return found
 
+    def provable(self, outcome_key: bytes) -> Iterator[Signed]:
+        """The certificates of a key that somebody could make of proofs of bundles. Nothing is verified."""
+        keys = {
+            (shard, index, encode(entry))
+            for _, shard, index, entry, _ in self.entries()
+            if entry.outcome_key == outcome_key and entry.kind in KEYS
+        }
+        for said in self.of(Proofs):
+            for shard, index, entry in sorted(keys):
+                if isinstance(said.body, Proofs) and said.body.shard == shard and said.body.shows(index, entry):
+                    yield unsigned(said.body.certificate(index, entry)).signed
+
     def is_hint(self, commit: Signed) -> bool:
         """True for the P5a of a log under a quorum: it moves nothing."""
         body = _decoded(commit)
@@ -193,7 +208,7 @@ def gist(paper: Signed) -> bytes:
 
 
 def _is_of_key(certificate: Certificate) -> bool:
-    return certificate.recorded.kind in (EntryKind.KEY, EntryKind.SEALED_KEY)
+    return certificate.recorded.kind in KEYS
 
 
 def _decoded(signed: Signed) -> Any:
