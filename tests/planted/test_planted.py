@@ -9,7 +9,8 @@ Six bugs of a log and its mirrors the world must catch by what is said there, wh
 the log's time (14), an answer before the lock has moved (26), an outcome that is unique outside its transaction (27),
 a mirror that cosigns backwards (30) or what it has not read against the rules (31), and a key that is shown early (32).
 A mirror's mark and the size of its copy hold each other up, so 30 takes both away. 01 the world cannot show: it runs
-turns, commit and answers itself, in their order, so the shell that might answer early is not in it.
+turns, commit and answers itself, in their order, so the shell that might answer early is not in it. That alerts are
+true, and are told, it must see as well (36, 95).
 """
 
 from __future__ import annotations
@@ -224,8 +225,12 @@ TABLE = [
     ),
     Planted(
         "36-wallet-believes-any-alert",
-        (f"{HEEDING}::test_an_alert_that_proves_nothing_is_not_believed",),
+        (
+            f"{HEEDING}::test_an_alert_that_proves_nothing_is_not_believed",
+            f"{HARD}[alerts that convict nobody]",
+        ),
         "assert council.consumer.closed",
+        says="believes an alert that convicts nobody",
     ),
     Planted(
         "37-wallet-pays-by-a-convicted-log",
@@ -464,6 +469,11 @@ TABLE = [
             "::test_a_sale_whose_key_the_log_has_made_up_stands_in_no_other_sale_s_way",
         ),
         "['authorized', 'authorized'] == ['authorized', 'committed']",
+    ),
+    Planted(
+        "95-fork-noted-and-not-told",
+        (f"{HARD}[two histories of a log]",),
+        "has no evidence though the log forks",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

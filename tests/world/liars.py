@@ -106,7 +106,7 @@ class LyingMirror(Node):
             asked = decode(request.payload)
             assert isinstance(asked, ProofsOf)
             return self._uncertified(asked)
-        if self._lie == FRAMES and request.step == Step.ALERTS_OF and self.chance.random() < 0.3:
+        if self._lie == FRAMES and request.step == Step.ALERTS_OF and self.chance.random() < 0.6:
             known = {shard: told for (asker, shard), told in self._told.items() if not asker}
             alerts = tuple(self._alert(shard, told) for shard, told in known.items())
             return Alerts(start=0, alerts=alerts[:ALERTS_PAGE])

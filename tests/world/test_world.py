@@ -20,7 +20,7 @@ from tests.world.adversary import LATE_KEY
 from tests.world.backups import UNMOVED
 from tests.world.council import Plan, has_council
 from tests.world.finals import Report, check
-from tests.world.liars import ANYTHING, EXTENDS, FORK_SEEN, LOG_LIES, MIRROR_LIES, TIME_FALLS
+from tests.world.liars import ANYTHING, EXTENDS, FORK_SEEN, FORKS, FRAMES, LOG_LIES, MIRROR_LIES, TIME_FALLS
 from tests.world.merging import FAULTS as MERGED_WITH
 from tests.world.snapshots import FAULT as SNAPSHOT
 from tests.world.snapshots import REPAIRED
@@ -149,6 +149,8 @@ HARD = {
     "checkpoints that mirrors have passed": first(2, plan(lambda each: each == Plan("", ANYTHING, terse=True))),
     "entries that mirrors must not take": first(2, plan(lambda each: each.log_lie == TIME_FALLS)),
     "one tree under several texts": first(2, plan(lambda each: each.log_lie == EXTENDS)),
+    "two histories of a log": first(4, plan(lambda each: each.log_lie == FORKS)),
+    "alerts that convict nobody": first(2, plan(lambda each: each.mirror_lie == FRAMES)),
     "clocks that are set back": first(4, lambda seed: not has_council(seed) and clocks_step(seed)),
 }
 """Seeds in which something comes up often that is rare in others.
