@@ -3,7 +3,7 @@
 Errands are rows: what is lost here, on a stop or a crash, is sent again after the next start. Only pauses are kept in
 memory: after the world has failed, or a peer has babbled, they double from RETRY_SECONDS_MIN to RETRY_SECONDS_MAX, for
 the receiver as a whole where it could not be reached. What waits for news at its receiver (a follow, a question about
-checkpoints) is asked again and again: it takes none of the room of the others. Logs are followed on connections that
+a checkpoint) is asked again and again: it takes none of the room of the others. Logs are followed on connections that
 are held.
 """
 
@@ -32,6 +32,9 @@ from anonnet.store.errands import Errand, Errands
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER
 from anonnet.wire.signed import Checked, Signed, payload, received, unsigned
+
+HELD = frozenset({Step.CHECKPOINT_OF, Step.PROOFS_OF, Step.CERTIFICATE_OF})
+"""What mirrors hold until there is news."""
 
 
 class Runner:
@@ -235,7 +238,7 @@ def _is_follow(errand: Errand) -> bool:
 
 def _is_held(errand: Errand) -> bool:
     """It may be held for long at the other end, and is asked again and again."""
-    return _is_follow(errand) or errand.request.step == Step.CHECKPOINT_OF
+    return _is_follow(errand) or errand.request.step in HELD
 
 
 def _is_refusal(outcome: Answer) -> bool:
