@@ -27,7 +27,7 @@ from tests.stage import NETWORK, key_of
 from tests.world.backups import BackedUpLog, opened
 from tests.world.disk import Disk
 
-TAKEN, PUT_BACK = 0.03, 0.7
+TAKEN, PUT_BACK = 0.01, 0.8
 """Of its batches, and of its crashes."""
 FAULT, REPAIRED = "snapshot put back", "snapshot repaired"
 AGAIN_SECONDS = 1.0
