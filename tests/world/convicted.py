@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def nobody_is_framed(world: World) -> Complaints:
     """No honest party holds anything against an honest log, or believes of one that lies what a stranger would not."""
-    for name in world.nodes.keys() - world.liars:
+    for name in [each for each in world.nodes if each not in world.liars]:
         kept = world.nodes[name].store.alerts
         if any(log != world.lying_log for log, _, _ in kept.all()):
             yield f"{name} has evidence against an honest log"

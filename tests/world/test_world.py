@@ -153,7 +153,7 @@ HARD = {
     "alerts that convict nobody": first(2, plan(lambda each: each.mirror_lie == FRAMES)),
     "clocks that are set back": first(4, lambda seed: not has_council(seed) and clocks_step(seed)),
 }
-"""Seeds in which something comes up often that is rare in others.
+"""Seeds in which something comes up often that is rare in others: for each, a planted bug shows in most of these.
 
 Of a log that is slow and terse each mirror sees other checkpoints, and one of them hands any of them to all. A log that
 lets time fall has freed a sale that it then records.
