@@ -24,11 +24,12 @@ from anonnet.protocol.local import Recover, RecoveryOf, Started
 from anonnet.protocol.recovery import Restore, Used, UsedOf, used_name
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.seed import Lane
+from anonnet.protocol.transaction import expired
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.recovery import Place, Scan
 from anonnet.store.tokens import EXCHANGING, FREE, RESTORED, SPENT
 from anonnet.store.wallet import WalletStore
-from anonnet.times import RESTORE_GAP, RESTORE_SPREAD_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.wire.codec import Message
 
 WalletTurn = Turn[WalletStore]
@@ -55,13 +56,18 @@ class Recovery:
             raise Refused(Why.UNKNOWN, "no brand of this bank is known")
         turn.store.recovery.remember(bank)
         for brand in brands:
-            for lane in Lane:
-                turn.store.recovery.begin(brand, lane, 0 if fast else RESTORE_SPREAD_SECONDS)
+            self._begin(turn, brand, 0 if fast else RESTORE_SPREAD_SECONDS)
         for scan in self._scans(turn, brands):
             self._scan_on(turn, scan, asked.entropy)
         if fast:
             self._make_haste(turn, brands)
         return Answer(Started(subject=bank))
+
+    def _begin(self, turn: WalletTurn, brand: bytes, spread: int) -> None:
+        """Scan a brand's lanes, unless its bank has closed it: of such a brand nobody keeps anything."""
+        if not expired(self._purse.brands[brand].ends + BRAND_MARGIN_SECONDS, turn.now):
+            for lane in Lane:
+                turn.store.recovery.begin(brand, lane, spread)
 
     def _make_haste(self, turn: WalletTurn, brands: list[bytes]) -> None:
         exchanges = {held.bound for held in turn.store.tokens.in_state(EXCHANGING, brands) if held.bound}
@@ -74,8 +80,7 @@ class Recovery:
         """A brand that has been open, and that this wallet did not know when it recovered: it may have tokens there."""
         spreads = turn.store.recovery.spreads(self._purse.brands_at(brand.bank))
         if brand.opens <= turn.now and spreads:
-            for lane in Lane:
-                turn.store.recovery.begin(brand.id, lane, max(spreads))
+            self._begin(turn, brand.id, max(spreads))
             for scan in self._scans(turn, [brand.id]):
                 self._scan_on(turn, scan, entropy)
 
@@ -172,12 +177,26 @@ class Recovery:
             self._exchange_rest(turn, page.brand, asked.entropy)
         return done(turn, asked)
 
+    @on(Refusal, by=From.ERRAND, to=(UsedOf,))
+    def used_untold(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
+        """Where a brand has ended and its bank has dropped it, there is nothing left to compare, nor to exchange."""
+        page = request(asked)
+        assert isinstance(page, UsedOf)
+        if asked.body.why != Why.BAD_BRAND or not expired(self._purse.brands[page.brand].ends, turn.now):
+            return later(turn, asked, RETRY_SECONDS_MAX)
+        self._free(turn, page.brand)
+        turn.store.recovery.compared(page.brand)
+        return done(turn, asked)
+
+    def _free(self, turn: WalletTurn, brand: bytes) -> None:
+        for held in turn.store.tokens.in_state(RESTORED, [brand]):
+            turn.store.tokens.move(held, FREE)
+
     def _exchange_rest(self, turn: WalletTurn, brand: bytes, entropy: bytes) -> None:
         """One by one: tokens exchanged together are known to belong together. Those that this wallet had all along as
         well: another copy of it may have used them since the bank last told."""
         spreads = dict(turn.store.recovery.comparing())
-        for held in turn.store.tokens.in_state(RESTORED, [brand]):
-            turn.store.tokens.move(held, FREE)
+        self._free(turn, brand)
         for held in turn.store.tokens.in_state(FREE, [brand]):
             self._tokens.renew(turn, [held], wait=moment(entropy + held.id, spreads.get(brand, 0)))
         turn.store.recovery.compared(brand)

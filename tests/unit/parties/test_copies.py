@@ -9,6 +9,7 @@ import pytest
 
 from anonnet.errors import Why
 from anonnet.limits import BLINDED_MAX
+from anonnet.parties.bank import Bank
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Withdraw
@@ -16,10 +17,11 @@ from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, Authorizat
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.withdrawal import WithdrawB
-from anonnet.times import RESTORE_GAP
+from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP
 from anonnet.wire.codec import Message
+from anonnet.wire.signed import Signer
 from tests.paper.scenes import PRICE
-from tests.stage import CURRENCY, Actor
+from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
 from tests.unit.parties.copies import CHEAP, Copies
 
 Act = Callable[[Copies, Actor], None]
@@ -338,6 +340,33 @@ def test_a_wallet_made_from_its_words_withdraws_nothing_before_it_has_recovered(
     assert scene.tokens(heir) == {
         "free": 2 * PRICE,
     }
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["ends before the answer", "is over before the question"])
+def test_a_recovery_ends_where_the_bank_has_dropped_a_brand_that_is_over(tmp_path: Path, over: bool) -> None:
+    scene = Copies.opened(tmp_path)
+    old = {each.brand.id for each in scene.minted}
+    scene.now = max(each.brand.ends for each in scene.minted) + BRAND_MARGIN_SECONDS + over
+    new = mint(key_of("bank"), {1: "2048-a"}, now=scene.now)
+    scene.minted += new
+    heir = scene.from_words()
+    scene.now += 1
+    scene.bank.forget()
+    scene.bank.party = Bank(Signer(NETWORK, key_of("bank")), scene.bank_key, new, scene.network.logs)
+    scene.bank.__post_init__()
+
+    scene.settle()
+    scene.rest()
+    far = heir.command(RecoveryOf(bank=scene.bank_key))
+    asked = {line.body.brand for line in scene.said(Restore) if isinstance(line.body, Restore)}
+
+    assert isinstance(far, Recovery)
+    assert (far.comparing, far.exchanging) == (0, 0)
+    assert not heir.store.errands.count()
+    assert bool(old & asked) != over
+    heir.command(Withdraw(bank=scene.bank_key, currency=CURRENCY, amount=1))
+    scene.settle()
+    assert [held.amount for held in heir.store.tokens.free([new[0].brand.id])] == [1]
 
 
 def test_who_pays_with_what_a_copy_has_spent_pays_with_other_tokens_instead(tmp_path: Path) -> None:
