@@ -64,7 +64,7 @@ class Bank(Party):
         """`told`: who else relies on logs, and hears of one that is convicted. `beside`: the network's mirrors, who all
         follow the logs that decide alone, and compare what the bank was shown."""
         self.key = key
-        self.logs = dict(logs)
+        self.logs = self.known_logs = dict(logs)
         self.mint = Mint(signer, key, minted)
         self.announcing = Announcing(self.mint.offers, self.logs)
         self.settling = Settling(signer.network, self.logs, commit=self._committed, abort=self._aborted)

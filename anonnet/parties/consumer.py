@@ -81,7 +81,7 @@ class Consumer(Party):
     ) -> None:
         """`dwell`: how many seconds her tokens rest at least."""
         self.parties = network
-        self.logs = network.logs
+        self.logs = self.known_logs = network.logs
         self.purse = Purse(network.name, seed, brands, habits)
         self.resting = Resting(self.purse, dwell)
         self.tokens = Tokens(network, self.purse, self.resting)

@@ -64,7 +64,8 @@ class Log(Party):
         self.admission = Admission(merchants)
         self.certifying = None if known.decides_alone else Certifying(signer, known, self.admission)
         self.chaining = Chaining(known, banks, self._grown)
-        alerting = Alerting(signer.network, {**(others or {}), known.identity: known}, told)
+        self.known_logs = {**(others or {}), known.identity: known}
+        alerting = Alerting(signer.network, self.known_logs, told)
         certifying = [self.certifying] if self.certifying else []
         super().__init__(signer, self.chaining, self.admission, alerting, *certifying)
 

@@ -58,7 +58,7 @@ class Merchant(Party):
         self, signer: Signer, key: bytes, banks: Collection[bytes], logs: Logs, told: Collection[bytes] = ()
     ) -> None:
         """`told`: who else relies on logs, and hears of one that is convicted."""
-        self.logs = dict(sorted(logs.items()))
+        self.logs = self.known_logs = dict(sorted(logs.items()))
         self.settling = Settling(
             signer.network, self.logs, commit=self._committed, abort=self._aborted, pledge=self._pledged
         )

@@ -67,9 +67,10 @@ class Mirror(Party):
         alerts are taken, too. `desks`: what else this one does. `beside`: the network's mirrors, who all follow the
         logs that decide alone, and compare what they were shown."""
         self.logs = dict(sorted(logs.items()))
+        self.known_logs = {**(others or {}), **self.logs}
         mirrors = [*beside, *(mirror for known in self.logs.values() for mirror in known.mirrors)]
         told = dict.fromkeys(each for each in [*mirrors, *told] if each != key.public)
-        self.alerting = Alerting(signer.network, {**(others or {}), **self.logs}, told, freeze)
+        self.alerting = Alerting(signer.network, self.known_logs, told, freeze)
         self.auditing = Auditing(signer.network, key, self.logs, self.alerting, beside)
         super().__init__(signer, self.auditing, self.alerting, *desks)
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
 from anonnet.protocol.answers import check_answer
+from anonnet.protocol.outcome import Logs
 from anonnet.protocol.refusal import Refusal
 from anonnet.store.base import Store
 from anonnet.store.errands import Errand
@@ -175,6 +177,9 @@ class Party:
     A party with much to do has desks: objects with handlers of their own, made before it and handed to it.
     """
 
+    known_logs: Logs = MappingProxyType({})
+    """The logs that it may have something to ask."""
+
     def __init__(self, signer: Signer, *desks: object) -> None:
         self.signer = signer
         self.handlers: dict[type, list[Handler]] = {}
@@ -188,6 +193,11 @@ class Party:
     def network(self) -> str:
         """The network whose messages this party makes and takes."""
         return self.signer.network
+
+    def key_of(self, identity: bytes) -> bytes:
+        """The key with which the party of this identity signs: that of a log names its policy, too."""
+        known = self.known_logs.get(identity)
+        return known.key if known else identity
 
     def sign(self, said: Message) -> Signed:
         """Sign with the party's own key."""
@@ -288,7 +298,7 @@ class Turns(Generic[S]):
         if errand is None:
             return True
         assert asked.checked is not None
-        check_answer(errand.request, errand.receiver, asked.checked)
+        check_answer(errand.request, self.party.key_of(errand.receiver), asked.checked)
         return self.store.errands.stands(errand.hash)
 
     def _refused(self, asked: Asked[Any], refused: Refused) -> Outcome:

@@ -34,7 +34,6 @@ from anonnet.protocol.recovery import Restore, State, StateOf, Used, UsedOf
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.relaying import Join, Joined
 from anonnet.protocol.sealed import Submission
-from anonnet.protocol.transaction import log_id
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Checked, Signed
@@ -78,11 +77,11 @@ ANSWERS: dict[type[Message], tuple[type[Message], ...]] = {
 """Every request between parties, and what may be said to it; a signed refusal may be said to each but `Join`."""
 
 
-def check_answer(request: Signed, receiver: bytes, answer: Checked[Any]) -> None:
-    """Raise Malformed unless this may answer the request that we sent to the party with the identity `receiver`."""
+def check_answer(request: Signed, key: bytes, answer: Checked[Any]) -> None:
+    """Raise Malformed unless this may answer the request that we sent to the party which signs with this key."""
     asked, said = decode(request.body), answer.body
     if isinstance(said, Refusal | Redress):
-        if receiver not in (answer.signer, log_id(answer.signer)):
+        if answer.signer != key:
             raise Malformed(f"a {type(said).__name__.lower()} by another party than was asked")
     if not isinstance(said, Refusal) and type(said) not in ANSWERS.get(type(asked), ()):
         raise Malformed(f"{type(said).__name__} is no answer to {type(asked).__name__}")

@@ -352,6 +352,7 @@ class BankStore(Store):
         if self.ledger.balance(LOCKED, brand, currency):
             return False
         left = self.ledger.balance(TOKENS, brand, currency)
+        self.errands.end_all(brand)
         if self._db.run("insert or ignore into ended values(?, ?)", brand, now) and left:
             self.ledger.move("expiry", brand, currency, now, Leg(TOKENS, brand, -left), Leg(EXPIRED, brand, left))
         return True

@@ -268,7 +268,8 @@ class LogStore(Store):
         row = self._db.one("select shard from entry where shard > ? order by shard limit 1", CHAIN)
         if row is None or not self.is_dropped(row[0]):
             return 0
-        if self.heads.head(row[0]):
+        if head := self.heads.head(row[0]):
+            self.errands.end_all(head.origin.encode())
             self.heads.end(row[0])
         for table, whose, key in DROPPED:
             piece = f"select {key} from {table} where {whose} = ?1 limit ?2"

@@ -303,6 +303,16 @@ def test_a_checkpoint_that_comes_when_its_shard_is_dropped_changes_nothing(circl
     assert not circle.log.store.errands.stands(errand.hash)
 
 
+def test_a_mirror_that_is_gone_is_asked_nothing_about_a_shard_that_is_dropped(circle: Circle) -> None:
+    circle.down = {MIRRORS[0]}
+    circle.ask(pledge(sale()))
+    circle.settle()
+    circle.now = expirations_of(SHARD).stop + RETENTION_SECONDS
+    circle.log.forget()
+
+    assert circle.log.store.errands.of(KNOWN.origin(SHARD).encode()) == []
+
+
 def test_checkpoints_are_handed_on_with_their_cosignatures(circle: Circle) -> None:
     circle.ask(pledge(sale()))
     circle.settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anonnet.errors import Why
+from anonnet.errors import Refused, Why
 from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX
 from anonnet.parties.turn import Answer, Asked
 from anonnet.protocol.breach import Alert, breach
@@ -36,7 +36,21 @@ from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, unsigned
 from tests.dump import dump
-from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, Wall, entry, p4, pledge, released, sale, tick
+from tests.mirrors import (
+    EXPIRATION,
+    KNOWN,
+    MIRRORS,
+    SHARD,
+    Pen,
+    Wall,
+    entry,
+    p4,
+    pledge,
+    released,
+    sale,
+    signed_by,
+    tick,
+)
 from tests.stage import NETWORK, NOON, Said, key_of
 
 SALE = sale()
@@ -130,6 +144,19 @@ def test_a_log_is_followed_on_without_the_errand_being_written_anew_until_a_bund
             starts.append((wall.size(ONE), followed(wall).message.start))
 
     assert starts == [*((size, 1) for size in range(51, 252, 50)), (ENTRIES_MAX, ENTRIES_MAX)]
+
+
+def test_a_refusal_by_a_log_that_has_a_policy_is_taken_in() -> None:
+    wall = read(Pen())
+    mirror, asked = wall.mirrors[ONE], followed(wall)
+    refusal = Refusal.of(asked.request, Refused(Why.FORGOTTEN))
+
+    mirror.takes(frame(signed_by("merchant", refusal), 1), answers=asked)
+    assert mirror.closed == ["a refusal by another party than was asked"]
+    mirror.takes(frame(signed_by("log", refusal), 1), answers=asked)
+
+    assert len(mirror.closed) == 1
+    assert not mirror.store.errands.stands(asked.hash)
 
 
 def test_what_is_asked_on_begins_where_the_copy_ends() -> None:

@@ -340,6 +340,19 @@ def test_a_forgetting_turn_is_bounded_and_the_next_goes_on(scene: Scene) -> None
     assert rows(scene.bank, "blinded") == 0
 
 
+def test_a_brand_that_is_over_is_announced_no_more(scene: Scene) -> None:
+    settled(Deal.committed(scene))
+    announced = [scene.bank.party.mint.offers[0].brand]
+    scene.bank.store.begin()
+    subject = decode(announced[0].body).id
+    scene.bank.store.errands.add(bytes(32), announced[0], subject=subject, due=scene.now)  # to a log that is gone
+    scene.bank.store.commit()
+
+    at(scene, scene.bank, over(scene) + 1)
+
+    assert not scene.bank.store.errands.about(subject)
+
+
 def test_the_bank_keeps_its_books_and_its_place_in_the_log(scene: Scene) -> None:
     settled(Deal.committed(scene))
     tables = ("account", "funding")
