@@ -187,7 +187,7 @@ class Tokens:
         wait: int = 0,
     ) -> bool:
         """Begin an exchange for so many tokens of each brand; False if too many of one are awaited already."""
-        if any(turn.store.lanes.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
+        if any(turn.store.tokens.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
             return False
         places = {brand: turn.store.tokens.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
         self._exchange(turn, given, places, subject=subject, wait=wait)
@@ -278,8 +278,9 @@ class Tokens:
         places: dict[bytes, list[int]] = {brand: [] for brand in sorted({held.brand for held in expected})}
         for held in expected:
             places[held.brand] += [held.position] if held.state == VOID else []
-        if all(turn.store.lanes.room(brand, Lane.EXCHANGE) >= count for brand, count in taken.items()):
-            places = {b: sorted(at + turn.store.tokens.advance(b, Lane.EXCHANGE, taken[b])) for b, at in places.items()}
+        tokens, lane = turn.store.tokens, Lane.EXCHANGE
+        if all(tokens.room(brand, lane, but=places[brand]) >= count for brand, count in taken.items()):
+            places = {b: sorted(at + tokens.advance(b, lane, taken[b], but=at)) for b, at in places.items()}
             self._exchange(turn, given, places, wait=0 if taken else RETRY_SECONDS_MAX)
 
     def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:

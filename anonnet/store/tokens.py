@@ -7,7 +7,7 @@ one; each part has a state of its own, and together they are always the token's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from anonnet.errors import Refused, Why
@@ -100,17 +100,23 @@ class Tokens:
         self._db = db
         self._lanes = lanes
 
-    def advance(self, brand: bytes, lane: Lane, count: int) -> list[int]:
-        """Take `count` places of a lane: new ones as far as they may be taken, then those whose request has ended
-        without a signature. Refuses where both together are too few."""
+    def room(self, brand: bytes, lane: Lane, *, but: Collection[int] = ()) -> int:
+        """How many places of a lane `advance` finds, without those in `but`."""
+        return self._lanes.room(brand, lane) + len(self._ended(brand, lane, but))
+
+    def advance(self, brand: bytes, lane: Lane, count: int, *, but: Collection[int] = ()) -> list[int]:
+        """Take `count` places of a lane, none of those in `but`: new ones as far as they may be taken, then those whose
+        request has ended without a signature. Refuses where both together are too few."""
         new = min(count, self._lanes.room(brand, lane))
-        ended = self._db.all(
-            "select position from token where brand = ? and lane = ? and state = ? order by position limit ?",
-            *(brand, lane.value, VOID, count - new),
-        )
+        ended = self._ended(brand, lane, but)[: count - new]
         if new + len(ended) < count:
             raise Refused(Why.FULL, f"the bank can be asked for {RESTORE_GAP} tokens of one kind at a time")
-        return sorted([*self._lanes.take(brand, lane, new), *(position for (position,) in ended)])
+        return sorted([*self._lanes.take(brand, lane, new), *ended])
+
+    def _ended(self, brand: bytes, lane: Lane, but: Collection[int]) -> list[int]:
+        """Places of a lane whose request has ended without a signature, in order."""
+        where = "brand = ? and lane = ? and state = ? order by position"
+        return [held.position for held in self._tokens(where, brand, lane.value, VOID) if held.position not in but]
 
     def restore(self, place: recovery.Place, token: bytes, worth: int, signature: bytes, source: bytes) -> None:
         """A token has been found again at its place, which is taken for ever. What is known of it stands."""

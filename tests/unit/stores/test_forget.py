@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import FORGET_ROWS_MAX, ORDER_SECONDS
+from anonnet.limits import FORGET_ROWS_MAX, ORDER_SECONDS, RETRY_SECONDS_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.brands import SUBJECT as LOOK
 from anonnet.parties.consumer import Consumer, Opened
@@ -36,6 +36,7 @@ from anonnet.times import (
     BRAND_MARGIN_SECONDS,
     CLAIM_SECONDS,
     LEAD_SECONDS_MAX,
+    RESTORE_GAP,
     RESTORE_SPREAD_SECONDS,
     RETENTION_SECONDS,
     SETTLE_SECONDS,
@@ -713,6 +714,31 @@ def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Sce
     assert scene.tokens() == {"free": 2 * PRICE}
     brands = {brand for brand, state, _, _ in scene.consumer.store.tokens.holdings() if state == "free"}
     assert not brands & old
+
+
+def test_exchanges_that_came_to_nothing_leave_room_for_others(scene: Scene) -> None:
+    scene.fund(scene.account(scene.consumer), RESTORE_GAP)
+    for _ in range(RESTORE_GAP):
+        scene.withdraw(1)
+    next_brands(scene)
+    scene.lost = lambda line: line.kind is ExchangeQ
+    for day in range(2):
+        at(scene, scene.consumer, scene.brand(4).renewed_from + day * DAY)
+        scene.pass_time(RESTORE_SPREAD_SECONDS)
+    scene.now = scene.brand(4).ends + 1
+    scene.lost = lambda line: False
+    scene.pass_time(RETRY_SECONDS_MAX)
+    without_room = scene.tokens()["void"]
+
+    scene.fund(scene.account(scene.consumer), 4)
+    scene.withdraw(4)
+    scene.sell(price=1)
+    purchase = scene.buy()
+    scene.settle()
+
+    assert without_room >= RESTORE_GAP
+    assert scene.purchase(purchase).state == "done"
+    assert scene.tokens()["spent"] == 1
 
 
 def test_the_papers_of_a_refused_exchange_go_when_its_brands_are_over(scene: Scene) -> None:
