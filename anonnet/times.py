@@ -15,7 +15,7 @@ time of validity"); long enough for "reasonable delays or for outside party conf
 
 FREED_SECONDS = 24 * 3600
 """A token whose lock lasted as long as a lock can is good for so much longer, to be exchanged: a day, so that a wallet
-which is opened once a day loses nothing."""
+which runs once a day, for longer than the hour over which it spreads its exchanges, loses nothing."""
 
 SHARD_SECONDS = 7 * 24 * 3600
 """Transactions that expire in one such span share a tree of the log, which is dropped whole: a week, so that few are
