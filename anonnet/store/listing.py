@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from anonnet.protocol.brand import Brand, BrandOffer
 from anonnet.store.database import Database
+from anonnet.store.tokens import EXCHANGED, SPENT, VOID
 from anonnet.times import BRAND_MARGIN_SECONDS
 from anonnet.tlog.merkle import HASH_BYTES, Frontier
 from anonnet.wire.codec import decode, decode_record, encode
@@ -100,9 +101,14 @@ class Listing:
         return [(decode_record(Signed, first), decode_record(Signed, second)) for first, second in rows]
 
     def forget(self, now: int) -> None:
-        """Drop brands that are over."""
-        for table in ("listed", "accepted"):
-            self._db.run(f"delete from {table} where ends < ?", now - BRAND_MARGIN_SECONDS)
+        """Drop brands that are over; an accepted one only where nothing of it is free or under way."""
+        over = now - BRAND_MARGIN_SECONDS
+        self._db.run("delete from listed where ends < ?", over)
+        self._db.run(
+            "delete from accepted where ends < ?1 and brand not in"
+            " (select brand from token where state not in (?2, ?3, ?4))",
+            *(over, EXCHANGED, SPENT, VOID),
+        )
 
 
 def brand_of(signed: Signed) -> Brand:

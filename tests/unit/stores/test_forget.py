@@ -28,10 +28,12 @@ from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.seed import Lane
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.errands import Errand
 from anonnet.store.jobs import RemoveFiles
+from anonnet.store.wallet import WalletStore
 from anonnet.times import (
     BRAND_MARGIN_SECONDS,
     CLAIM_SECONDS,
@@ -688,6 +690,22 @@ def next_brands(scene: Scene) -> None:
     scene.consumer.party = Consumer(scene.network, seed, [each.brand for each in scene.minted])
     for actor in (scene.bank, scene.consumer):
         actor.__post_init__()
+
+
+def test_a_wallet_knows_a_brand_as_long_as_tokens_of_it_are_under_way(scene: Scene) -> None:
+    """Else what becomes of them could not be taken in: a purchase would never end."""
+    brand, offer, store = scene.minted[0].brand, scene.minted[0].offer, WalletStore()
+    over, request = brand.ends + BRAND_MARGIN_SECONDS + 1, b"w1"
+    store.begin()
+    store.listing.accept(brand, offer)
+    store.tokens.expect((brand.id, Lane.EXCHANGE, 0), bytes(32), 1, request)
+    store.listing.forget(over)
+    assert store.listing.accepted() == [offer]
+
+    store.tokens.give_up(request)
+    store.listing.forget(over)
+    assert store.listing.accepted() == []
+    store.commit()
 
 
 def exchanging(scene: Scene, now: int) -> list[Errand]:
