@@ -37,13 +37,16 @@ class Accusing:
 
     @on(Accuse, by=From.OWNER)
     def accuse(self, turn: Turn[Any], asked: Asked[Accuse]) -> Answer:
-        subject = asked.body.subject
-        accused, dispute = self._draw(turn, asked.body, asked.entropy)
+        return Answer(Started(subject=self.begin(turn, asked.body, asked.entropy)))
+
+    def begin(self, turn: Turn[Any], wish: Accuse, entropy: bytes) -> bytes:
+        """Bring a dispute before the accused; return its hash. Raises Refused."""
+        accused, dispute = self._draw(turn, wish, entropy)
         if len(encode(dispute)) > DISPUTE_BYTES_MAX:
             raise Refused(Why.FULL, "these papers are too many for a dispute: take them to a judge")
-        turn.store.answered.begin_dispute(subject)
-        turn.store.errands.add(accused, dispute, subject=subject, due=turn.now)
-        return Answer(Started(subject=dispute.hash))
+        turn.store.answered.begin_dispute(wish.subject)
+        turn.store.errands.add(accused, dispute, subject=wish.subject, due=turn.now)
+        return dispute.hash
 
     @on(AccusationOf, by=From.OWNER)
     def accusation_of(self, turn: Turn[Any], asked: Asked[AccusationOf]) -> Answer:

@@ -28,10 +28,11 @@ from anonnet.parties.settling import Settling
 from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
+from anonnet.protocol.dispute import Demand
 from anonnet.protocol.goods import GoodsM, GoodsQ, Order
 from anonnet.protocol.history import paid_by_another
 from anonnet.protocol.known_log import shard_of
-from anonnet.protocol.local import PurchaseOf
+from anonnet.protocol.local import Accuse, PurchaseOf
 from anonnet.protocol.logbook import Time, TimeOf
 from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import committed
@@ -92,9 +93,9 @@ class Consumer(Party):
         ordering = Ordering(network, self.purse, self.resting, self.heeding)
         discarding = Discarding(self.purse, self.tokens, self.brand_list, self.heeding)
         complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
-        accusing = Accusing(complaining.draw, complaining.met)
+        self.accusing = Accusing(complaining.draw, complaining.met)
         self.reading = Reading(self.logs, self.settling, commit=self._certified, chain=self.brand_list.entries)
-        desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, accusing
+        desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, self.accusing
         super().__init__(Signer(network.name), *desks, self.reading)
 
     def sign(self, said: Message) -> Signed:
@@ -216,6 +217,8 @@ class Consumer(Party):
             due = turn.now + CARRY_SECONDS
             turn.store.errands.add(bought.buy.merchant, asked.signed, subject=bought.id, due=due)
         claims_end = promise.transaction.expiration + CLAIM_SECONDS  # whatever becomes of the log, P2 is asked then
+        if expired(claims_end, turn.now):  # it has been claimed, then; the bank must show by what
+            self.accusing.begin(turn, Accuse(subject=bought.id, claim=Demand.SPENT.value), asked.entropy)
         return later(turn, asked, max(claims_end + 1 - turn.now, RETRY_SECONDS_MAX))
 
     @on(Commit, by=From.ERRAND)  # P5a

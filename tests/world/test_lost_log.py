@@ -55,13 +55,15 @@ def shop(stage: Stage) -> None:
     stage.consumer.command(wish)
 
 
-def losing(stage: Stage) -> set[str]:
-    """Names of parties that are gone: nothing reaches them, except that a log has told its time."""
+def losing(stage: Stage, *whose: str) -> set[str]:
+    """Names of parties that are gone: nothing reaches them (of `whose`, where these are named), except that a log has
+    told its time."""
     gone: set[str] = set()
     run = stage.run_errand
 
     def unless_gone(actor: Actor, errand: Errand) -> None:
-        if stage.identities[errand.receiver] not in gone or isinstance(errand.message, TimeOf):
+        lost = stage.identities[errand.receiver] in gone and (not whose or actor.name in whose)
+        if not lost or isinstance(errand.message, TimeOf):
             run(actor, errand)
 
     stage.run_errand = unless_gone  # type: ignore[method-assign]
@@ -88,3 +90,20 @@ def test_tokens_come_back_when_the_log_is_gone(tmp_path: Path, lost: tuple[str, 
     left = stage.consumer.store.errands.due(10**12, most=9)
     assert {type(errand.message) for errand in left} <= {Follow}  # which ends with the first answer
     assert {book: amount for book, _, amount in stage.bank.store.ledger.totals()}.get(LOCKED, 0) == 0
+
+
+def test_a_wallet_that_never_hears_of_the_commit_has_the_bank_show_it(tmp_path: Path) -> None:
+    """The claim time is over and the bank still promises: it has paid, and must show by what, and so the key."""
+    stage = Stage(tmp_path)
+    shop(stage)
+    gone = losing(stage, "consumer")
+    gone |= {"log"}
+    stage.settle()
+    (purchase,) = stage.consumer.store.purchases(most=1)
+    assert stage.consumer.store.purchase(purchase).state == wallet.AUTHORIZED
+
+    for _ in range(3):
+        stage.pass_time(LEAD + CLAIM_SECONDS // 2)
+
+    assert stage.consumer.store.purchase(purchase).state == wallet.DONE
+    assert FREE not in {state for _, state, _, _ in stage.consumer.store.tokens.holdings()}
