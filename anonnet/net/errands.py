@@ -146,16 +146,18 @@ class Runner:
     def _due_for(self, receiver: bytes, now: int, clock: float, busy: int) -> list[tuple[int, bytes]]:
         """(due, hash) of what may go to one receiver. Asked for each by itself: errands that one receiver does not
         take, or that go to nobody in the network file, never stand before those of the others."""
-        at_once = self._at_once(receiver)
-        if not self._receiver_pauses.over(receiver, clock) or (at_once == 1 and busy):
+        if not self._receiver_pauses.over(receiver, clock):
             return []
-        most = at_once + HELD_PER_RECEIVER_MAX + len(self._under_way) + len(self._errand_pauses)
+        room = ERRANDS_PER_RECEIVER_MAX + HELD_PER_RECEIVER_MAX
+        if self._receiver_pauses.failing(receiver):
+            room = 0 if busy else 1  # one tries, for all
+        most = room + len(self._under_way) + len(self._errand_pauses)
         free = (
             (due, hash)
             for due, hash in self._errands.waiting_for(receiver, now, most=most)
             if hash not in self._under_way and self._errand_pauses.over(hash, clock)
         )
-        return list(islice(free, at_once + HELD_PER_RECEIVER_MAX if at_once > 1 else 1))
+        return list(islice(free, room))
 
     async def _one(self, errand: Errand) -> None:
         """One try of one errand, with all that its answers lead on to, confined: a failure of any kind leads to a pause

@@ -98,7 +98,7 @@ class Answer:
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
     then: Message | None = None
     """What the errand that has been answered asks next, at once and without being written anew. After a crash, or where
-    that fails, it is asked again as it stands."""
+    that fails, it is asked again as it stands; so are all errands that merged parties have with each other."""
 
 
 class Costly:
