@@ -296,6 +296,10 @@ STOP_SECONDS = 10
 GATHER_SECONDS = 0.002
 """A batch of turns waits at most this long for requests that keep coming in: far below what a commit takes."""
 
+GROWTH_SECONDS = 0.03
+"""A log grows at most so often: what comes meanwhile stands under one checkpoint, which everybody who follows checks,
+keeps and cosigns once. A sale that comes alone is not delayed; among many an answer comes at most so much later."""
+
 COSTLY_MAX = 32
 """Disputes that one daemon has under judgement: one at a time, and each under 0.1 s, so that the last waits some
 seconds, and the papers of all take two megabytes."""

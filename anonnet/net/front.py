@@ -13,8 +13,9 @@ import trio
 
 from anonnet.errors import Malformed, Refused
 from anonnet.net.answering import Asker
+from anonnet.net.inbox import Waiting
 from anonnet.net.trace import NOBODY, Tracer
-from anonnet.net.turns import TurnQueue, Waiting
+from anonnet.net.turns import TurnQueue
 from anonnet.parties.turn import Asked, Outcome, Party
 from anonnet.wire.codec import STEPS, Message
 from anonnet.wire.frames import HEADER, Frame

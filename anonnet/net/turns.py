@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -30,6 +28,7 @@ from anonnet.limits import (
     WAITING_FOLLOWERS_MAX,
 )
 from anonnet.net.finishing import Finishing
+from anonnet.net.inbox import Inbox, Waiting
 from anonnet.net.incidents import Incidents
 from anonnet.net.threads import Threads
 from anonnet.parties.merging import Merged
@@ -61,27 +60,6 @@ class Placement(enum.Enum):
     INLINE = "inline"  # both on the loop
     COMMIT_IN_THREAD = "commit-in-thread"
     ALL_IN_THREAD = "all-in-thread"
-
-
-def _nobody() -> None:
-    """Nobody waits for what the shell itself has brought."""
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """One request in the queue, and what has become of it."""
-
-    asked: Asked[Any]
-    told: Callable[[], None] = _nobody
-    outcome: Outcome | None = None
-    news: trio.Event | None = None
-    """Comes when what its answer is held for has changed since."""
-    slot: bool = True
-
-    @property
-    def settled(self) -> bool:
-        """True if nothing is to be awaited before its answer is said."""
-        return not (isinstance(self.outcome, Answer) and (self.outcome.hold or self.outcome.finish is not None))
 
 
 Look = Callable[[int], float]
@@ -123,7 +101,7 @@ class TurnQueue:
         self.within = self._turns.within
         """Who is asked nothing over the network."""
         self._placement = placement
-        self._inbox: deque[Waiting] = deque()
+        self._inbox = Inbox()
         self._slots = trio.Semaphore(TURNS_WAITING_MAX - 1)  # the last one is for what is due
         self._bell = trio.Event()
         self._rung = True  # the first thing is to look at what is due
@@ -162,7 +140,7 @@ class TurnQueue:
         """Have a request decided for who has a slot, which is given back when the turn has been run, whoever still
         waits for it. `told` is called when that is durable, between two batches."""
         waiting = Waiting(asked, told)
-        self._inbox.append(waiting)
+        self._inbox.put(waiting, grows=type(asked.body) in (asked.to or self.party).growth)
         self._bell.set()
         return waiting
 
@@ -250,7 +228,7 @@ class TurnQueue:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             task_status.started()
-            while self._inbox or not self._stopping:
+            while self._inbox.waiting or not self._stopping:
                 await self._something_to_do()
                 await self._gather()
                 self._look()  # only here, where who was answered by the last batch has gone on
@@ -259,10 +237,12 @@ class TurnQueue:
             nursery.cancel_scope.cancel()
 
     async def _something_to_do(self) -> None:
+        self._inbox.let_in(trio.current_time())
         if not self._inbox and not self._to_look:
             self._bell = trio.Event()
             with trio.move_on_after(self._idle_seconds()):
                 await self._bell.wait()
+            self._inbox.let_in(trio.current_time())
 
     @property
     def _to_look(self) -> bool:
@@ -272,7 +252,7 @@ class TurnQueue:
     def _idle_seconds(self) -> float:
         """How long there is nothing to do if nobody asks."""
         now = trio.current_time()
-        wait = min(self._look_again, self._forget_again) - now
+        wait = min(self._look_again - now, self._forget_again - now, self._inbox.seconds_left(now))
         if self._deadline is not None:
             wait = min(wait, max(seconds_until(self._deadline, self.clock()), self._due_again - now))
         return max(0.0, wait)
@@ -298,7 +278,7 @@ class TurnQueue:
             forgets = [self.request(Forget(), owner=True, to=party) for party in self._takers(Forget)]
             batch += [Waiting(asked, slot=False) for asked in forgets]
         while self._inbox and len(batch) < TURNS_BATCH_MAX:
-            batch.append(self._inbox.popleft())
+            batch.append(self._inbox.take())
         return batch
 
     def _takers(self, kind: type) -> list[Party]:

@@ -47,6 +47,8 @@ from anonnet.wire.signed import Checked, Signed, Signer, checked
 class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
+    growth = frozenset({AuthorizationM, Pledge, Submission})
+
     def __init__(
         self,
         signer: Signer,

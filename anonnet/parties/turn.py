@@ -179,6 +179,8 @@ class Party:
 
     known_logs: Logs = MappingProxyType({})
     """The logs that it may have something to ask."""
+    growth: frozenset[type] = frozenset()
+    """What may make a log grow when it is asked."""
 
     def __init__(self, signer: Signer, *desks: object) -> None:
         self.signer = signer

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 from anonnet.errors import Fatal, Malformed, Why
-from anonnet.limits import FOLLOW_SECONDS, TURNS_WAITING_MAX
+from anonnet.limits import FOLLOW_SECONDS, GROWTH_SECONDS, TURNS_WAITING_MAX
 from anonnet.net.turns import Placement, TurnQueue
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.refusal import Refusal
@@ -67,6 +67,12 @@ class Slow(NoteStore):
     def commit(self) -> None:
         time.sleep(self._chance.choice([0.0, 0.0001, 0.001]))
         super().commit()
+
+
+class Growing(Tally):
+    """A tally whose notes make a log grow."""
+
+    growth = frozenset({Note})
 
 
 @asynccontextmanager
@@ -120,6 +126,32 @@ async def test_many_turns_share_a_commit(tmp_path: Path, placement: Placement) -
     assert store.count() == 200
     assert store.commits <= 20
     assert queue.turns == 200
+
+
+async def test_a_log_grows_in_steps_and_nothing_else_waits_for_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store = NoteStore()
+    queue = queue_of(Growing(signer()), store, tmp_path, placement=Placement.INLINE)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(queue.run)
+        began = trio.current_time()
+        await ask(queue, "alone")
+        alone = trio.current_time()
+        async with trio.open_nursery() as askers:
+            for number in range(20):
+                askers.start_soon(ask, queue, f"note {number}")
+                await trio.testing.wait_all_tasks_blocked()
+            await queue.ask(asking(queue, More(than=0)))
+            other = trio.current_time()
+            assert store.count() == 1
+        grown, commits = trio.current_time(), store.commits
+        nursery.start_soon(ask, queue, "the last")
+        await trio.testing.wait_all_tasks_blocked()
+        queue.stop()
+    assert alone - began < GROWTH_SECONDS / 2 > other - alone
+    assert grown - began >= GROWTH_SECONDS
+    assert (commits, store.count()) == (3, 22)  # one of them for who only asked
 
 
 async def test_no_answer_is_out_before_its_commit(tmp_path: Path) -> None:
