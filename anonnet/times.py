@@ -64,6 +64,10 @@ can be lost between an index that was taken and a request that never left."""
 RESTORE_SPREAD_SECONDS = 3600
 """Over which a recovering wallet spreads its questions, so that many wallets' questions mix."""
 
+WOKEN_GAP_SECONDS = 15
+"""A wallet that starts spreads what has become late meanwhile so far apart, and no further than the above in all: in
+five minutes a day it exchanges some 400 tokens of a brand while it may, and two wallets that start together mix."""
+
 BEHIND_SECONDS = 1
 """How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log; and a wallet
 whose tokens are locked elsewhere, while the sale can still be promised."""
@@ -107,7 +111,8 @@ CLOCK_MARK_SECONDS = 10
 """How often a log leaves its time behind for its next start."""
 
 EXCHANGE_PATIENCE_SECONDS = 3600
-"""The `until` of an exchange_q: the tokens given are bound for no longer than this if the bank does not answer."""
+"""The `until` of an exchange_q that a purchase waits for, or of several tokens: a refusal later than
+this frees them. One of a single token that nobody waits for is good for as long as the brands are."""
 
 FORGET_SECONDS = 24 * 3600
 """A daemon forgets at its start and then so often: what need not be kept any more is kept a day longer at most."""

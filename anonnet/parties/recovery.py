@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import RETRY_SECONDS_MAX
+from anonnet.limits import RETRY_SECONDS_MAX, SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
@@ -29,7 +29,7 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.recovery import Place, Scan
 from anonnet.store.tokens import EXCHANGING, FREE, RESTORED, SPENT
 from anonnet.store.wallet import WalletStore
-from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP, RESTORE_SPREAD_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP, RESTORE_SPREAD_SECONDS, WOKEN_GAP_SECONDS
 from anonnet.wire.codec import Message
 
 WalletTurn = Turn[WalletStore]
@@ -86,13 +86,15 @@ class Recovery:
 
     @on(Woken, by=From.OWNER)
     def woken(self, turn: WalletTurn, asked: Asked[Woken]) -> Answer:
-        """Spread again what was to be spread. A machine that sleeps while the daemon runs still asks in one burst."""
-        for hash, _ in turn.store.errands.waiting(turn.now, most=turn.store.errands.count()):
-            errand = turn.store.errands.get(hash)
-            brand = _alone(errand.message) if errand else b""
-            if brand:
-                wait = moment(asked.entropy + hash, turn.store.recovery.spread(brand, RESTORE_SPREAD_SECONDS))
-                turn.store.errands.postpone(hash, turn.now + wait)
+        """Spread again what is late: in random order and in no burst, but no further than must be: a wallet that runs
+        for minutes must get on. A machine that sleeps while the daemon runs still asks in one burst."""
+        late = turn.store.errands.due(turn.now, most=turn.store.errands.count())
+        alone = {errand.hash: brand for errand in late if (brand := _alone(errand.message))}
+        for place, hash in enumerate(sorted(alone, key=lambda each: moment(asked.entropy + each, SECONDS_MAX))):
+            spread = turn.store.recovery.spread(alone[hash], RESTORE_SPREAD_SECONDS)
+            span = min(spread, len(alone) * WOKEN_GAP_SECONDS)
+            wait = place * span // len(alone) + moment(asked.entropy + hash, span // len(alone))
+            turn.store.errands.postpone(hash, turn.now + wait)
         return Answer()
 
     @on(RecoveryOf, by=From.OWNER)

@@ -204,10 +204,18 @@ class Tokens:
     ) -> None:
         """`subject`: the purchase that waits for it, if there is one."""
         bank = self._purse.brands[given[0].brand].bank
-        order = self._purse.exchange_q(bank, given, places, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
+        until = turn.now + wait + EXCHANGE_PATIENCE_SECONDS
+        if len(given) == 1 and not subject:
+            until = max(until, self._done_until(given[0].brand, places))
+        order = self._purse.exchange_q(bank, given, places, until)
         self._expect(turn, order, Lane.EXCHANGE, places)
         turn.store.tokens.bind(given, EXCHANGING, order.hash)
         turn.store.errands.add(bank, order, subject=subject or order.hash, due=turn.now + wait)
+
+    def _done_until(self, given: bytes, wanted: Iterable[bytes]) -> int:
+        """As long as the bank exchanges a token of one brand for these: what nobody waits for is late no sooner, though
+        the wallet be off. The second is the same for all wallets. After it another brand may be open."""
+        return min(self._purse.brands[given].ends, *(self._purse.brands[each].closes for each in wanted))
 
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:

@@ -57,6 +57,7 @@ MIRROR, QUORUM = "tests/unit/parties/test_mirror.py", "tests/unit/parties/test_q
 TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_table_says"
 COMPARING = "tests/unit/parties/test_comparing.py"
 BRANDS = "tests/unit/parties/test_brands_published.py"
+SELDOM = "tests/unit/parties/test_seldom_run.py"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -474,6 +475,21 @@ TABLE = [
         "95-fork-noted-and-not-told",
         (f"{HARD}[two histories of a log]",),
         "has no evidence though the log forks",
+    ),
+    Planted(
+        "98-exchange-late-before-the-wallet-runs-again",
+        (f"{SELDOM}::test_a_wallet_that_runs_for_minutes_a_day_loses_nothing_of_a_brand_that_ends",),
+        "scene.worth() == COINS",
+    ),
+    Planted(
+        "99-late-exchanges-wait-an-hour-again",
+        (f"{SELDOM}::test_what_is_late_is_asked_one_by_one_when_the_wallet_starts",),
+        "WOKEN_GAP_SECONDS",
+    ),
+    Planted(
+        "100-exchange-for-a-brand-that-has-closed",
+        (f"{SELDOM}::test_an_exchange_whose_new_brand_has_closed_meanwhile_is_begun_again",),
+        "scene.worth() == COINS",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
