@@ -190,7 +190,8 @@ class Tokens:
         if any(turn.store.tokens.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
             return False
         places = {brand: turn.store.tokens.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}
-        self._exchange(turn, given, places, subject=subject, wait=wait)
+        until = self._done_until(given[0].brand, places) if len(given) == 1 and not subject else 0
+        self._exchange(turn, given, places, subject=subject, wait=wait, until=until)
         return True
 
     def _exchange(
@@ -201,12 +202,11 @@ class Tokens:
         *,
         subject: bytes = b"",
         wait: int,
+        until: int = 0,
     ) -> None:
-        """`subject`: the purchase that waits for it, if there is one."""
+        """`subject`: the purchase that waits for it, if there is one. `until`: late no sooner than that."""
         bank = self._purse.brands[given[0].brand].bank
-        until = turn.now + wait + EXCHANGE_PATIENCE_SECONDS
-        if len(given) == 1 and not subject:
-            until = max(until, self._done_until(given[0].brand, places))
+        until = max(until, turn.now + wait + EXCHANGE_PATIENCE_SECONDS)
         order = self._purse.exchange_q(bank, given, places, until)
         self._expect(turn, order, Lane.EXCHANGE, places)
         turn.store.tokens.bind(given, EXCHANGING, order.hash)
