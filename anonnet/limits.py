@@ -203,7 +203,7 @@ ORDER_SECONDS = 3600
 """An order that nobody has paid for this long, nor fetched chunks of, makes room: large goods take hours to fetch."""
 
 RENEW_MAX = 64
-"""Free tokens of a brand near its end that a wallet exchanges each day: until they are, they cannot be spent."""
+"""Tokens of a brand near its end that a wallet exchanges at a time: until they are, they cannot be spent."""
 
 TREES_MAX = 16
 """Orders whose leaf hashes a merchant keeps in memory with their trees: each takes 24 MiB at most, see GOODS_BYTES_MAX,

@@ -9,20 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import FORGET_ROWS_MAX, RENEW_MAX
+from anonnet.limits import FORGET_ROWS_MAX
 from anonnet.parties.brands import BrandList
 from anonnet.parties.heeding import Heeding
-from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, Forget, From, Turn, on
-from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Discard, Started
 from anonnet.protocol.transaction import expired
 from anonnet.store import wallet
 from anonnet.store.tokens import EXCHANGED, SPENT, VOID
 from anonnet.store.wallet import WalletStore
-from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_SPREAD_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS
 
 WalletTurn = Turn[WalletStore]
 
@@ -72,8 +70,7 @@ class Discarding:
         self._heeding.ask(turn)
         brands = self._purse.brands.values()
         for brand in brands:
-            if not turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):
-                self._renew(turn, brand, asked.entropy)
+            self._tokens.leave(turn, brand, asked.entropy)
         gone = 0
         for brand in brands:
             if expired(brand.ends + BRAND_MARGIN_SECONDS, turn.now):
@@ -81,14 +78,3 @@ class Discarding:
         gone += turn.store.resting.drop(most=FORGET_ROWS_MAX - gone)
         gone += turn.store.unexchanged.forget(turn.now, most=FORGET_ROWS_MAX - gone)
         return Answer(more=gone >= FORGET_ROWS_MAX)
-
-    def _renew(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
-        """Exchange free tokens of a brand that is to be left, where another one of their denomination is open."""
-        open_brands = self._purse.open_brands(brand.bank, brand.currency, turn.now)
-        newer = open_brands.get(brand.denomination)
-        if not brand.renewed_from <= turn.now <= brand.ends or newer is None:
-            return
-        if self._purse.brands[newer].ends <= brand.ends:
-            return
-        for held in turn.store.tokens.free([brand.id])[:RENEW_MAX]:
-            self._tokens.renew(turn, [held], wait=moment(entropy + held.id, RESTORE_SPREAD_SECONDS))

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from anonnet.errors import Malformed, Refused, Why
-from anonnet.limits import BLINDED_MAX, RETRY_SECONDS_MAX
+from anonnet.limits import BLINDED_MAX, RENEW_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.moments import moment
 from anonnet.parties.purse import Purse
 from anonnet.parties.resting import Resting
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.account import OpenAccount
+from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import denominations_for, to_break
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.history import used_by
@@ -32,7 +34,13 @@ from anonnet.store import wallet
 from anonnet.store.recovery import Place
 from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, RESTORED, VOID, Held
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import BRAND_MARGIN_SECONDS, EXCHANGE_PATIENCE_SECONDS, SETTLE_SECONDS, WITHDRAW_PATIENCE_SECONDS
+from anonnet.times import (
+    BRAND_MARGIN_SECONDS,
+    EXCHANGE_PATIENCE_SECONDS,
+    RESTORE_SPREAD_SECONDS,
+    SETTLE_SECONDS,
+    WITHDRAW_PATIENCE_SECONDS,
+)
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 
@@ -166,6 +174,20 @@ class Tokens:
             counts.update({open_brands[each]: count for each, count in made.items()})
         return counts
 
+    def leave(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
+        """Exchange free tokens of a brand that is to be left, where another one of their denomination is open: one by
+        one, RENEW_MAX at a time, and another when one has been answered."""
+        if not brand.renewed_from <= turn.now <= brand.ends:
+            return
+        newer = self._purse.open_brands(brand.bank, brand.currency, turn.now).get(brand.denomination)
+        if newer is None or self._purse.brands[newer].ends <= brand.ends:
+            return
+        if turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):
+            return
+        more = RENEW_MAX - len(turn.store.tokens.in_state(EXCHANGING, [brand.id]))
+        for held in turn.store.tokens.free([brand.id])[: max(0, more)]:
+            self.renew(turn, [held], wait=moment(entropy + held.id, RESTORE_SPREAD_SECONDS))
+
     def renew_rests(self, turn: WalletTurn, bound: bytes) -> None:
         """What is left of tokens that have paid in part: the bank has seen them."""
         self.renew(turn, [held for held in turn.store.tokens.rests(bound) if not self._purse.is_whole(held)])
@@ -220,10 +242,13 @@ class Tokens:
     @on(ExchangeB, by=From.ERRAND)  # E2
     def exchange_b(self, turn: WalletTurn, asked: Asked[ExchangeB]) -> Answer:
         hash = answered(asked).hash
-        self._resting.exchanged(turn, turn.store.tokens.bound_to(hash), turn.store.tokens.expected(hash))
+        given = turn.store.tokens.bound_to(hash)
+        self._resting.exchanged(turn, given, turn.store.tokens.expected(hash))
         self._keep(turn, hash, asked.body.signatures)
         turn.store.tokens.move_all(hash, EXCHANGED)
         turn.store.unexchanged.drop(hash)
+        for brand in sorted({held.brand for held in given}):
+            self.leave(turn, self._purse.brands[brand], asked.entropy)
         return self._resume(turn, asked)
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))

@@ -491,6 +491,11 @@ TABLE = [
         (f"{SELDOM}::test_an_exchange_whose_new_brand_has_closed_meanwhile_is_begun_again",),
         "scene.worth() == COINS",
     ),
+    Planted(
+        "101-a-day-s-share-of-tokens-is-renewed",
+        (f"{SELDOM}::test_a_wallet_exchanges_all_that_it_has_of_a_brand_within_hours",),
+        "== {scene.minted[-1].brand.id}",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

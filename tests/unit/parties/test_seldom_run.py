@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from anonnet.limits import RENEW_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.mint import Minted
@@ -140,3 +141,28 @@ def test_an_exchange_whose_new_brand_has_closed_meanwhile_is_begun_again(scene: 
     assert begun == {"exchanging": COINS, "withdrawing": COINS}
     assert scene.now > scene.brand(1).ends
     assert scene.worth() == COINS
+
+
+def test_a_wallet_exchanges_all_that_it_has_of_a_brand_within_hours(scene: Seldom) -> None:
+    """Each answer makes room for the next; else it would be no more than one day's share of them."""
+    for _ in range(5):
+        scene.holds(COINS)
+    scene.opens(later(opens=31))
+
+    scene.runs(NOON + 37 * DAY, minutes=8 * 60)
+
+    states = scene.consumer.store.tokens.holdings()
+    assert {brand for brand, _, _, _ in states} == {scene.minted[-1].brand.id}
+    assert scene.tokens() == {"free": 6 * COINS}
+
+
+def test_a_wallet_has_few_tokens_in_exchanges_at_a_time(scene: Seldom) -> None:
+    """What is being exchanged cannot be spent."""
+    for _ in range(2):
+        scene.holds(COINS)
+    scene.opens(later(opens=31))
+
+    scene.runs(NOON + 37 * DAY, minutes=0)
+    scene.runs(NOON + 38 * DAY, minutes=0)
+
+    assert scene.tokens()["exchanging"] == RENEW_MAX
