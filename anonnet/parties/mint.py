@@ -211,7 +211,7 @@ class Mint:
     @on(Restore, keys=lambda asked: [asked.body.blinded])
     def restore(self, turn: BankTurn, asked: Asked[Restore]) -> Answer:
         wanted = asked.body
-        if not turn.store.knows_blinded(wanted.brand, wanted.blinded):
+        if not turn.store.knows_blinded(self.brand(wanted.brand).id, wanted.blinded):
             raise Refused(Why.UNKNOWN, "this bank has not signed that")
         return Answer(finish=BlindSign(((wanted.brand, wanted.blinded),), WithdrawB))
 

@@ -139,7 +139,8 @@ class Recovery:
     def not_restored(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         place = turn.store.recovery.asked(answered(asked).hash)
         assert place is not None, "a place is asked for as long as its errand stands"
-        if asked.body.why != Why.UNKNOWN:
+        gone = asked.body.why == Why.BAD_BRAND and expired(self._purse.brands[place[0]].ends, turn.now)
+        if asked.body.why != Why.UNKNOWN and not gone:  # a bank that misses a brand of today may find it again
             return later(turn, asked, RETRY_SECONDS_MAX)
         return self._found_out(turn, asked, place)
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anonnet.limits import RETRY_SECONDS_MAX
+from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.local import Recover
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.database import MEMORY
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, Signer
 from tests.paper.scenes import LEAD, PRICE, Scene
-from tests.stage import Actor
+from tests.stage import NETWORK, Actor, key_of
 
 SEED = hashlib.sha256(b"seed of consumer").digest()
 CHEAP = "jingle"
@@ -105,3 +106,11 @@ class Copies(Scene):
             for held in actor.store.tokens.free(list(worth))
         }
         return sum(free.values())
+
+
+def dropped(scene: Scene, brand: bytes) -> None:
+    """Start the bank anew without one of its brands."""
+    kept = [each for each in scene.minted if each.brand.id != brand]
+    key, store, others = key_of("bank"), scene.bank.store, scene._others("bank")
+    party = Bank(Signer(NETWORK, key), key.public, kept, scene.network.logs, others)
+    scene.bank = scene._actor("bank", party, store)

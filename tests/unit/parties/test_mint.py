@@ -21,6 +21,7 @@ from anonnet.wire.signed import Signed, Signer
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene
 from tests.rsa_keys import PRIMES
 from tests.stage import NETWORK, key_of
+from tests.unit.parties.copies import dropped
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
@@ -220,6 +221,18 @@ def test_what_remains_of_a_token_is_told_to_its_key_on_its_channel(scene: Scene)
     refused(scene, scene.bank, by_key.sign(replace(asked, channel=OTHER)), Why.WRONG_RECEIVER)
     assert scene.ask(scene.bank, by_key.sign(asked)) == State(token=coin.token.id, remaining=4)
     refused(scene, scene.bank, Restore(bank=scene.bank_key, brand=coin.token.brand, blinded=bytes(256)), Why.UNKNOWN)
+
+
+def test_a_bank_that_has_dropped_a_brand_restores_nothing_of_it(scene: Scene) -> None:
+    hand = Hand(scene)
+    hand.open(1)
+    order = hand.withdraw_c(hand.secrets(1))
+    again = Restore(bank=scene.bank_key, brand=order.brand, blinded=order.blinded[0])
+    scene.ask(scene.bank, hand.signer.sign(order))
+
+    assert isinstance(scene.ask(scene.bank, again), WithdrawB)
+    dropped(scene, order.brand)
+    refused(scene, scene.bank, again, Why.BAD_BRAND)
 
 
 def test_everybody_is_told_once_a_day_which_tokens_are_used(scene: Scene) -> None:

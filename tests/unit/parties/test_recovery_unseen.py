@@ -13,7 +13,7 @@ from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane
 from anonnet.times import RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.wire.signed import Signed
-from tests.unit.parties.copies import Copies
+from tests.unit.parties.copies import Copies, dropped
 
 
 def test_the_questions_of_a_recovery_come_in_no_order_and_over_an_hour(tmp_path: Path) -> None:
@@ -58,3 +58,17 @@ def test_what_a_recovery_finds_is_exchanged_token_by_token_over_an_hour(tmp_path
     assert len(seen) > 1
     assert len(set(seen.values())) > 1, "tokens are exchanged at one time"
     assert scene.tokens(heir).get("free") == held
+
+
+def test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended(tmp_path: Path) -> None:
+    scene = Copies.opened(tmp_path)
+    brand = scene.brand(1)
+    dropped(scene, brand.id)
+    heir = scene.from_words()
+    scene.rest()
+
+    assert heir.store.recovery.under_way([brand.id])
+    scene.now = brand.ends + 1
+    scene.rest()
+    assert not heir.store.recovery.under_way([brand.id])
+    assert not heir.store.errands.about(brand.id)
