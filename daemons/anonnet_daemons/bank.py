@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
-from anonnet_daemons.branding import BANK_STORE
+from anonnet_daemons.branding import BANK_STORE, Plate
 from anonnet_daemons.config import Kind, offers_of
 from anonnet_daemons.serving import Reachable, alone, beside, told
 
@@ -37,8 +38,10 @@ def slow_signing(found: Iterable[Minted]) -> list[str]:
 def party_of(found: Reachable) -> Bank:
     """The bank of this data folder. Raises BadStart."""
     brands = minted(found)
-    for warning in slow_signing(brands):
-        print(f"signing is slower than it need be: {warning}", file=sys.stderr)
+    plate = Plate(found.setup, found.network, tuple(each.brand for each in brands))
+    slow = [f"signing is slower than it need be: {warning}" for warning in slow_signing(brands)]
+    for warning in [*slow, *plate.warnings(int(time.time()))]:
+        print(warning, file=sys.stderr)
     return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found), beside(found))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -194,15 +195,33 @@ class Plate:
 
         Brands of this bank that have long been closed leave the file. Raises BadStart.
         """
-        file = read_network(self.setup.network_path)
         with writing():
             made = self._minted(wishes)
-            mine = offers_of(file, self.setup.peer(file))
-            gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
-            standing = [offer for offer in file.brands if offer not in gone]
-            network = replace(file, brands=(*standing, *(offer for offer, _ in made)))
-            write_durably(self.setup.network_path, network_json(network))
+            self._into_file([offer for offer, _ in made], now)
         return [brand for _, brand in made]
+
+    def pin_missed(self, currency: str, denominations: Collection[int], now: int) -> list[Brand]:
+        """Add brands of this bank to the network file, as they are, that came too late for the logs; return them.
+
+        A brand of its own for the same time would be a second one of its kind, and convict the bank. Raises BadStart.
+        """
+        missed = [
+            brand
+            for brand in self._missed(now)
+            if brand.currency == currency and (not denominations or brand.denomination in denominations)
+        ]
+        if missed:
+            offers = offers_of(self.network, self.setup.peer(self.network))
+            with writing():
+                self._into_file([offer for offer, brand in offers if brand in missed], now)
+        return missed
+
+    def _into_file(self, offers: Sequence[BrandOffer], now: int) -> None:
+        file = read_network(self.setup.network_path)
+        mine = offers_of(file, self.setup.peer(file))
+        gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
+        standing = [offer for offer in file.brands if offer not in gone]
+        write_durably(self.setup.network_path, network_json(replace(file, brands=(*standing, *offers))))
 
     def _minted(self, wishes: Sequence[BrandWish]) -> list[tuple[BrandOffer, Brand]]:
         peer = self.setup.peer(self.network)
@@ -212,16 +231,49 @@ class Plate:
             for offer in minted(self.setup.folder, signer, peer.key, wishes)
         ]
 
-    def published(self) -> dict[bytes, str]:
+    def published(self, now: int) -> dict[bytes, str]:
         """Where each brand stands, in words."""
-        pinned = {
-            brand.id for _, brand in offers_of(read_network(self.setup.network_path), self.setup.peer(self.network))
-        }
-        answers = self._answers()
+        pinned, answers, missed = self._pinned(), self._answers(), self._missed(now)
         return {
-            brand.id: "network file" if brand.id in pinned else _in_words(answers[brand.id], len(self.network.logs))
+            brand.id: "network file"
+            if brand.id in pinned
+            else f"missed: run `anonnet bank brand create {brand.currency} --pin`"
+            if brand in missed
+            else _in_words(answers[brand.id], len(self.network.logs))
             for brand in self.brands
         }
+
+    def warnings(self, now: int) -> list[str]:
+        """What the owner must do, or wallets have nothing to exchange what they hold into."""
+        todo = [
+            f"the {each.currency} brand that opens on {day(each.opens)} is not in every log, and it is too late for"
+            f" them: run `anonnet bank brand create {each.currency} --pin`, and hand the network file out anew"
+            for each in self._missed(now)
+        ]
+        last = {(each.currency, each.denomination): each for each in sorted(self.brands, key=lambda each: each.opens)}
+        todo += [
+            f"no {each.currency} brand follows the one that closes on {day(each.closes)}: run `anonnet bank brand"
+            f" create {each.currency}`"
+            for each in last.values()
+            if each.closes - ANNOUNCED_SECONDS < now <= each.ends
+        ]
+        return list(dict.fromkeys(todo))
+
+    def _missed(self, now: int) -> list[Brand]:
+        """The brands that wallets will not find in the logs, and could still withdraw if they stood in the file."""
+        pinned, answers = self._pinned(), self._answers()
+        return [
+            brand
+            for brand in self.brands
+            if brand.id not in pinned
+            and not brand.announced_in_time(now)
+            and now <= brand.withdrawn_until
+            and (any(answers[brand.id]) or len(answers[brand.id]) < len(self.network.logs))
+        ]
+
+    def _pinned(self) -> set[bytes]:
+        file = read_network(self.setup.network_path)
+        return {brand.id for _, brand in offers_of(file, self.setup.peer(file))}
 
     def _answers(self) -> dict[bytes, list[str]]:
         """What logs have said to each brand, as far as the bank has heard of them."""
@@ -241,6 +293,11 @@ def _in_words(answers: Sequence[str], logs: int) -> str:
     if refused := [why for why in answers if why]:
         return f"refused by a log: {refused[0]}"
     return "logs" if len(answers) == logs else "not yet: have the bank run"
+
+
+def day(second: int) -> str:
+    """When a day is that begins or ends something, in UTC."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 @contextmanager

@@ -20,11 +20,12 @@ from anonnet_daemons.serving import reachable
 from click.testing import CliRunner
 
 from anonnet.crypto.blind import Method, SecretKey
-from anonnet.errors import BadStart
+from anonnet.errors import BadStart, Why
 from anonnet.limits import BRANDS_MAX
+from anonnet.store.bank import BankStore
 from anonnet.store.listing import brand_of
 from anonnet.store.wallet import WalletStore
-from anonnet.times import WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.times import BRAND_NOTICE_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.wire.signed import Signer
 from tests.rsa_keys import PRIMES
 from tests.stage import key_of, mint
@@ -90,6 +91,57 @@ async def test_bank_and_wallets_take_pinned_ones_from_the_network_file(home: Pat
 
     assert {each["id"] for each in made} < set(ids) == set(minted)
     assert all((home / "bank" / name).stat().st_mode & 0o77 == 0 for name in os.listdir(home / "bank"))
+
+
+async def test_a_brand_that_came_too_late_for_the_logs_is_pinned_as_it_is(home: Path) -> None:
+    now = int(time.time())
+    with Plate.engraving(home / "bank") as plate:
+        (late,) = plate.create([BrandWish("CHF", 1, Window(now + DAY // 2, now + 8 * DAY))])
+    listed = ran(home, "list")
+    pinned = ran(home, "create", "CHF", "--pin")["brands"]
+    after = ran(home, "list")
+    (following,) = ran(home, "create", "CHF", "--pin")["brands"]
+
+    assert {each["id"]: each["stands"] for each in listed["brands"]}[late.id.hex()].startswith("missed: run")
+    assert ["it is too late for them" in each for each in listed["todo"]] == [True]
+    assert [each["id"] for each in pinned] == [late.id.hex()]
+    assert {each["id"]: each["stands"] for each in after["brands"]}[late.id.hex()] == "network file"
+    assert after["todo"] == []
+    assert late in accepted_brands(read_network(home / "network.json"))
+    assert following["opens"] == late.closes + 1
+    assert len(bank.minted(reachable(home / "bank", Kind.BANK))) == 4
+
+
+async def test_only_what_not_all_logs_have_in_time_is_missed(home: Path) -> None:
+    made = ran(home, "create", "EUR")["brands"]
+    plate = Plate.of(home / "bank")
+    (log,) = plate.network.logs
+    store = BankStore(str(home / "bank" / "bank.db"))
+    store.begin()
+    store.announced.keep(bytes.fromhex(made[0]["id"]), log, "")
+    store.announced.keep(bytes.fromhex(made[1]["id"]), log, Why.TOO_LATE)
+    store.commit()
+    store.close()
+    opens, closes = made[0]["opens"], made[0]["closes"]
+
+    def stands(now: int) -> list[str]:
+        return [plate.published(now)[bytes.fromhex(each["id"])][:6] for each in made]
+
+    assert stands(opens - BRAND_NOTICE_SECONDS) == ["logs", "refuse"]
+    assert stands(opens - BRAND_NOTICE_SECONDS + 1) == ["logs", "missed"]
+    assert stands(closes + 1) == ["logs", "refuse"]
+
+
+async def test_the_owner_is_told_when_no_brand_follows(home: Path) -> None:
+    closes = ran(home, "list")["brands"][0]["closes"]
+
+    def told(now: int) -> list[bool]:
+        return ["no EUR brand follows" in each for each in Plate.of(home / "bank").warnings(now)]
+
+    assert told(closes - ANNOUNCED_SECONDS) == []
+    assert told(closes - ANNOUNCED_SECONDS + 1) == [True]
+    ran(home, "create", "EUR")
+    assert told(closes - ANNOUNCED_SECONDS + 1) == []
 
 
 async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:

@@ -15,7 +15,7 @@ import click
 from anonnet.net.turns import Placement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
-from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate
+from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate, day
 from anonnet_daemons.cli import alerts, auditing, disputing, evidence, warrant
 from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
@@ -135,14 +135,17 @@ def brand() -> None:
 def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, pin: bool, data: Path) -> Found:
     """Make the next brands of CURRENCY.
 
-    Start the bank anew within a day: it takes them to the logs, and wallets find them there.
+    Start the bank anew within a day: it takes them to the logs, and wallets find them there. With --pin, brands that
+    came too late for the logs are put into the network file, and no others are made beside them.
     """
     now = int(time.time())
     start = None if opens is None else int(opens.replace(tzinfo=UTC).timestamp())
     with Plate.engraving(data.absolute()) as plate:
-        soonest = now if pin else now + ANNOUNCED_SECONDS
-        wishes = plate.next_wishes(currency, worths, start, days, now, soonest)
-        made = plate.pin(wishes, now) if pin else plate.create(wishes)
+        made = plate.pin_missed(currency, worths, now) if pin and start is None else []
+        if not made:
+            soonest = now if pin else now + ANNOUNCED_SECONDS
+            wishes = plate.next_wishes(currency, worths, start, days, now, soonest)
+            made = plate.pin(wishes, now) if pin else plate.create(wishes)
     found = brands_found(made, now)
     todo = (
         f"They stand in {plate.setup.network_path}: hand it out anew."
@@ -156,8 +159,9 @@ def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days:
 @data_option(Kind.BANK)
 def list_(data: Path) -> Found:
     """Show this bank's brands, and where they stand. Asks nobody."""
-    plate = Plate.of(data.absolute())
-    return brands_found(plate.brands, int(time.time()), plate.published())
+    plate, now = Plate.of(data.absolute()), int(time.time())
+    found, todo = brands_found(plate.brands, now, plate.published(now)), plate.warnings(now)
+    return Found({**found.values, "todo": todo}, [*found.words, *todo])
 
 
 def brands_found(brands: Iterable[Brand], now: int, stands: Mapping[bytes, str] | None = None) -> Found:
@@ -175,7 +179,7 @@ def brands_found(brands: Iterable[Brand], now: int, stands: Mapping[bytes, str] 
             each.denomination,
             each.currency,
             _state(each, now),
-            *map(_day, _times(each)),
+            *map(day, _times(each)),
             each.id.hex()[:16],
             where.get(each.id, ""),
         )
@@ -196,7 +200,3 @@ def _state(brand: Brand, now: int) -> str:
     if now <= brand.closes:
         return "open"
     return "closed" if now <= brand.ends else "ended"
-
-
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
