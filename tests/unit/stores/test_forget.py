@@ -736,10 +736,11 @@ def test_free_tokens_are_exchanged_one_by_one_before_their_brand_ends(scene: Sce
 
 def test_exchanges_that_came_to_nothing_leave_room_for_others(scene: Scene) -> None:
     """As many as a lane has room for; and change for three needs a token of two."""
-    twos, store, request = scene.brand(2).id, scene.consumer.store, bytes(32)
+    store, purse, request = scene.consumer.store, scene.consumer.party.purse, bytes(32)
     store.begin()
-    for position in store.tokens.advance(twos, Lane.EXCHANGE, RESTORE_GAP):
-        store.tokens.expect((twos, Lane.EXCHANGE, position), position.to_bytes(32, "big"), 2, request)
+    for position in store.tokens.advance(scene.brand(2).id, Lane.EXCHANGE, RESTORE_GAP):
+        place = scene.brand(2).id, Lane.EXCHANGE, position
+        store.tokens.expect(place, purse.secrets(*place).id, 2, request)
     store.tokens.give_up(request)
     store.commit()
 
