@@ -13,6 +13,7 @@ from anonnet.crypto.keys import SigningKey
 from anonnet.limits import PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.coins import exact_payment, to_break
+from anonnet.protocol.ending import ENDING_MAX, Ending
 from anonnet.protocol.exchange import ExchangeQ, Wanted
 from anonnet.protocol.goods import Contract, GoodsQ
 from anonnet.protocol.local import Holding
@@ -20,10 +21,10 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane, TokenSecrets, account_key
 from anonnet.protocol.token import Payment, Token
-from anonnet.protocol.transaction import Transaction
+from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.recovery import Place
-from anonnet.store.tokens import Held
+from anonnet.store.tokens import EXCHANGING, FREE, LOST, Held
 from anonnet.wire.signed import Signed, Signer
 
 
@@ -82,6 +83,14 @@ class Purse:
         named = [self.brands[id] for id in self.brands_of(bank, currency)]
         longest_last = sorted(named, key=lambda brand: brand.closes)
         return {brand.denomination: brand.id for brand in longest_last if brand.opens <= now <= brand.withdrawn_until}
+
+    def is_left(self, brand: Brand, now: int) -> bool:
+        """True while tokens of this brand are to be exchanged: its end is near, and another one of their denomination
+        is open that ends later."""
+        if not brand.renewed_from <= now <= brand.ends:
+            return False
+        newer = self.open_brands(brand.bank, brand.currency, now).get(brand.denomination)
+        return newer is not None and self.brands[newer].ends > brand.ends
 
     def secrets(self, brand: bytes, lane: Lane, position: int) -> TokenSecrets:
         """The secrets of the token at one place."""
@@ -177,14 +186,31 @@ class Purse:
         public_key, serial = secrets.key.public, secrets.serial
         return Token(brand=held.brand, public_key=public_key, serial=serial, signature=held.signature)
 
-    def holdings(self, rows: Iterable[tuple[bytes, str, int, int]]) -> tuple[Holding, ...]:
+    def holdings(self, rows: Iterable[tuple[bytes, str, int, int]], now: int) -> tuple[Holding, ...]:
         """What the owner is shown: whole tokens by their denomination, parts of others by the unit."""
-        counts: Counter[tuple[Brand, int, str]] = Counter()
+        counts: Counter[tuple[bytes, str, int, str]] = Counter()
         for brand_id, state, amount, count in rows:
             if brand := self.brands.get(brand_id):
                 whole = amount == brand.denomination
-                counts[brand, amount if whole else 1, state] += count if whole else count * amount
+                shown = LOST if state == FREE and expired(brand.ends, now) else state
+                counts[brand.bank, brand.currency, amount if whole else 1, shown] += count if whole else count * amount
         return tuple(
-            Holding(bank=brand.bank, currency=brand.currency, denomination=each, state=state, count=count)
-            for (brand, each, state), count in counts.items()
+            Holding(bank=bank, currency=currency, denomination=each, state=state, count=count)
+            for (bank, currency, each, state), count in counts.items()
+        )
+
+    def ending(self, rows: Iterable[tuple[bytes, str, int, int]], now: int) -> tuple[Ending, ...]:
+        """What is free of brands that have ended, or not yet exchanged of those that are to be left."""
+        amounts: Counter[tuple[int, bytes, str, int]] = Counter()
+        for brand_id, state, amount, count in rows:
+            brand = self.brands.get(brand_id)
+            if brand is None or brand.renewed_from > now:
+                continue
+            if state == FREE or (state == EXCHANGING and not expired(brand.ends, now)):
+                amounts[brand.ends, brand.bank, brand.currency, int(self.is_left(brand, now))] += amount * count
+        return tuple(
+            Ending(
+                bank=bank, currency=currency, amount=amount, ends=ends, over=int(expired(ends, now)), renewed=renewed
+            )
+            for (ends, bank, currency, renewed), amount in sorted(amounts.items())[-ENDING_MAX:]
         )

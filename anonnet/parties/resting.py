@@ -65,7 +65,8 @@ class Resting:
     def _waits_until(self, turn: WalletTurn, wish: Buy) -> int:
         """From when on the tokens that are free pay so much; 0 where they do now, and where they never will."""
         moments: list[tuple[int, int]] = []
-        for held in turn.store.tokens.free(self._purse.brands_of(wish.bank, wish.currency)):
+        ids = self._purse.brands_of(wish.bank, wish.currency)
+        for held in turn.store.tokens.free([each for each in ids if self._purse.brands[each].pays_until >= turn.now]):
             rest = turn.store.resting.of(held.id)
             moments.append((rest.until if rest else 0, held.amount))
         moments.sort()

@@ -175,12 +175,9 @@ class Tokens:
         return counts
 
     def leave(self, turn: WalletTurn, brand: Brand, entropy: bytes) -> None:
-        """Exchange free tokens of a brand that is to be left, where another one of their denomination is open: one by
-        one, RENEW_MAX at a time, and another when one has been answered."""
-        if not brand.renewed_from <= turn.now <= brand.ends:
-            return
-        newer = self._purse.open_brands(brand.bank, brand.currency, turn.now).get(brand.denomination)
-        if newer is None or self._purse.brands[newer].ends <= brand.ends:
+        """Exchange what is free of a brand that is to be left: token by token, RENEW_MAX at a time, and another one
+        when one has been answered."""
+        if not self._purse.is_left(brand, turn.now):
             return
         if turn.store.recovery.under_way(self._purse.brands_at(brand.bank)):
             return
@@ -347,12 +344,14 @@ class Tokens:
     def wallet_of(self, turn: WalletTurn, asked: Asked[WalletOf]) -> Answer:
         """Tokens of brands that have left the network file, long after their end, are not shown any more."""
         banks = [peer.identity for peer in self._network.all(Role.BANK)[:ROWS_MAX]]
+        held = turn.store.tokens.holdings()
         return Answer(
             Wallet(
                 accounts=tuple(Account(bank=bank, key=self._purse.account(bank).public) for bank in banks),
-                holdings=self._purse.holdings(turn.store.tokens.holdings()),
+                holdings=self._purse.holdings(held, turn.now),
                 withdrawals=turn.store.tokens.withdrawals(),
                 purchases=tuple(turn.store.purchases(most=ROWS_MAX)),
+                ending=self._purse.ending(held, turn.now),
             )
         )
 

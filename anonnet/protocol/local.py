@@ -12,6 +12,7 @@ from typing import Annotated
 from anonnet.errors import Malformed
 from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
 from anonnet.protocol.dispute import Demand
+from anonnet.protocol.ending import ENDING_MAX, Ending
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
 from anonnet.protocol.transaction import expired
@@ -226,7 +227,7 @@ class WalletOf(Message):
 
 @record
 class Holding(Record):
-    """Tokens of one bank, denomination and state: free, in a sale, spent."""
+    """Tokens of one bank, denomination and state: free, in a sale, spent; lost, where their brand has ended."""
 
     bank: Key
     currency: Currency
@@ -245,12 +246,13 @@ class Account(Record):
 
 @message(Local.WALLET, signed=False, frame_max=FRAME_MAX)
 class Wallet(Message):
-    """What a wallet holds, and the ids of its purchases, the newest first."""
+    """What a wallet holds, the ids of its purchases, the newest first, and what ends, the earliest first."""
 
     accounts: Annotated[tuple[Account, ...], Between(0, ROWS_MAX)]
     holdings: Annotated[tuple[Holding, ...], Between(0, ROWS_MAX)]
     withdrawals: Units
     purchases: Annotated[tuple[Hash, ...], Between(0, ROWS_MAX)]
+    ending: Annotated[tuple[Ending, ...], Between(0, ENDING_MAX)]
 
     def account(self, bank: bytes) -> bytes:
         """The key of the account at this bank."""

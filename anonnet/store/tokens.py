@@ -46,6 +46,7 @@ RELEASING = "releasing"  # its purchase has aborted, the bank does not know yet
 EXCHANGED = "exchanged"  # given for others
 SPENT = "spent"
 VOID = "void"  # W1 or E1 has ended without a signature
+LOST = "lost"  # how those are shown that are free when their brand has ended; stored nowhere
 MOVES = {
     WITHDRAWING: {FREE, VOID},
     VOID: {RESTORED, WITHDRAWING},

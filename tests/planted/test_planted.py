@@ -496,6 +496,16 @@ TABLE = [
         (f"{SELDOM}::test_a_wallet_exchanges_all_that_it_has_of_a_brand_within_hours",),
         "== {scene.minted[-1].brand.id}",
     ),
+    Planted(
+        "102-lost-tokens-are-free",
+        (f"{SELDOM}::test_the_owner_is_told_before_a_brand_ends_and_after",),
+        "{'lost': 40}",
+    ),
+    Planted(
+        "103-lost-tokens-stand-for-those-that-rest",
+        ("tests/unit/parties/test_resting.py::test_tokens_of_a_brand_that_has_ended_do_not_stand_for_those_that_rest",),
+        "assert isinstance(refusal, Refusal)",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

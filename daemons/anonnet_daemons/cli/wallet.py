@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from anonnet.limits import GOODS_BYTES_MAX
+from anonnet.protocol.ending import Ending
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
 from anonnet.times import DWELL_SECONDS
+from anonnet_daemons.branding import day
 from anonnet_daemons.cli import alerts, brands, disputing, habits, privacy, statements
 from anonnet_daemons.cli.buying import Order, bought, order_from, payable_at, purchase_found
 from anonnet_daemons.cli.evidence import of_wallet
@@ -131,9 +133,26 @@ def balance(data: Path) -> Found:
             words += [f"{peer.name}: account {account}"]
             words += rows(("worth", "currency", "state", "tokens"), lines) if lines else ["no tokens"]
             words += [f"free to spend: {amount(units, currency)}" for currency, units in free.items()]
+            ending = [each for each in found.ending if each.bank == peer.key]
+            banks[-1]["ending"] = [_ending(each) for each in ending]
+            words += [what_ends(each) for each in ending]
         return Found({"free": dict(worth(held, FREE)), "banks": banks, "withdrawals": found.withdrawals}, words)
 
     return with_owner(data, Kind.CONSUMER, work)
+
+
+def _ending(each: Ending) -> dict[str, object]:
+    return {"worth": each.amount, "currency": each.currency, "ends": each.ends, "renewed": bool(each.renewed)}
+
+
+def what_ends(each: Ending) -> str:
+    """What becomes of tokens whose brand ends, or has ended."""
+    worth, ends = amount(each.amount, each.currency), day(each.ends)
+    if each.over:
+        return f"lost: {worth} of brands that ended {ends} UTC"
+    if each.renewed:
+        return f"ending {ends} UTC: {worth}, to be exchanged before: leave the wallet running"
+    return f"ending {ends} UTC: {worth}, with no later brand open to exchange them into: ask the bank for one"
 
 
 @verb(wallet, "catalogue", example="anonnet wallet catalogue merchant")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
+from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Buy, BuyNow, Recover
@@ -18,7 +19,7 @@ from anonnet.store.wallet import WalletStore
 from anonnet.times import BRAND_MARGIN_SECONDS, DWELL_SECONDS
 from tests.judge.folders import seed_of
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Scene, body_of
-from tests.stage import CURRENCY
+from tests.stage import CURRENCY, key_of, mint
 
 
 @pytest.fixture
@@ -139,6 +140,19 @@ def test_what_is_found_again_from_the_seed_has_rested(scene: Scene) -> None:
     scene.settle()
 
     assert bought(scene) == "done"
+
+
+def test_tokens_of_a_brand_that_has_ended_do_not_stand_for_those_that_rest(scene: Scene) -> None:
+    """Nothing can be paid with them: the owner is told how long the others rest."""
+    scene.now = scene.brand(4).ends + 1
+    scene.minted = [*scene.minted, *mint(key_of("bank"), {1: "2048-b", 4: "2048-a"}, now=scene.now)]
+    scene.bank.party = Bank(scene.bank.party.signer, scene.bank_key, scene.minted, scene.network.logs)
+    scene.bank.__post_init__()
+    rests(scene)
+    scene.fund(scene.account(scene.consumer), PRICE)
+    scene.withdraw(PRICE)
+
+    assert "rest after their withdrawal" in refused(scene)
 
 
 def test_the_rest_of_a_token_is_forgotten_with_it(scene: Scene) -> None:

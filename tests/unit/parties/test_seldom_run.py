@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anonnet_daemons.cli.wallet import what_ends
 
 from anonnet.limits import RENEW_MAX
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.mint import Minted
 from anonnet.parties.recovery import Woken
+from anonnet.protocol.ending import Ending
 from anonnet.protocol.exchange import ExchangeQ
-from anonnet.protocol.local import OpenAt
+from anonnet.protocol.local import OpenAt, WalletOf
 from anonnet.times import WOKEN_GAP_SECONDS
 from tests.paper.scenes import Scene
 from tests.stage import NOON, key_of, mint
@@ -166,3 +168,47 @@ def test_a_wallet_has_few_tokens_in_exchanges_at_a_time(scene: Seldom) -> None:
     scene.runs(NOON + 38 * DAY, minutes=0)
 
     assert scene.tokens()["exchanging"] == RENEW_MAX
+
+
+def endings(scene: Seldom) -> list[tuple[int, int, int]]:
+    """What the owner is told of what ends: so many units, whether they are lost, whether they will be exchanged."""
+    return [(each.amount, each.over, each.renewed) for each in scene.consumer.command(WalletOf()).ending]
+
+
+def test_the_owner_is_told_before_a_brand_ends_and_after(scene: Seldom) -> None:
+    """No other brand is open: nobody but her can do anything about it."""
+    brand, told = scene.brand(1), []
+    for scene.now in (brand.renewed_from - 1, brand.renewed_from, brand.ends, brand.ends + 1):
+        told.append((scene.tokens(), endings(scene)))
+
+    assert told == [
+        ({"free": COINS}, []),
+        ({"free": COINS}, [(COINS, 0, 0)]),
+        ({"free": COINS}, [(COINS, 0, 0)]),
+        ({"lost": COINS}, [(COINS, 1, 0)]),
+    ]
+
+
+def test_the_owner_is_told_what_has_still_to_be_exchanged(scene: Seldom) -> None:
+    scene.opens(later(opens=31))
+    told = []
+    for day, minutes in ((37, 0), (38, 5), (39, 5), (40, 5)):
+        scene.runs(NOON + day * DAY, minutes)
+        told += endings(scene)
+
+    assert told[0] == (COINS, 0, 1)
+    assert 0 < told[1][0] < COINS
+    assert endings(scene) == []
+    assert scene.tokens() == {"free": COINS}
+
+
+def test_what_ends_is_said_in_words() -> None:
+    about = {"bank": bytes(32), "currency": "EUR", "amount": 40, "ends": NOON}
+
+    said = [what_ends(Ending(**about, over=over, renewed=renewed)) for over, renewed in ((0, 1), (0, 0), (1, 0))]
+
+    assert said == [
+        "ending 2023-11-14 22:13 UTC: 40 EUR, to be exchanged before: leave the wallet running",
+        "ending 2023-11-14 22:13 UTC: 40 EUR, with no later brand open to exchange them into: ask the bank for one",
+        "lost: 40 EUR of brands that ended 2023-11-14 22:13 UTC",
+    ]
