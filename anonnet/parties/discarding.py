@@ -75,6 +75,7 @@ class Discarding:
         for brand in brands:
             if expired(brand.ends + BRAND_MARGIN_SECONDS, turn.now):
                 gone += turn.store.discarding.drop_tokens(brand.id, USED_UP, most=FORGET_ROWS_MAX - gone)
+                turn.store.recovery.drop(brand.id, self._purse.brands_at(brand.bank))
         gone += turn.store.resting.drop(most=FORGET_ROWS_MAX - gone)
         gone += turn.store.unexchanged.forget(turn.now, most=FORGET_ROWS_MAX - gone)
         return Answer(more=gone >= FORGET_ROWS_MAX)

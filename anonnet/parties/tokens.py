@@ -250,14 +250,16 @@ class Tokens:
 
     @on(Refusal, by=From.ERRAND, to=(ExchangeQ,))
     def exchange_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final with evidence and past the deadline, by a word that binds the bank or where a brand given has ended. A
-        token that a sale still locks may come free with its end."""
+        """Final with evidence and past the deadline, by a word that binds the bank or where a brand given has ended, or
+        is over and dropped. A token that a sale still locks may come free with its end."""
         order, hash, why = request(asked), answered(asked).hash, asked.body.why
         assert isinstance(order, ExchangeQ)
         turn.store.unexchanged.keep(answered(asked).request, why, asked.signed, self._kept(order))
         spent = self.proven_spent(asked.body, order.payments)
-        ended = why == Why.NOT_OPEN and expired(min(self._ends(order.payments)), turn.now)
-        over = (why == Why.EXPIRED or ended) and expired(order.until, turn.now)
+        ends = min(self._ends(order.payments))
+        ended = why == Why.NOT_OPEN and expired(ends, turn.now)
+        dropped = why == Why.BAD_BRAND and expired(ends + BRAND_MARGIN_SECONDS, turn.now)
+        over = (why == Why.EXPIRED or ended or dropped) and expired(order.until, turn.now)
         if not spent and why == Why.BAD_BLINDED:
             return self._recall(turn, asked)
         if not spent and not over:

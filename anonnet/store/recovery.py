@@ -129,6 +129,16 @@ class Recovery:
         """What is used of this brand is known."""
         self._db.run("delete from comparing where brand = ?", brand)
 
+    def drop(self, brand: bytes, brands: Sequence[bytes]) -> None:
+        """This brand is over, and nobody looks for tokens of it again. The last one of these, its bank's, that has been
+        scanned stays: brands that are learned later are scanned because others were."""
+        marks = ", ".join("?" * len(brands))
+        self._db.run(
+            "delete from scan where brand = ?1 and ended"
+            f" and exists (select 1 from scan where brand in ({marks}) and brand != ?1)",
+            *(brand, *brands),
+        )
+
     def hurry(self, brand: bytes) -> None:
         """Spread what is still to be asked about this brand over no time."""
         self._db.run("update comparing set spread = 0 where brand = ?", brand)

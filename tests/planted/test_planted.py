@@ -506,6 +506,11 @@ TABLE = [
         ("tests/unit/parties/test_resting.py::test_tokens_of_a_brand_that_has_ended_do_not_stand_for_those_that_rest",),
         "assert isinstance(refusal, Refusal)",
     ),
+    Planted(
+        "104-exchange-of-a-dropped-brand-never-ends",
+        (f"{SELDOM}::test_an_exchange_ends_where_the_bank_has_dropped_the_brand",),
+        "{'lost': 40",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

@@ -10,6 +10,7 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import BLINDED_MAX
 from anonnet.parties.bank import Bank
+from anonnet.parties.consumer import Consumer
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Withdraw
@@ -20,9 +21,10 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signer
+from tests.dump import dump
 from tests.paper.scenes import PRICE
 from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
-from tests.unit.parties.copies import CHEAP, Copies
+from tests.unit.parties.copies import CHEAP, SEED, Copies
 
 Act = Callable[[Copies, Actor], None]
 
@@ -367,6 +369,31 @@ def test_a_recovery_ends_where_the_bank_has_dropped_a_brand_that_is_over(tmp_pat
     heir.command(Withdraw(bank=scene.bank_key, currency=CURRENCY, amount=1))
     scene.settle()
     assert [held.amount for held in heir.store.tokens.free([new[0].brand.id])] == [1]
+
+
+def test_where_a_recovery_has_looked_is_forgotten_with_its_brands(tmp_path: Path) -> None:
+    """But for the last one: by it the wallet knows that it was made from its words, and looks into later brands too."""
+    scene = Copies.opened(tmp_path)
+    first = len(scene.minted)
+    heir = scene.from_words()
+    scene.rest()
+    scene.now = max(each.brand.ends for each in scene.minted) - 1
+    scene.minted += mint(key_of("bank"), {1: "2048-a"}, now=scene.now)
+    scene.bank.party = Bank(Signer(NETWORK, key_of("bank")), scene.bank_key, scene.minted, scene.network.logs)
+    scene.bank.__post_init__()
+    before = {brand for brand, *_ in dump(heir.store)["scan"]}
+    scene.now += BRAND_MARGIN_SECONDS + 2
+    heir.forget()
+    alone = {brand for brand, *_ in dump(heir.store)["scan"]}
+
+    heir.party = Consumer(scene.network, SEED, [each.brand for each in scene.minted])
+    heir.__post_init__()
+    heir.command(Recover(bank=scene.bank_key, fast=1))
+    scene.rest()
+    heir.forget()
+
+    assert (len(before), len(alone)) == (first, 1)
+    assert {brand for brand, *_ in dump(heir.store)["scan"]} == {scene.minted[-1].brand.id}
 
 
 def test_who_pays_with_what_a_copy_has_spent_pays_with_other_tokens_instead(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from anonnet.parties.recovery import Woken
 from anonnet.protocol.ending import Ending
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import OpenAt, WalletOf
-from anonnet.times import WOKEN_GAP_SECONDS
+from anonnet.store.errands import Errand
+from anonnet.times import BRAND_MARGIN_SECONDS, WOKEN_GAP_SECONDS
 from tests.paper.scenes import Scene
 from tests.stage import NOON, key_of, mint
 
@@ -80,6 +81,11 @@ def later(opens: int, name: str = "2048-b") -> Minted:
     return minted
 
 
+def exchanges(scene: Seldom) -> list[Errand]:
+    """The wallet's exchanges that have no answer yet."""
+    return [each for each in scene.consumer.store.errands.due(2**50, most=99) if isinstance(each.message, ExchangeQ)]
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Seldom:
     scene = Seldom(tmp_path, denominations={1: "2048-a"})
@@ -118,14 +124,11 @@ def test_what_is_late_is_asked_one_by_one_when_the_wallet_starts(scene: Seldom) 
     scene.runs(first, 0)
     scene.runs(second, 0)
 
-    due = [
-        errand for errand in scene.consumer.store.errands.due(2**50, most=99) if isinstance(errand.message, ExchangeQ)
-    ]
     moments: list[int] = []
     while (moment := scene.consumer.store.errands.next_due_after(moments[-1] if moments else second)) is not None:
         moments.append(moment)
 
-    assert len(due) == COINS
+    assert len(exchanges(scene)) == COINS
     assert len(moments) > 0.8 * COINS  # hardly two in one second
     assert moments[-1] <= second + COINS * WOKEN_GAP_SECONDS
 
@@ -168,6 +171,22 @@ def test_a_wallet_has_few_tokens_in_exchanges_at_a_time(scene: Seldom) -> None:
     scene.runs(NOON + 38 * DAY, minutes=0)
 
     assert scene.tokens()["exchanging"] == RENEW_MAX
+
+
+def test_an_exchange_ends_where_the_bank_has_dropped_the_brand(scene: Seldom) -> None:
+    """The wallet has been off for long: its tokens are lost, and nothing is asked for ever."""
+    brand = scene.brand(1)
+    scene.opens(later(opens=31))
+    scene.runs(NOON + 37 * DAY, 0)
+    scene.bank.party = Bank(scene.bank.party.signer, scene.bank_key, scene.minted[1:], scene.network.logs)
+    scene.bank.__post_init__()
+
+    scene.runs(brand.ends + BRAND_MARGIN_SECONDS + 1, minutes=60)
+
+    assert scene.tokens() == {"lost": COINS, "void": COINS}
+    assert not [
+        each for each in scene.consumer.store.errands.due(2**50, most=99) if isinstance(each.message, ExchangeQ)
+    ]
 
 
 def endings(scene: Seldom) -> list[tuple[int, int, int]]:
