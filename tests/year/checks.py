@@ -29,8 +29,9 @@ Complaints = Iterator[str]
 Rows = dict[str, Counter[str]]
 """How many rows each party's tables have."""
 
-RENEWING_SECONDS = 3 * 3600
-"""A wallet that runs so long beside its bank while a brand is to be renewed loses nothing of it."""
+RENEWING_SECONDS = 28 * 3600
+"""A wallet that runs so long beside its bank while a brand is to be renewed loses nothing of it: a renewal that meets a
+bank that is down is over after an hour, and begins anew a day later."""
 ERRAND_DAYS = 16
 """So many days may an errand stand while both sides run: a token that is asked for may be locked for the claim time."""
 AT_REST = {FREE, SPENT, EXCHANGED, VOID}

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -33,6 +35,7 @@ VISIT_DAYS = 3
 ENDED = (DONE, ABORTED, REFUSED)
 """Purchases that are over."""
 GOODS_BYTES = 1000
+LINES_OF_A_SALE = 24
 
 Event = tuple[int, int, Callable[[], None]]
 
@@ -60,6 +63,9 @@ class Year:
         self.stage = YearStage(folder, mirrored_by=MIRRORS if calendar.council else ())
         self.owners = {habit.name: Owner(habit.name, habit) for habit in Habit}
         self.counts: Counter[str] = Counter()
+        self._numbers = count()
+        self.planned: list[tuple[int, int, int, Callable[[], None]]] = []
+        """A heap of (second, rank within it, number, what happens)."""
         self.stage.merchant.command(OpenAt(bank=self.stage.bank_key))
         for name in self.owners:
             self.stage.open_account(name, FUNDED)
@@ -71,9 +77,11 @@ class Year:
 
     def run(self) -> Iterator[int]:
         """Let it pass; at the end of each day its number is given. At last all come back, and have some days more."""
-        events = sorted(self._events(), key=lambda event: event[:2])
-        for at, _, happens in events:
-            self.stage.go_on(max(NOON + at, self.stage.now))
+        for event in self._events():
+            self._plan(*event)
+        while self.planned:
+            at, _, _, happens = heappop(self.planned)
+            self.stage.go_on(NOON + at)
             happens()
             if happens == self._day:
                 yield at // DAY
@@ -86,6 +94,9 @@ class Year:
     def ran(self, owner: Owner, brand: Brand) -> int:
         """For how many seconds this owner's wallet ran beside the bank while it was to renew this brand."""
         return self.calendar.runs(owner.name, brand.renewed_from - NOON, brand.ends - NOON)
+
+    def _plan(self, at: int, rank: int, happens: Callable[[], None]) -> None:
+        heappush(self.planned, (at, rank, next(self._numbers), happens))
 
     def _events(self) -> Iterator[Event]:
         """(second, rank within it, what happens)."""
@@ -153,22 +164,24 @@ class Year:
         if "merchant" in stage.away:
             return
         stage.sell(goods=GOODS[:GOODS_BYTES])
-        id = stage.buy(stage.wallet(owner.name))
-        owner.states[id] = ""
-        cut = self.drawn.choice((None, None, None, *Cut))
-        left = ""
+        cut = self.drawn.choice((None, None, *Cut))
+        left = self.drawn.choice(("bank", "merchant", "log", owner.name))
         if cut is Cut.SILENT:
             stage.lost = silent
+        elif cut is Cut.LEFT:
+            stage.lost = Gone(left, self.drawn.randrange(LINES_OF_A_SALE))
+        owner.states[stage.buy(stage.wallet(owner.name))] = ""
         stage.watch(2)
         if cut is Cut.LEFT:
-            left = self.drawn.choice(("bank", "merchant", owner.name))
             stage.leave(left)
+            stage.lost = nothing
         stage.watch(8)
         stage.watch(LEAD + 10, step=20)
         stage.lost = nothing
-        if left:
-            stage.go_on(stage.now + self.drawn.randrange(3600, 2 * DAY))
-            stage.come_back(left)
+        if cut is Cut.LEFT:
+            back = self.passed + self.drawn.randrange(3600, 2 * DAY)
+            self.calendar.absences.setdefault(left, []).append((self.passed, back))
+            self._plan(back, 0, lambda: stage.come_back(left))
         self.counts[cut.value if cut else "sales in peace"] += 1
 
     def _note(self) -> None:
@@ -183,6 +196,18 @@ class Year:
 def silent(line: Line) -> bool:
     """The merchant's commitment is lost."""
     return line.kind in (AuthorizationM, Pledge)
+
+
+@dataclass
+class Gone:
+    """Nothing reaches a party any more, or leaves it, once so many lines have been said."""
+
+    name: str
+    lines: int
+
+    def __call__(self, line: Line) -> bool:
+        self.lines -= 1
+        return self.lines < 0 and self.name in (line.sender, line.receiver)
 
 
 @contextmanager
