@@ -17,8 +17,8 @@ BRAND_SECONDS = 30 * DAY + 3601
 """From the opening of the bank's brands to that of the next, as `tests.stage.mint` makes them."""
 MINTED_BEFORE = 3 * DAY
 """The bank's owner makes the next brands so long before they open."""
-EVENING = 90 * 60
-"""How long a wallet runs that runs once a day: longer than the hour over which renewals are spread at each start."""
+MINUTES = 5 * 60
+"""How long a wallet runs that runs once a day."""
 OFF_DAYS_MAX = 20
 """A wallet that is off for weeks runs again within the time in which a brand is renewed."""
 AWAY_DAYS_MAX = 7
@@ -33,7 +33,7 @@ class Habit(Enum):
     """How a wallet is run."""
 
     ALWAYS = "always on"
-    EVENINGS = "ninety minutes a day"
+    MINUTES = "five minutes a day"
     WEEKS = "off for weeks"
     RESTORED = "made anew from its words"
 
@@ -63,7 +63,7 @@ class Calendar:
         year = cls(seed, weeks, active, council=seed % 2 == 1)
         for name in ("bank", "merchant", "log", *(MIRRORS[:1] if year.council else ())):
             year.absences[name] = list(year._downs(drawn, announcing=name in ("bank", "log")))
-        year.absences[Habit.EVENINGS.name] = list(year._evenings(drawn))
+        year.absences[Habit.MINUTES.name] = list(year._minutes(drawn))
         year.absences[Habit.WEEKS.name] = list(year._off(drawn))
         year.restored_at = drawn.randrange(2, max(3, active)) * WEEK + drawn.randrange(WEEK)
         return year
@@ -82,12 +82,12 @@ class Calendar:
             yield at, at + seconds
             at += seconds + drawn.randrange(WEEK, 4 * WEEK)
 
-    def _evenings(self, drawn: Random) -> Iterator[Span]:
-        end = EVENING
+    def _minutes(self, drawn: Random) -> Iterator[Span]:
+        end = MINUTES
         for day in range(1, 7 * self.weeks):
-            begins = day * DAY + drawn.randrange(DAY - EVENING)
+            begins = day * DAY + drawn.randrange(DAY - MINUTES)
             yield end, begins
-            end = begins + EVENING
+            end = begins + MINUTES
 
     def _off(self, drawn: Random) -> Iterator[Span]:
         at = 2 * DAY
@@ -96,13 +96,15 @@ class Calendar:
             yield at, back
             at = back + drawn.randrange(DAY, 3 * DAY)
 
-    def runs(self, name: str, since: int, until: int) -> int:
-        """How many of these seconds this party or wallet runs together with the bank."""
-        on, at = 0, since
-        for begins, ends in sorted([*self.absences.get(name, ()), *self.absences["bank"]]):
-            on += max(0, min(begins, until) - at)
+    def chances(self, name: str, since: int, until: int) -> int:
+        """How often a wallet that runs beside its bank in this span begins what is to be done by then: when it starts,
+        and once a day."""
+        chances, at = 0, since
+        for begins, ends in (*sorted([*self.absences.get(name, ()), *self.absences["bank"]]), (until, until)):
+            if min(begins, until) - at >= MINUTES // 2:
+                chances += 1 + (min(begins, until) - at) // DAY
             at = max(at, min(ends, until))
-        return on + max(0, until - at)
+        return chances
 
 
 def announced(at: int) -> bool:

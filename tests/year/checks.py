@@ -29,9 +29,9 @@ Complaints = Iterator[str]
 Rows = dict[str, Counter[str]]
 """How many rows each party's tables have."""
 
-RENEWING_SECONDS = 28 * 3600
-"""A wallet that runs so long beside its bank while a brand is to be renewed loses nothing of it: a renewal that meets a
-bank that is down is over after an hour, and begins anew a day later."""
+RENEWING_CHANCES = 3
+"""A wallet that could begin so often to renew a brand loses nothing of it: at first it may have to learn of the next
+brand, and what is begun may go out when it runs again."""
 ERRAND_DAYS = 16
 """So many days may an errand stand while both sides run: a token that is asked for may be locked for the claim time."""
 AT_REST = {FREE, SPENT, EXCHANGED, VOID}
@@ -133,9 +133,9 @@ def money_is_there(year: Year) -> Complaints:
             yield f"{owner.name} has withdrawn {withdrawn}, spent {owner.spent} and holds {free.total()}"
         brands = {each.brand.id: each.brand for each in year.stage.minted}
         for brand, amount in free.items():
-            ran = year.ran(owner, brands[brand])
-            if brands[brand].ends < year.stage.now and ran >= RENEWING_SECONDS:
-                yield f"{owner.name} has lost {amount} of a brand, and has run {ran} s while it could be renewed"
+            chances = year.chances(owner, brands[brand])
+            if brands[brand].ends < year.stage.now and chances >= RENEWING_CHANCES:
+                yield f"{owner.name} has lost {amount} of a brand that it could have renewed on {chances} occasions"
 
 
 def amounts(wallet: Actor) -> Counter[tuple[bytes, str]]:

@@ -24,6 +24,7 @@ from tests.year.calendar import BRAND_SECONDS, MINTED_BEFORE
 
 STEP_SECONDS = 600
 """While something is under way, time passes in such steps."""
+STEP_SECONDS_MIN = 15
 LEAP_SECONDS = 8 * 3600
 """Else in these."""
 EVER = (Follow, CheckpointOf)
@@ -150,10 +151,16 @@ class YearStage(Scene):
                     return True
         return False
 
+    def step(self) -> int:
+        """Until a wallet has something to send, which may be about to stop; the others can wait for a while."""
+        wallets = [actor.store.errands for actor in self.consumers if actor.name not in self.away]
+        due = [at for errands in wallets if (at := errands.next_due_after(self.now)) is not None]
+        return min([STEP_SECONDS, *(max(STEP_SECONDS_MIN, at - self.now) for at in due)])
+
     def go_on(self, until: int) -> None:
         """Let time pass, in leaps where nothing is under way."""
         while self.now < until:
-            step = STEP_SECONDS if self.under_way() else LEAP_SECONDS
+            step = self.step() if self.under_way() else LEAP_SECONDS
             self.pass_time(min(step, until - self.now))
 
     def watch(self, seconds: int, step: int = 2) -> None:

@@ -91,9 +91,9 @@ class Year:
             self.stage.go_on(self.stage.now + DAY)
             self._day()
 
-    def ran(self, owner: Owner, brand: Brand) -> int:
-        """For how many seconds this owner's wallet ran beside the bank while it was to renew this brand."""
-        return self.calendar.runs(owner.name, brand.renewed_from - NOON, brand.ends - NOON)
+    def chances(self, owner: Owner, brand: Brand) -> int:
+        """How often this owner's wallet could begin to renew what it has of a brand."""
+        return self.calendar.chances(owner.name, brand.renewed_from - NOON, brand.ends - NOON)
 
     def _plan(self, at: int, rank: int, happens: Callable[[], None]) -> None:
         heappush(self.planned, (at, rank, next(self._numbers), happens))
@@ -133,7 +133,7 @@ class Year:
             if since < self.calendar.active * WEEK and (
                 owner.habit is Habit.WEEKS or not self.drawn.randrange(VISIT_DAYS)
             ):
-                yield since + self.drawn.randrange(300, max(301, (until - since) // 2))
+                yield since + self.drawn.randrange(30, max(60, (until - since) // 2))
 
     def _day(self) -> None:
         """Once a day a daemon forgets."""
