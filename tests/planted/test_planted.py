@@ -58,6 +58,7 @@ TABLE_OF_VERDICTS = "tests/judge/test_table.py::test_the_judge_decides_as_the_ta
 COMPARING = "tests/unit/parties/test_comparing.py"
 BRANDS = "tests/unit/parties/test_brands_published.py"
 SELDOM = "tests/unit/parties/test_seldom_run.py"
+YEAR = "tests/year/test_year.py::test_a_short_year"
 WORLD_SECONDS = 5
 """No further seeds after this: a planted bug that the world catches shows in nearly every one."""
 
@@ -475,6 +476,26 @@ TABLE = [
         "95-fork-noted-and-not-told",
         (f"{HARD}[two histories of a log]",),
         "has no evidence though the log forks",
+    ),
+    Planted(
+        "110-renewal-over-when-it-is-sent",
+        (YEAR,),
+        "MINUTES has lost",
+    ),
+    Planted(
+        "111-brand-left-for-one-that-ends-sooner",
+        (YEAR,),
+        "ALWAYS has lost",
+    ),
+    Planted(
+        "112-shards-dropped-after-the-chain",
+        (YEAR,),
+        "log still has",
+    ),
+    Planted(
+        "113-withdrawal-asked-for-to-its-brand-s-end",
+        (YEAR,),
+        "has asked bank for 17 days: WithdrawC",
     ),
     Planted(
         "98-exchange-late-before-the-wallet-runs-again",

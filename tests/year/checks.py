@@ -200,7 +200,8 @@ class Ages:
                     self.days[actor.name, errand.hash] += 1
                 message, days = errand.message, self.days[actor.name, errand.hash]
                 if days == 1 + (days_of(message.shard, stage.now) if isinstance(message, EVER) else ERRAND_DAYS):
-                    yield f"{actor.name} has asked {stage.identities[errand.receiver]} for {days} days: {message}"[:200]
+                    receiver, kind = stage.identities[errand.receiver], type(message).__name__
+                    yield f"{actor.name} has asked {receiver} for {days} days: {kind}"
         self.days = Counter({key: days for key, days in self.days.items() if key in standing})
 
 

@@ -19,7 +19,7 @@ from tests.year.checks import Report, looked_at
 
 Reached = Callable[[str], None]
 
-SHORT = 0, 15, 2
+SHORT = 0, 16, 3
 """Seed, weeks, weeks with sales: until the last sale is forgotten."""
 FRESH = (30, 6), (16, 3)
 """Weeks, and weeks with sales: of even seeds, and of odd ones, whose mirrors need four times as long."""
