@@ -21,7 +21,7 @@ from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.wire.signed import Signer
 from tests.dump import dump
 from tests.stage import NETWORK, Actor, key_of
-from tests.year.calendar import DAY, Habit
+from tests.year.calendar import BRAND_SECONDS, DAY, Habit
 from tests.year.stage import EVER, YearStage, seed_of
 from tests.year.year import ENDED, FUNDED, Owner, Year, year_of
 
@@ -38,8 +38,8 @@ AT_REST = {FREE, SPENT, EXCHANGED, VOID}
 
 OVER_WEEKS = 13
 """After the last sale: the last brands that paid for one have ended, and their margin is over."""
-COMPARED_WEEKS = 9
-"""Two generations of brands."""
+QUIET_DAY = 17
+"""Of each generation of brands: no wallet renews then, and none is being forgotten."""
 OVER = {
     "bank": ("sale", "abort_part"),
     "merchant": ("sale", "receipt", "answered", "abort_part"),
@@ -55,8 +55,8 @@ FOR_EVER = {
     "wallet": {"lane"},
 }
 """What grows by some rows with each brand and each shard, since a brand or a shard leaves something for good."""
-ROWS_FOR_EACH = 6
-"""Of such a table, in one of these weeks."""
+ROWS_MORE = 54
+"""Of such a table, in two generations of brands."""
 ODD_ROWS = 2
 """Of any table of a wallet, which may have been off when the others forgot."""
 
@@ -95,12 +95,14 @@ def looked_at(seed: int, weeks: int, active: int) -> Report:
 def watched(year: Year, report: Report) -> list[str]:
     """What is wrong in the first week in which something is, or at the end."""
     ages, stage, wrong = Ages(), year.stage, list[str]()
-    compared_from = 7 * (report.weeks - COMPARED_WEEKS)
+    first, last = quiet_days(report.weeks)
     before: Rows = {}
     for report.days in year.run():
         wrong += ages.note(stage)
-        if report.days == compared_from and compared_from >= 7 * (report.active + OVER_WEEKS):
+        if report.days == first >= 7 * (report.active + OVER_WEEKS):
             before = rows(stage)
+        if report.days == last and before:
+            wrong += nothing_grows(before, stage)
         if report.days % 7 == 0:
             wrong += [*nobody_was_cut_off(stage), *money_is_there(year), *books_balance(year)]
         if wrong:
@@ -110,8 +112,6 @@ def watched(year: Year, report: Report) -> list[str]:
     wrong += the_log_is_right(year, stage.folder)
     if report.weeks >= report.active + OVER_WEEKS:
         wrong += all_is_over(stage)
-    if before:
-        wrong += nothing_grows(before, stage, COMPARED_WEEKS)
     return wrong
 
 
@@ -223,15 +223,21 @@ def all_is_over(stage: YearStage) -> Complaints:
                 yield f"{party} still has {counts[table]} rows of {table}"
 
 
-def nothing_grows(before: Rows, stage: YearStage, weeks: int) -> Complaints:
-    """In the last weeks of an idle network. What comes with a generation of brands goes with the one that is over."""
+def quiet_days(weeks: int) -> tuple[int, int]:
+    """The last such day of a year, and the one two generations of brands before."""
+    days = [day for day in range(7 * weeks) if day * DAY % BRAND_SECONDS // DAY == QUIET_DAY]
+    return days[-3], days[-1]
+
+
+def nothing_grows(before: Rows, stage: YearStage) -> Complaints:
+    """While the network is idle: what comes with a generation of brands goes with the one that is over."""
     for party, counts in rows(stage).items():
         kind = "mirror" if party.startswith("mirror") else "wallet" if party in Habit.__members__ else party
         for table, count in counts.items():
             growth = count - before[party][table]
-            allowed = weeks * ROWS_FOR_EACH if table in FOR_EVER[kind] else ODD_ROWS if kind == "wallet" else 0
+            allowed = ROWS_MORE if table in FOR_EVER[kind] else ODD_ROWS if kind == "wallet" else 0
             if growth > allowed and table != "posting":
-                yield f"{party} has {growth} more rows of {table} after {weeks} idle weeks, {count} in all"
+                yield f"{party} has {growth} more rows of {table} after two idle generations of brands, {count} in all"
 
 
 # The log.

@@ -90,6 +90,8 @@ class Year:
         for _ in range(LAST_DAYS):
             self.stage.go_on(self.stage.now + DAY)
             self._day()
+        self.stage.go_on(self.stage.now + DAY // 2)
+        self._note()
 
     def chances(self, owner: Owner, brand: Brand) -> int:
         """How often this owner's wallet could begin to renew what it has of a brand."""
