@@ -107,12 +107,12 @@ class Auditing:
                 turn.store.errands.add_for_each([peer], question, subject=about, due=turn.now + later)
 
     def _open(self, turn: AuditTurn, copy: Copy) -> bool:
-        """True while others may tell what somebody needs: where it has ended, until a quorum says so, too."""
-        if not copy.closed:
+        """True while others may tell what somebody needs: where nothing more is taken in, until a quorum has cosigned
+        what is here. A log that convicts itself once it has a key must not take the certificate from the merchant."""
+        if not (copy.closed or copy.frozen):
             return self._watched(turn, copy)
         mark, known = turn.store.shards.mark(copy.tree, copy.size), self._logs[copy.log]
-        assert mark is not None, "a copy leads to a checkpoint"
-        return not (copy.frozen or known.decides_alone or known.agreed(mark.cosignatures))
+        return mark is not None and not (known.decides_alone or known.agreed(mark.cosignatures))
 
     def _show(self, turn: AuditTurn, copy: Copy, peers: Iterable[bytes]) -> None:
         """Have these mirrors of the log's policy shown soon what the copy has grown to: who has more looks whether that
@@ -283,7 +283,7 @@ class Auditing:
                 return Answer()
             elif signed.body.size:
                 self._keep(turn, copy, signed)
-        if ahead:  # the log may be slower to tell us than to tell others; or it does not tell us
+        if ahead and not copy.frozen:  # the log may be slower to tell us than to tell others; or it does not tell us
             follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
             turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
         # Who has told nothing new is not asked again at once: it might never end.

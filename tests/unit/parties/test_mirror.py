@@ -190,6 +190,32 @@ def test_a_shard_that_has_ended_is_asked_about_until_a_quorum_has_cosigned_its_e
     assert standing_questions(wall) == []
 
 
+def test_what_a_quorum_holds_is_certified_also_when_the_log_convicts_itself_at_that_moment() -> None:
+    pen = Pen()
+    wall = read(pen)
+    wall.cut |= {frozenset({one, other}) for one in MIRRORS for other in MIRRORS if one != other}
+    pen.write(pledge(SALE))
+    pen.write(released(SALE))
+    wall.pass_time(BEHIND_SECONDS)
+    alert = forked(pen)
+    for name in MIRRORS:
+        wall.ask(name, alert)
+    under_way = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(pen.notes[2],))
+    for errand in asked_now(wall):
+        wall.mirrors[ONE].takes(frame(under_way, 1), answers=errand)
+    assert not isinstance(certificate(wall, ONE, EntryKind.KEY), Certificate)
+
+    wall.cut.clear()
+    wall.pass_time(BEHIND_SECONDS)
+
+    found = certificate(wall, ONE, EntryKind.KEY)
+    assert isinstance(found, Certificate)
+    assert committed(NETWORK, KNOWN, unsigned(found).signed, SALE)
+    assert [wall.size(name) for name in MIRRORS] == [3] * 4, "and nothing is taken in any more"
+    wall.pass_time(BEHIND_SECONDS)
+    assert standing_questions(wall) == []
+
+
 def test_a_key_s_certificate_is_a_commit() -> None:
     pen = Pen()
     pen.write(pledge(SALE), released(SALE))
