@@ -7,6 +7,7 @@ of its customers it gave it to.
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -221,7 +222,9 @@ class Plate:
         mine = offers_of(file, self.setup.peer(file))
         gone = [offer for offer, brand in mine if expired(brand.ends + LISTED_SECONDS, now)]
         standing = [offer for offer in file.brands if offer not in gone]
-        write_durably(self.setup.network_path, network_json(replace(file, brands=(*standing, *offers))))
+        path = self.setup.network_path
+        mode = stat.S_IMODE(path.stat().st_mode)  # others on this machine may read it
+        write_durably(path, network_json(replace(file, brands=(*standing, *offers))), mode)
 
     def _minted(self, wishes: Sequence[BrandWish]) -> list[tuple[BrandOffer, Brand]]:
         peer = self.setup.peer(self.network)

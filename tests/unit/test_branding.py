@@ -84,12 +84,14 @@ async def test_brands_of_a_new_kind_open_when_the_logs_have_had_them_long_enough
 
 
 async def test_bank_and_wallets_take_pinned_ones_from_the_network_file(home: Path) -> None:
+    (home / "network.json").chmod(0o644)
     made = ran(home, "create", "EUR", "--worth", "4", "--pin")["brands"]
 
     ids = {brand.id.hex(): brand for brand in accepted_brands(read_network(home / "network.json"))}
     minted = {each.brand.id.hex(): each for each in bank.minted(reachable(home / "bank", Kind.BANK))}
 
     assert {each["id"] for each in made} < set(ids) == set(minted)
+    assert (home / "network.json").stat().st_mode & 0o777 == 0o644, "others read it as before"
     assert all((home / "bank" / name).stat().st_mode & 0o77 == 0 for name in os.listdir(home / "bank"))
 
 
