@@ -532,6 +532,23 @@ TABLE = [
         (f"{SELDOM}::test_an_exchange_ends_where_the_bank_has_dropped_the_brand",),
         "{'lost': 40",
     ),
+    Planted(
+        "105-missed-brand-made-twice",
+        ("tests/unit/test_branding.py::test_a_brand_that_came_too_late_for_the_logs_is_pinned_as_it_is",),
+        "late.id.hex()",
+    ),
+    Planted(
+        "106-frozen-shard-asked-about-no-more",
+        (f"{MIRROR}::test_what_a_quorum_holds_is_certified_also_when_the_log_convicts_itself_at_that_moment",),
+        "isinstance(found, Certificate)",
+    ),
+    Planted(
+        "107-missing-brand-taken-for-no",
+        (
+            "tests/unit/parties/test_recovery_unseen.py::test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended",
+        ),
+        "scene.tokens(heir)",
+    ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}
 

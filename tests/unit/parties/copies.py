@@ -108,9 +108,9 @@ class Copies(Scene):
         return sum(free.values())
 
 
-def dropped(scene: Scene, brand: bytes) -> None:
-    """Start the bank anew without one of its brands."""
-    kept = [each for each in scene.minted if each.brand.id != brand]
+def restart_bank(scene: Scene, *without: bytes) -> None:
+    """Start the bank anew, without some of its brands."""
+    kept = [each for each in scene.minted if each.brand.id not in without]
     key, store, others = key_of("bank"), scene.bank.store, scene._others("bank")
     party = Bank(Signer(NETWORK, key), key.public, kept, scene.network.logs, others)
     scene.bank = scene._actor("bank", party, store)

@@ -21,7 +21,7 @@ from anonnet.wire.signed import Signed, Signer
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene
 from tests.rsa_keys import PRIMES
 from tests.stage import NETWORK, key_of
-from tests.unit.parties.copies import dropped
+from tests.unit.parties.copies import restart_bank
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
@@ -231,7 +231,7 @@ def test_a_bank_that_has_dropped_a_brand_restores_nothing_of_it(scene: Scene) ->
     scene.ask(scene.bank, hand.signer.sign(order))
 
     assert isinstance(scene.ask(scene.bank, again), WithdrawB)
-    dropped(scene, order.brand)
+    restart_bank(scene, order.brand)
     refused(scene, scene.bank, again, Why.BAD_BRAND)
 
 

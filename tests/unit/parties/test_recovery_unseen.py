@@ -13,7 +13,7 @@ from anonnet.protocol.recovery import Restore
 from anonnet.protocol.seed import Lane
 from anonnet.times import RESTORE_GAP, RESTORE_SPREAD_SECONDS
 from anonnet.wire.signed import Signed
-from tests.unit.parties.copies import Copies, dropped
+from tests.unit.parties.copies import Copies, restart_bank
 
 
 def test_the_questions_of_a_recovery_come_in_no_order_and_over_an_hour(tmp_path: Path) -> None:
@@ -60,15 +60,23 @@ def test_what_a_recovery_finds_is_exchanged_token_by_token_over_an_hour(tmp_path
     assert scene.tokens(heir).get("free") == held
 
 
-def test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found_again", [True, False])
+def test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended(tmp_path: Path, found_again: bool) -> None:
     scene = Copies.opened(tmp_path)
-    brand = scene.brand(1)
-    dropped(scene, brand.id)
+    held, brand = sum(scene.tokens().values()), scene.brand(4)
+    restart_bank(scene, brand.id)
     heir = scene.from_words()
+    scene.consumers = [heir]
+    scene.rest()
+    assert heir.store.recovery.under_way([brand.id])
+
+    if found_again:
+        restart_bank(scene)
+    else:
+        scene.now = brand.ends + 1
     scene.rest()
 
-    assert heir.store.recovery.under_way([brand.id])
-    scene.now = brand.ends + 1
-    scene.rest()
     assert not heir.store.recovery.under_way([brand.id])
     assert not heir.store.errands.about(brand.id)
+    if found_again:
+        assert scene.tokens(heir) == {"free": held}
