@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import trio
+
+from anonnet.errors import BadStart
 from anonnet.net.clock import BoundedClock
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
@@ -15,6 +18,7 @@ from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder
+from anonnet.times import FORGET_SECONDS
 from anonnet_daemons.branding import BANK_STORE, Plate
 from anonnet_daemons.config import Kind, offers_of
 from anonnet_daemons.serving import Reachable, alone, beside, told
@@ -45,6 +49,18 @@ def party_of(found: Reachable) -> Bank:
     return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found), beside(found))
 
 
+async def remind_owner(path: Path) -> None:
+    """Say once a day what is due of the brands of the bank in this folder: it may run for months. Without end."""
+    while True:
+        await trio.sleep(FORGET_SECONDS)
+        try:
+            due = await trio.to_thread.run_sync(lambda: Plate.of(path).warnings(int(time.time())))
+        except BadStart as why:  # the next start fails by it
+            due = [str(why)]
+        for warning in due:
+            print(warning, file=sys.stderr, flush=True)
+
+
 async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal."""
     found = alone(path, Kind.BANK)
@@ -60,4 +76,5 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) 
             static_secret=found.static_secret,
             clock=BoundedClock(),  # a leap ahead would end running sales, and forget what is still owed
             placement=placement,
+            beside=lambda _: remind_owner(path),
         )

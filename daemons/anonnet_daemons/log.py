@@ -81,6 +81,9 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
         host = _host(found, found.setup.merged, folders) if found.setup.merged else None
         seal = partial(known.sealed, found.setup.identity(found.peer))
         store = LogStore(str(folder / STORE), seal=seal, merged=host.store if host else None)
+        works = [partial(keep_mark, clock, folder)]
+        if host and host.found.setup.kind is Kind.BANK:
+            works.append(partial(bank.remind_owner, host.folder.path))
         shelf = partial(LogShelf, folder / STORE, known, within(found.setup))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
         if not known.decides_alone and not await unless(signalled, partial(resume, found, known, store, clock())):
@@ -95,7 +98,7 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
             peer=runs.found.peer,
             static_secret=runs.found.static_secret,
             clock=clock,
-            beside=showing(http, shelf, {known.identity: known}, partial(keep_mark, clock, folder)),
+            beside=showing(http, shelf, {known.identity: known}, *works),
             merged=MergedLog(party, store, found.peer, found.static_secret, folder) if host else None,
         )
 

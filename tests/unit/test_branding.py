@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 from anonnet_daemons import bank
 from anonnet_daemons.branding import ANNOUNCED_SECONDS, DAY, LISTED_SECONDS, BrandWish, Plate, Window
 from anonnet_daemons.cli.main import main
@@ -25,7 +27,7 @@ from anonnet.limits import BRANDS_MAX
 from anonnet.store.bank import BankStore
 from anonnet.store.listing import brand_of
 from anonnet.store.wallet import WalletStore
-from anonnet.times import BRAND_NOTICE_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.times import BRAND_NOTICE_SECONDS, FORGET_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.wire.signed import Signer
 from tests.rsa_keys import PRIMES
 from tests.stage import key_of, mint
@@ -144,6 +146,23 @@ async def test_the_owner_is_told_when_no_brand_follows(home: Path) -> None:
     assert told(closes - ANNOUNCED_SECONDS + 1) == [True]
     ran(home, "create", "EUR")
     assert told(closes - ANNOUNCED_SECONDS + 1) == []
+
+
+async def test_a_bank_that_runs_on_reminds_its_owner_once_a_day(
+    home: Path, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bank.remind_owner, home / "bank")
+        await trio.sleep(FORGET_SECONDS / 2)
+        now = int(time.time())
+        with Plate.engraving(home / "bank") as plate:
+            plate.create([BrandWish("CHF", 1, Window(now + DAY // 2, now + 8 * DAY))])
+        first = capsys.readouterr().err
+        await trio.sleep(FORGET_SECONDS)
+        nursery.cancel_scope.cancel()
+
+    assert first == ""
+    assert "run `anonnet bank brand create CHF --pin`" in capsys.readouterr().err
 
 
 async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:
