@@ -666,7 +666,7 @@ def test_the_entry_of_a_sale_goes_with_its_certificate(tmp_path: Path) -> None:
     assert scene.purchase(purchase).state == "done"
 
 
-def test_used_up_tokens_go_when_their_brand_is_over_and_free_ones_stay(scene: Scene) -> None:
+def test_used_up_tokens_go_when_their_brand_is_over_and_lost_ones_stay(scene: Scene) -> None:
     scene.buy()
     scene.settle()
     at(scene, scene.consumer, over(scene))
@@ -674,8 +674,8 @@ def test_used_up_tokens_go_when_their_brand_is_over_and_free_ones_stay(scene: Sc
 
     at(scene, scene.consumer, scene.now + 1)
 
-    assert kept == {"free": PRICE, "spent": PRICE}
-    assert scene.tokens() == {"free": PRICE}
+    assert kept == {"lost": PRICE, "spent": PRICE}
+    assert scene.tokens() == {"lost": PRICE}
     assert rows(scene.consumer, "lane") == 2
 
 
