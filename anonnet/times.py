@@ -111,8 +111,8 @@ CLOCK_MARK_SECONDS = 10
 """How often a log leaves its time behind for its next start."""
 
 EXCHANGE_PATIENCE_SECONDS = 3600
-"""The `until` of an exchange_q that a purchase waits for, or of several tokens: a refusal later than
-this frees them. One of a single token that nobody waits for is good for as long as the brands are."""
+"""The `until` of an exchange_q that a purchase waits for, or of several tokens: a refusal later than this frees them.
+One of a single token that nobody waits for is good for as long as the brands are."""
 
 FORGET_SECONDS = 24 * 3600
 """A daemon forgets at its start and then so often: what need not be kept any more is kept a day longer at most."""

@@ -237,12 +237,10 @@ class TurnQueue:
             nursery.cancel_scope.cancel()
 
     async def _something_to_do(self) -> None:
-        self._inbox.let_in(trio.current_time())
         if not self._inbox and not self._to_look:
             self._bell = trio.Event()
             with trio.move_on_after(self._idle_seconds()):
                 await self._bell.wait()
-            self._inbox.let_in(trio.current_time())
 
     @property
     def _to_look(self) -> bool:
@@ -259,6 +257,7 @@ class TurnQueue:
 
     async def _gather(self) -> None:
         """Let in what is on its way, for as long as more keeps coming, and not for long."""
+        self._inbox.let_in(trio.current_time())
         until = trio.current_time() + GATHER_SECONDS
         before = -1
         while before < len(self._inbox) < TURNS_BATCH_MAX and trio.current_time() < until:

@@ -236,15 +236,10 @@ class Plate:
 
     def published(self, now: int) -> dict[bytes, str]:
         """Where each brand stands, in words."""
-        pinned, answers, missed = self._pinned(), self._answers(), self._missed(now)
-        return {
-            brand.id: "network file"
-            if brand.id in pinned
-            else f"missed: run `anonnet bank brand create {brand.currency} --pin`"
-            if brand in missed
-            else _in_words(answers[brand.id], len(self.network.logs))
-            for brand in self.brands
-        }
+        pinned, missed, answers = self._pinned(), self._missed(now), self._answers()
+        stands = {brand.id: _in_words(answers[brand.id], len(self.network.logs)) for brand in self.brands}
+        stands |= {brand.id: f"missed: run `anonnet bank brand create {brand.currency} --pin`" for brand in missed}
+        return stands | dict.fromkeys(pinned, "network file")
 
     def warnings(self, now: int) -> list[str]:
         """What the owner must do, or wallets have nothing to exchange what they hold into."""
@@ -299,7 +294,7 @@ def _in_words(answers: Sequence[str], logs: int) -> str:
 
 
 def day(second: int) -> str:
-    """When a day is that begins or ends something, in UTC."""
+    """A moment in POSIX seconds, for people: date, hour and minute in UTC."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M")
 
 
