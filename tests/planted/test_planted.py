@@ -478,26 +478,6 @@ TABLE = [
         "has no evidence though the log forks",
     ),
     Planted(
-        "110-renewal-over-when-it-is-sent",
-        (YEAR,),
-        "MINUTES has lost",
-    ),
-    Planted(
-        "111-brand-left-for-one-that-ends-sooner",
-        (YEAR,),
-        "ALWAYS has lost",
-    ),
-    Planted(
-        "112-shards-dropped-after-the-chain",
-        (YEAR,),
-        "log still has",
-    ),
-    Planted(
-        "113-withdrawal-asked-for-to-its-brand-s-end",
-        (YEAR,),
-        "has asked bank for 17 days: WithdrawC",
-    ),
-    Planted(
         "98-exchange-late-before-the-wallet-runs-again",
         (f"{SELDOM}::test_a_wallet_that_runs_for_minutes_a_day_loses_nothing_of_a_brand_that_ends",),
         "scene.worth() == COINS",
@@ -548,6 +528,26 @@ TABLE = [
             "tests/unit/parties/test_recovery_unseen.py::test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended",
         ),
         "scene.tokens(heir)",
+    ),
+    Planted(
+        "110-renewal-over-when-it-is-sent",
+        (YEAR,),
+        "MINUTES has lost",
+    ),
+    Planted(
+        "111-brand-left-for-one-that-ends-sooner",
+        (YEAR,),
+        "ALWAYS has lost",
+    ),
+    Planted(
+        "112-shards-dropped-after-the-chain",
+        (YEAR,),
+        "log still has",
+    ),
+    Planted(
+        "113-withdrawal-asked-for-to-its-brand-s-end",
+        (YEAR,),
+        "has asked bank for 17 days: WithdrawC",
     ),
 ]
 BUGS = {planted.patch: planted for planted in TABLE}

@@ -24,7 +24,7 @@ from anonnet.wire.signed import Signer
 from tests.dump import dump
 from tests.paper.scenes import PRICE
 from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
-from tests.unit.parties.copies import CHEAP, SEED, Copies
+from tests.unit.parties.copies import CHEAP, SEED, Copies, restart_bank
 
 Act = Callable[[Copies, Actor], None]
 
@@ -379,8 +379,7 @@ def test_where_a_recovery_has_looked_is_forgotten_with_its_brands(tmp_path: Path
     scene.rest()
     scene.now = max(each.brand.ends for each in scene.minted) - 1
     scene.minted += mint(key_of("bank"), {1: "2048-a"}, now=scene.now)
-    scene.bank.party = Bank(Signer(NETWORK, key_of("bank")), scene.bank_key, scene.minted, scene.network.logs)
-    scene.bank.__post_init__()
+    restart_bank(scene)
     before = {brand for brand, *_ in dump(heir.store)["scan"]}
     scene.now += BRAND_MARGIN_SECONDS + 2
     heir.forget()

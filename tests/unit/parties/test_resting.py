@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.local import Buy, BuyNow, Recover
@@ -20,6 +19,7 @@ from anonnet.times import BRAND_MARGIN_SECONDS, DWELL_SECONDS
 from tests.judge.folders import seed_of
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Scene, body_of
 from tests.stage import CURRENCY, key_of, mint
+from tests.unit.parties.copies import restart_bank
 
 
 @pytest.fixture
@@ -146,8 +146,7 @@ def test_tokens_of_a_brand_that_has_ended_do_not_stand_for_those_that_rest(scene
     """Nothing can be paid with them: the owner is told how long the others rest."""
     scene.now = scene.brand(4).ends + 1
     scene.minted = [*scene.minted, *mint(key_of("bank"), {1: "2048-b", 4: "2048-a"}, now=scene.now)]
-    scene.bank.party = Bank(scene.bank.party.signer, scene.bank_key, scene.minted, scene.network.logs)
-    scene.bank.__post_init__()
+    restart_bank(scene)
     rests(scene)
     scene.fund(scene.account(scene.consumer), PRICE)
     scene.withdraw(PRICE)

@@ -13,7 +13,6 @@ import pytest
 from anonnet_daemons.cli.wallet import what_ends
 
 from anonnet.limits import RENEW_MAX
-from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.parties.mint import Minted
 from anonnet.parties.recovery import Woken
@@ -24,6 +23,7 @@ from anonnet.store.errands import Errand
 from anonnet.times import BRAND_MARGIN_SECONDS, WOKEN_GAP_SECONDS
 from tests.paper.scenes import Scene
 from tests.stage import NOON, key_of, mint
+from tests.unit.parties.copies import restart_bank
 
 DAY = 24 * 3600
 COINS = 40
@@ -44,10 +44,9 @@ class Seldom(Scene):
         """The bank has these too, and the wallet knows them."""
         self.minted = [*self.minted, *brands]
         seed = hashlib.sha256(b"seed of consumer").digest()
-        self.bank.party = Bank(self.bank.party.signer, self.bank_key, self.minted, self.network.logs)
+        restart_bank(self)
         self.consumer.party = Consumer(self.network, seed, [each.brand for each in self.minted])
-        for actor in (self.bank, self.consumer):
-            actor.__post_init__()
+        self.consumer.__post_init__()
 
     def runs(self, start: int, minutes: int) -> None:
         """The wallet's daemon starts at a second and stops so many minutes later."""
@@ -178,15 +177,12 @@ def test_an_exchange_ends_where_the_bank_has_dropped_the_brand(scene: Seldom) ->
     brand = scene.brand(1)
     scene.opens(later(opens=31))
     scene.runs(NOON + 37 * DAY, 0)
-    scene.bank.party = Bank(scene.bank.party.signer, scene.bank_key, scene.minted[1:], scene.network.logs)
-    scene.bank.__post_init__()
+    restart_bank(scene, brand.id)
 
     scene.runs(brand.ends + BRAND_MARGIN_SECONDS + 1, minutes=60)
 
     assert scene.tokens() == {"lost": COINS, "void": COINS}
-    assert not [
-        each for each in scene.consumer.store.errands.due(2**50, most=99) if isinstance(each.message, ExchangeQ)
-    ]
+    assert not exchanges(scene)
 
 
 def endings(scene: Seldom) -> list[tuple[int, int, int]]:
