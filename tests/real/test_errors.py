@@ -138,8 +138,19 @@ async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
         home = local.home
         stranger = await anonnet(home, "bank", "fund", "00" * 32, 5, CURRENCY)
         check_sentence(stranger, 1, "unknown", "no such account", "check the name")
-        await told(home, "wallet", "open-account")
+        account = (await told(home, "wallet", "open-account"))["account"]
+        await check_nothing_is_paid_in(home, account)
         check_sentence(await anonnet(home, "wallet", "withdraw", 5, CURRENCY), 1, "holds 0 EUR, not 5", "bank fund")
         nothing = await anonnet(home, "wallet", "buy", "nothing")
         check_sentence(nothing, 1, "merchant does not sell nothing", "wallet catalogue merchant")
         assert (await anonnet(home, "wallet", "catalogue", "nobody")).code == 2
+
+
+async def check_nothing_is_paid_in(home: Path, account: str) -> None:
+    """What no tokens can be had for, or no bank can hold, does not come into the books: there it would stay."""
+    slip = await anonnet(home, "bank", "fund", account, 5, CURRENCY.lower())
+    check_sentence(slip, 1, f"no tokens in {CURRENCY.lower()}", f"choose one of {CURRENCY}")
+    ran = await anonnet(home, "bank", "fund", account, 10**20, CURRENCY)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Usage:" in ran.err
+    assert (await told(home, "bank", "books"))["books"] == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from anonnet.limits import UNITS_MAX
 from anonnet.net.turns import Placement
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.local import Books, BooksOf, Fund, Started
@@ -67,7 +68,7 @@ def run(placement: str, data: Path) -> None:
 
 @verb(bank, example="anonnet bank fund 8f1c...e2 100 EUR --reference 'cash, 12 May, desk 3'")
 @click.argument("account")
-@click.argument("units", type=click.IntRange(min=1))
+@click.argument("units", type=click.IntRange(1, UNITS_MAX))
 @click.argument("currency")
 @click.option("--reference", default="", help="What tells this payment from others: the same one counts once.")
 @data_option(Kind.BANK)
@@ -79,6 +80,9 @@ def fund(account: str, units: int, currency: str, reference: str, data: Path) ->
 
     async def work(owner: Owner) -> Found:
         key = _account(owner, account)
+        has = sorted({each.currency for each in Plate.of(data.absolute()).brands})
+        if currency not in has:  # it could never be withdrawn, and stand in the books for ever
+            raise Failed(f"{owner.setup.name} has no tokens in {currency}: choose one of {', '.join(has) or 'none'}")
         identity = reference.encode() or os.urandom(32)
         command = Fund(account=key, currency=currency, amount=units, reference=hashlib.sha256(identity).digest())
         await owner.ask(command, Started)
