@@ -17,6 +17,7 @@ from anonnet.protocol.steps import Step
 from anonnet.wire.codec import decode
 
 from .processes import CURRENCY, PRICE, SMALL, Ran, anonnet, check_money, network, open_shop, told, until, wallet_of
+from .test_errors import check_sentence
 
 pytestmark = pytest.mark.real
 
@@ -32,8 +33,12 @@ async def test_a_purchase_by_the_command_pays_five_as_four_and_one(tmp_path: Pat
     async with network(tmp_path) as local:
         await open_shop(local, goods)
         offers = (await told(local.home, "wallet", "catalogue", "merchant"))["offers"]
+        for place in (tmp_path, tmp_path / "nowhere" / "copy"):
+            nowhere = await anonnet(local.home, "wallet", "buy", "goods", "--to", place)
+            check_sentence(nowhere, 1, "cannot be written", "nothing has been paid")
         bought = await told(local.home, "wallet", "buy", "goods", "--to", tmp_path / "copy")
 
+        assert len((await told(local.home, "wallet", "purchases"))["purchases"]) == 1
         assert [(each["item"], each["price"], each["size"]) for each in offers] == [("goods", PRICE, SMALL)]
         assert (bought["outcome"], bought["price"], bought["currency"]) == ("done", PRICE, CURRENCY)
         assert {"P1", "P2", "P5A"} <= set(bought["papers"])
@@ -113,6 +118,19 @@ async def test_a_wallet_waits_until_its_tokens_have_rested_unless_it_is_told_not
         assert any("may guess by the time" in each for each in known["parties"]["bank"])
         assert len(known["used"]) == 4  # brands; of the 4 and the 1 their bank tells when the day is over
         assert sorted(known["used"].values()) in ([0, 0, 0, 0], [0, 0, 1, 1])
+        await buy_for_a_place_that_fails(local.home, tmp_path / "pipe")
+
+
+async def buy_for_a_place_that_fails(home: Path, place: Path) -> None:
+    """What is paid for is not lost where it cannot be copied: the command says where it is."""
+    os.mkfifo(place)
+
+    ran = await anonnet(home, "wallet", "buy", "goods", "--now", "--to", place, "--json")
+
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.json["outcome"] == "done"
+    assert f"cannot be copied to {place}" in ran.json["error"]
+    assert Path(ran.json["path"]).read_bytes() == bytes(SMALL)
 
 
 async def until_goods_are_there(local: LocalNetwork) -> None:

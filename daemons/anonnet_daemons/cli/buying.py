@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,9 @@ async def _offer(owner: Owner, merchant: Peer, item: str) -> Offer:
 
 
 async def bought(owner: Owner, data: Path, wish: Wish, timeout: float, to: Path | None) -> Found:
-    """Buy, wait for the outcome, and say it."""
+    """Buy, wait for the outcome, and say it. Raises Failed."""
+    if to is not None and not _can_be_written(to):  # before anything is paid
+        raise Failed(f"{to} cannot be written: choose another place for the goods; nothing has been paid")
     purchase = await buy(owner, wish)
     with trio.move_on_after(timeout), bar("Fetching the goods") as told:
         async with trio.open_nursery() as nursery:
@@ -112,9 +115,24 @@ async def bought(owner: Owner, data: Path, wish: Wish, timeout: float, to: Path 
             await ended(owner, purchase, progress.now)
             nursery.cancel_scope.cancel()
     shown = await owner.ask(PurchaseOf(purchase=purchase), Purchase)
-    if shown.state == DONE and to is not None:
+    if shown.state != DONE or to is None:
+        return purchase_found(shown)
+    try:
         shutil.copyfile(shown.path, to)
+    except OSError as why:
+        return _not_copied(purchase_found(shown), f"It cannot be copied to {to}: {why.strerror or why}")
     return purchase_found(shown, to)
+
+
+def _can_be_written(to: Path) -> bool:
+    """False if it is plain that no file can be made there; a disk may still be full later."""
+    place = to if os.path.exists(to) else to.parent
+    return os.path.isdir(to.parent) and not os.path.isdir(to) and os.access(place, os.W_OK)
+
+
+def _not_copied(found: Found, problem: str) -> Found:
+    """The goods are paid for and are in the wallet's folder: it says where."""
+    return Found({**found.values, "error": problem, "exit": FAILED}, [*found.words, problem], FAILED)
 
 
 class _Progress:
