@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 import trio
 from anonnet_daemons.config import Kind
-from anonnet_daemons.network import LocalNetwork
+from anonnet_daemons.network import PROGRAM, LocalNetwork
 from anonnet_daemons.shopping import TIMING, until_state
 
 from anonnet.protocol.local import Purchase, PurchaseOf
@@ -98,6 +100,29 @@ async def test_who_does_not_wait_is_told_that_the_wallet_goes_on(tmp_path: Path)
         async def done() -> bool:
             show = await anonnet(local.home, "wallet", "show", purchases[0]["purchase"][:10], "--json")
             return bool(show.json["outcome"] == "done" and show.code == 0)
+
+        await until(done)
+
+
+async def test_who_interrupts_the_command_is_told_that_the_wallet_goes_on(tmp_path: Path) -> None:
+    async with network(tmp_path) as local:
+        await open_shop(local, bytes(SMALL))
+        local[Kind.LOG].pause()
+        program = [*PROGRAM, "wallet", "buy", "goods"]
+        env = {**os.environ, "ANONNET_HOME": str(local.home)}
+        buying = await trio.lowlevel.open_process(program, env=env, stderr=subprocess.PIPE)
+        await until_goods_are_there(local)
+        buying.send_signal(signal.SIGINT)
+        assert buying.stderr is not None
+        said = b"".join([each async for each in buying.stderr]).decode()
+        code = await buying.wait()
+        local[Kind.LOG].go_on()
+
+        check_sentence(Ran(code, "", said), 130, "interrupted", "goes on by itself")
+
+        async def done() -> bool:
+            (purchase,) = (await told(local.home, "wallet", "purchases"))["purchases"]
+            return bool(purchase["outcome"] == "done")
 
         await until(done)
 

@@ -50,7 +50,7 @@ def main() -> None:
     """Anonymous atomic transactions: pay without a name, and get either the goods or the money back.
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 74 a daemon's storage has
-    failed, 75 not known yet.
+    failed, 75 not known yet, 130 interrupted.
     """
 
 

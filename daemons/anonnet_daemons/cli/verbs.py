@@ -3,7 +3,7 @@
 A verb returns what it found, once as one JSON object and once in words; it prints nothing itself. What goes wrong is
 said in one sentence on standard error (with --json: as one object on standard output), and by the exit code:
 0 done, 1 refused or failed, 2 wrong use, 69 the daemon is not running, 74 a daemon's storage has failed, 75 not known
-yet, timed out, or a log whose mirrors do not run.
+yet, timed out, or a log whose mirrors do not run, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ CODES: dict[type[Exception], int] = {
     Interrupted: INTERRUPTED,
 }
 
+INTERRUPTION = "interrupted; what a daemon has been asked for goes on by itself: look before you ask again"
+
 T = TypeVar("T")
 
 
@@ -67,6 +69,8 @@ def verb(group: click.Group, name: str | None = None, *, example: str) -> Callab
                 found = function(*args, **options)
             except tuple(CODES) as problem:
                 complain(problem, as_json)
+            except KeyboardInterrupt:
+                complain(Interrupted(INTERRUPTION), as_json)
             except BaseExceptionGroup as group:
                 complain(known_in(group), as_json)
             show(found or Found({}), as_json)
@@ -112,6 +116,8 @@ def known_in(group: BaseExceptionGroup[BaseException]) -> Exception:
     for each in group.exceptions:
         if isinstance(each, BaseExceptionGroup):
             return known_in(each)
+        if isinstance(each, KeyboardInterrupt):
+            return Interrupted(INTERRUPTION)
         if type(each) in CODES:
             assert isinstance(each, Exception)
             return each
