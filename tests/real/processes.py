@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import trio
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
-from anonnet_daemons.network import LocalNetwork
+from anonnet_daemons.network import PROGRAM, LocalNetwork
 from anonnet_daemons.owner import Owner
 from anonnet_daemons.shopping import Wish, ended
 
@@ -46,11 +45,21 @@ class Ran:
         return values
 
 
+def command(*words: object) -> list[str]:
+    """The command as the system starts it."""
+    return [*PROGRAM, *map(str, words)]
+
+
+def env(home: Path) -> dict[str, str]:
+    """Where the command finds the network."""
+    return {**os.environ, "ANONNET_HOME": str(home)}
+
+
 async def anonnet(home: Path, *words: object) -> Ran:
     """Run the command in a process of its own."""
     done = await trio.run_process(
-        [sys.executable, "-P", "-m", "anonnet_daemons", *map(str, words)],
-        env={**os.environ, "ANONNET_HOME": str(home)},
+        command(*words),
+        env=env(home),
         capture_stdout=True,
         capture_stderr=True,
         check=False,

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trio
 from anonnet_daemons.config import PARTY_FILE, Kind
 from anonnet_daemons.founding import Plan, found
 
-from .processes import CURRENCY, DENOMINATIONS, Ran, anonnet, network, told
+from .processes import CURRENCY, DENOMINATIONS, Ran, anonnet, command, env, network, told
 
 pytestmark = pytest.mark.real
+
+FULL = Path("/dev/full")
 
 
 def check_sentence(ran: Ran, code: int, *words: str) -> None:
@@ -38,6 +41,18 @@ async def test_a_daemon_that_does_not_run(home: Path) -> None:
 
     ran = await anonnet(home, "bank", "books", "--json")
     assert (ran.code, ran.json["exit"], ran.err) == (69, 69, "")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux on which nothing can be written")
+async def test_the_code_tells_what_cannot_be_written(home: Path) -> None:
+    with FULL.open("wb") as full:
+        for words in (("wallet", "balance"), ("wallet", "balance", "--json")):
+            ran = await trio.run_process(command(*words), env=env(home), stdout=full, stderr=full, check=False)
+            assert ran.returncode == 69
+        listed = command("bank", "brand", "list")
+        ran = await trio.run_process(listed, env=env(home), stdout=full, capture_stderr=True, check=False)
+
+    check_sentence(Ran(ran.returncode, "", ran.stderr.decode()), 1, "cannot be written", "look before you ask again")
 
 
 async def test_a_folder_without_a_party(home: Path) -> None:

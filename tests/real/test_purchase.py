@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 from anonnet_daemons.config import Kind
-from anonnet_daemons.network import PROGRAM, LocalNetwork
+from anonnet_daemons.network import LocalNetwork
 from anonnet_daemons.shopping import TIMING, until_state
 
 from anonnet.protocol.local import Purchase, PurchaseOf
@@ -18,7 +18,21 @@ from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.steps import Step
 from anonnet.wire.codec import decode
 
-from .processes import CURRENCY, PRICE, SMALL, Ran, anonnet, check_money, network, open_shop, told, until, wallet_of
+from .processes import (
+    CURRENCY,
+    PRICE,
+    SMALL,
+    Ran,
+    anonnet,
+    check_money,
+    command,
+    env,
+    network,
+    open_shop,
+    told,
+    until,
+    wallet_of,
+)
 from .test_errors import check_sentence
 
 pytestmark = pytest.mark.real
@@ -108,9 +122,8 @@ async def test_who_interrupts_the_command_is_told_that_the_wallet_goes_on(tmp_pa
     async with network(tmp_path) as local:
         await open_shop(local, bytes(SMALL))
         local[Kind.LOG].pause()
-        program = [*PROGRAM, "wallet", "buy", "goods"]
-        env = {**os.environ, "ANONNET_HOME": str(local.home)}
-        buying = await trio.lowlevel.open_process(program, env=env, stderr=subprocess.PIPE)
+        words = command("wallet", "buy", "goods")
+        buying = await trio.lowlevel.open_process(words, env=env(local.home), stderr=subprocess.PIPE)
         await until_goods_are_there(local)
         buying.send_signal(signal.SIGINT)
         assert buying.stderr is not None

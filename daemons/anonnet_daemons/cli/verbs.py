@@ -8,6 +8,7 @@ yet, timed out, or a log whose mirrors do not run, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 import trio
@@ -88,22 +89,32 @@ def as_json() -> bool:
 
 def show(found: Found, as_json: bool) -> NoReturn:
     """Print what was found, and end."""
-    if as_json:
-        click.echo(json.dumps(found.values))
-    else:
-        for line in found.words:
-            click.echo(plain(line))
+    try:
+        for line in [json.dumps(found.values)] if as_json else map(plain, found.words):
+            click.echo(line)
+    except OSError as why:
+        if why.errno == errno.EPIPE:  # who reads has enough
+            raise
+        _silence(sys.stdout)
+        done = f"done, but what there is to say cannot be written ({why.strerror}): look before you ask again"
+        complain(Failed(done), as_json=False)
     sys.exit(found.code)
 
 
 def complain(problem: Exception, as_json: bool) -> NoReturn:
     """Say what went wrong, and end."""
     code = CODES[type(problem)]
-    if as_json:
-        click.echo(json.dumps({"error": str(problem), "exit": code}))
-    else:
-        click.echo(f"anonnet: {plain(str(problem))}", err=True)
+    line = json.dumps({"error": str(problem), "exit": code}) if as_json else f"anonnet: {plain(str(problem))}"
+    try:
+        click.echo(line, err=not as_json)
+    except OSError:  # a full disk, perhaps the very one that is complained of: the code still says it
+        _silence(sys.stdout if as_json else sys.stderr)
     sys.exit(code)
+
+
+def _silence(stream: TextIO) -> None:
+    """Nothing more is written there: at its end Python would try once more, and exit with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain(line: str) -> str:
