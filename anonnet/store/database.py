@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from anonnet.errors import BadStart, Fatal
 from anonnet.limits import WAL_BYTES_MAX
@@ -34,7 +35,7 @@ class Database:
 
     def __init__(self, path: Path | str, *, schema: str = "", version: int = 1, read_only: bool = False) -> None:
         self.path = path
-        uri = f"file:{path}?mode=ro" if read_only else f"file:{path}" if path != MEMORY else MEMORY
+        uri = _uri(path, "?mode=ro" if read_only else "")
         try:
             self._db = sqlite3.connect(
                 uri,
@@ -159,3 +160,8 @@ class Database:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _uri(path: Path | str, query: str) -> str:
+    """Quoted: behind a # or a ? in a folder's name SQLite would read no more of the path, and write another file."""
+    return MEMORY if path == MEMORY else f"file:{quote(os.fsencode(path))}{query}"

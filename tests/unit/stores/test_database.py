@@ -1,0 +1,27 @@
+"""A database is in its data folder, whatever the folder is called."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from anonnet.store.database import Database
+
+SCHEMA = "create table if not exists kept (value integer)"
+
+
+@pytest.mark.parametrize("name", ["plain", "a#b", "a?mode=memory", "a%41b", "Zuhause mit Ä", os.fsdecode(b"a\xff")])
+def test_what_is_written_is_in_the_folder_and_nowhere_else(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+
+    with closing(Database(folder / "party.db", schema=SCHEMA)) as made:
+        made.run("insert into kept values (7)")
+
+    assert [each.name for each in folder.iterdir()] == ["party.db"]
+    assert list(tmp_path.iterdir()) == [folder]
+    with closing(Database(folder / "party.db", read_only=True)) as read:
+        assert read.one("select value from kept") == (7,)
