@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,8 @@ class Database:
     def __init__(self, path: Path | str, *, schema: str = "", version: int = 1, read_only: bool = False) -> None:
         self.path = path
         uri = _uri(path, "?mode=ro" if read_only else "")
+        if path != MEMORY and not read_only:
+            _for_the_owner_alone(path)
         try:
             self._db = sqlite3.connect(
                 uri,
@@ -165,3 +168,9 @@ class Database:
 def _uri(path: Path | str, query: str) -> str:
     """Quoted: behind a # or a ? in a folder's name SQLite would read no more of the path, and write another file."""
     return MEMORY if path == MEMORY else f"file:{quote(os.fsencode(path))}{query}"
+
+
+def _for_the_owner_alone(path: Path | str) -> None:
+    """Make a file that is not there yet, whatever the umask; SQLite gives what it puts beside it the same mode."""
+    with suppress(OSError):  # it is there, or SQLite says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

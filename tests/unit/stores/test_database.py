@@ -1,4 +1,4 @@
-"""A database is in its data folder, whatever the folder is called."""
+"""A database is in its data folder, whatever the folder is called, and for its owner alone, whatever the umask."""
 
 from __future__ import annotations
 
@@ -25,3 +25,15 @@ def test_what_is_written_is_in_the_folder_and_nowhere_else(tmp_path: Path, name:
     assert list(tmp_path.iterdir()) == [folder]
     with closing(Database(folder / "party.db", read_only=True)) as read:
         assert read.one("select value from kept") == (7,)
+
+
+def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with closing(Database(tmp_path / "party.db", schema=SCHEMA)) as made:
+            made.run("insert into kept values (7)")
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert modes == dict.fromkeys(("party.db", "party.db-wal", "party.db-shm"), 0o600)
