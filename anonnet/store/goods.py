@@ -69,7 +69,9 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def measure(path: Path) -> Measured:
-    """Read a file once. Raises OSError; Malformed if it is larger than goods may be."""
+    """Read a file once. Raises OSError; Malformed if it is larger than goods may be, or no file that ends by itself."""
+    if path.exists() and not path.is_file():  # a pipe, or a device: whoever reads it may wait for ever
+        raise Malformed(f"{path} is not a regular file")
     whole, frontier, size = hashlib.sha256(), Frontier(), 0
     for chunk in _chunks(path):
         size += len(chunk)
