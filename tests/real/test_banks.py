@@ -61,6 +61,8 @@ async def test_money_at_two_banks_and_in_two_currencies(tmp_path: Path) -> None:
             unnamed = await anonnet(home, "wallet", "withdraw", 7)
             of_two = await anonnet(home, "wallet", "withdraw", 7, "USD")
             nowhere = await anonnet(home, "wallet", "withdraw", 7, "CHF")
+            whose = await anonnet(home, "wallet", "statement")
+            assert (whose.code, "Name the bank; there are: bank, second." in whose.err) == (2, True)
             assert [ran.code for ran in (unnamed, of_two, nowhere)] == [2, 2, 2]
             assert f"there are: {CHOICES}." in unnamed.err
             assert "there are: USD at bank, USD at second." in of_two.err

@@ -174,7 +174,8 @@ def named(network: Network, role: Role, name: str | None) -> Peer:
     found = next((peer for peer in peers if peer.name == name), None)
     if found is None:
         names = ", ".join(peer.name for peer in peers) or "none"
-        raise click.UsageError(f"The network file has no {role} {name or '(name one)'}; it has: {names}.")
+        missing = f"The network file has no {role} {name}" if name else f"Name the {role}"
+        raise click.UsageError(f"{missing}; there are: {names}.")
     return found
 
 
