@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from anonnet.errors import BadStart
 
@@ -33,7 +34,7 @@ class Folder:
             raise BadStart(f"data folder {path} cannot be used: {why.strerror or why}") from why
         if mode & NOT_FOR_OTHERS:
             self.close()
-            raise BadStart(f"data folder {path} is open to others: run chmod 700 {path}")
+            raise BadStart(f"data folder {path} is open to others: run chmod 700 {quote(str(path))}")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as why:
@@ -95,7 +96,9 @@ def read_secret(path: Path, size: int, *sizes: int) -> bytes:
     except OSError as why:
         raise BadStart(f"key file {path} cannot be read: {why.strerror or why}") from why
     if mode & NOT_FOR_OTHERS:
-        raise BadStart(f"key file {path} can be read by others: run chmod 600 {path}, and think about who has read it")
+        raise BadStart(
+            f"key file {path} can be read by others: run chmod 600 {quote(str(path))}, and think about who has read it"
+        )
     if len(secret) not in (size, *sizes):
         raise BadStart(f"key file {path} does not have {size} bytes: restore it from your backup")
     return secret

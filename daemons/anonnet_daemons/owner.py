@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 from anonnet.errors import Malformed, Why
@@ -156,7 +157,7 @@ async def owner_of(folder: Path, kind: Kind) -> AsyncIterator[Owner]:
         try:
             connection = await stack.enter_async_context(control(folder))
         except OSError as why:
-            start = f"anonnet {noun(kind)} run --data {folder}"
+            start = f"anonnet {noun(kind)} run --data {quote(str(folder))}"
             raise NoDaemon(f"no {kind} runs on {folder}: start it with {start}") from why
         yield Owner(setup, network, connection)
 

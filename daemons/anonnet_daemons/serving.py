@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from anonnet.errors import BadStart
 from anonnet.parties.mesh import neighbours
@@ -39,7 +40,9 @@ def alone(path: Path, kind: Kind) -> Reachable:
     found = reachable(path, kind)
     if found.setup.merged:
         log = found.setup.merged.folder.resolve()
-        raise BadStart(f"this {kind} is merged with the log in {log}: anonnet log run --data {log} runs both")
+        raise BadStart(
+            f"this {kind} is merged with the log in {log}: anonnet log run --data {quote(str(log))} runs both"
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,18 @@ async def test_what_keeps_a_daemon_from_starting(home: Path, spoil: Spoil, words
     spoil(home / Kind.BANK)
 
     check_sentence(await anonnet(home, "bank", "run"), 1, *words)
+
+
+async def test_what_it_says_to_run_can_be_copied(tmp_path: Path) -> None:
+    home = tmp_path / "a b"
+    made = await anonnet(home, "init", home, "--denominations", 1)
+    stopped = await anonnet(home, "wallet", "balance")
+    (home / "bank").chmod(0o755)
+    opened = await anonnet(home, "bank", "run")
+
+    assert shlex.split(made.out)[-3:] == ["anonnet", "up", str(home)]
+    assert shlex.split(stopped.err)[-2:] == ["--data", str(home / "consumer")]
+    assert shlex.split(opened.err)[-3:] == ["chmod", "700", str(home / "bank")]
 
 
 async def test_wrong_use(home: Path) -> None:

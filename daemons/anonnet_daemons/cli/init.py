@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 
 import click
 import trio
@@ -154,5 +155,5 @@ def init(
     words += [f"{bank} has tokens of {worths} {' and '.join(listed)}." for bank, listed in plan.all_banks.items()]
     words += [f"{enough} of {mirrors} mirrors decide with the log."] if mirrors else []
     words += [f"The log is run in the daemon of the {merged}: anonnet log run runs both."] if merged else []
-    words += [f"Next: anonnet up {plan.home}"]
+    words += [f"Next: anonnet up {quote(str(plan.home))}"]
     return Found({"network": network.name, "home": str(plan.home), "parties": parties}, words)

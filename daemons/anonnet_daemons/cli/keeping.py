@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any, TextIO
 
 import click
@@ -94,8 +95,8 @@ def restore(network: Path, words_file: TextIO | None, relay: str | None, data: P
     recovering.restore(folder, seed_of(text), path, peer)
     said = [
         f"Made a wallet in {folder}. It does not know yet what it has. Next:",
-        f"  anonnet wallet run --data {folder}",
-        f"  anonnet wallet recover --data {folder}",
+        f"  anonnet wallet run --data {quote(str(folder))}",
+        f"  anonnet wallet recover --data {quote(str(folder))}",
     ]
     return Found({"folder": str(folder)}, said)
 

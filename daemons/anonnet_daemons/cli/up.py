@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 import trio
@@ -35,7 +36,10 @@ def up(home_: Path, direct: bool, passphrase_file: Path | None) -> Found:
             nursery.start_soon(_listen, asked_to_stop)
             async with LocalNetwork.running(home_.absolute(), wallet=wallet) as local:
                 names = ", ".join(daemon.name for daemon in local.daemons.values())
-                print(f"Running: {names}. In another terminal: export ANONNET_HOME={local.home}", file=sys.stderr)
+                print(
+                    f"Running: {names}. In another terminal: export ANONNET_HOME={quote(str(local.home))}",
+                    file=sys.stderr,
+                )
                 await local.until_one_ends(asked_to_stop.wait)
                 codes = await local.stop()
             nursery.cancel_scope.cancel()
