@@ -69,7 +69,9 @@ async def test_money_at_two_banks_and_in_two_currencies(tmp_path: Path) -> None:
             assert f"There are no tokens in CHF; there are: {CHOICES}." in nowhere.err
             await told(home, "wallet", "withdraw", 7, "EUR")
             await told(home, "wallet", "withdraw", 3, "USD", "--bank", "bank")
-            await told(home, "wallet", "withdraw", 6, "USD", "--bank", "second")
+            await told(home, "wallet", "withdraw", 5, "USD", "--bank", "second")
+            more = await anonnet(home, "wallet", "withdraw", 1, "USD", "--bank", "second")
+            assert more.out == "Withdrew 1 USD at second; 6 USD are free to spend there.\n"
             assert await free(home) == {"bank": {"EUR": 7, "USD": 3}, "second": {"USD": 6}}
 
             assert (await sell(home, "song", "--price", 5, "EUR"))["banks"] == ["bank"]

@@ -98,7 +98,7 @@ def withdraw_(units: int, currency: str | None, bank: str | None, timeout: float
         with bar("Withdrawing tokens") as told:
             free = await withdraw(owner, peer, units, unit, timeout, told)
         total = worth(free, FREE)[unit]
-        words = [f"Withdrew {amount(units, unit)} at {peer.name}; {amount(total, unit)} of it are free to spend."]
+        words = [f"Withdrew {amount(units, unit)} at {peer.name}; {amount(total, unit)} are free to spend there."]
         values = {"bank": peer.name, "withdrawn": units, "currency": unit, "free": total, "tokens": _tokens(free)}
         return Found(values, words)
 
