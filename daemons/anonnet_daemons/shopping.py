@@ -100,8 +100,13 @@ async def withdraw(
     """Withdraw and wait for the tokens; `told` hears how many of them there are. Raises Failed, NotYet."""
     await _check_funds(owner, bank, amount, currency)
     before = await held(owner, bank, currency, WITHDRAWING)
+    asked = 0
     for part in portions(amount, denominations(owner.network, bank, currency)):
-        await owner.ask(Withdraw(bank=bank.key, currency=currency, amount=part), Started)
+        try:
+            await owner.ask(Withdraw(bank=bank.key, currency=currency, amount=part), Started)
+        except Failed as why:
+            raise Failed(f"only {asked} {currency} are being withdrawn: {why}" if asked else str(why)) from why
+        asked += part
     total = 0
     with trio.move_on_after(seconds):
         while True:

@@ -169,6 +169,9 @@ async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
         account = (await told(home, "wallet", "open-account"))["account"]
         await check_nothing_is_paid_in(home, account)
         check_sentence(await anonnet(home, "wallet", "withdraw", 5, CURRENCY), 1, "holds 0 EUR, not 5", "bank fund")
+        await told(home, "bank", "fund", account, 5000, CURRENCY)
+        too_many = await anonnet(home, "wallet", "withdraw", 5000, CURRENCY)
+        check_sentence(too_many, 1, f"only {sum(DENOMINATIONS)} EUR are being withdrawn", "at a time")
         nothing = await anonnet(home, "wallet", "buy", "nothing")
         check_sentence(nothing, 1, "merchant does not sell nothing", "wallet catalogue merchant")
         assert (await anonnet(home, "wallet", "catalogue", "nobody")).code == 2
