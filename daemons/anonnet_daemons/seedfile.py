@@ -107,10 +107,16 @@ def _replace(path: Path, data: bytes) -> None:
     """Write the file anew, whole, and overwrite what the old one held.
 
     The old bytes may still be found where a file system or a disk writes to another place than it is told to (copy on
-    write, a journal with data, flash), and in snapshots and backups: nothing here can reach those.
+    write, a journal with data, flash), and in snapshots and backups: nothing here can reach those. Raises BadStart.
     """
-    with path.open("r+b") as old:
-        write_durably(path, data)
-        old.write(bytes(os.fstat(old.fileno()).st_size))
-        old.flush()
-        os.fsync(old.fileno())
+    try:
+        with path.open("r+b") as old:
+            write_durably(path, data)
+            old.write(bytes(os.fstat(old.fileno()).st_size))
+            old.flush()
+            os.fsync(old.fileno())
+    except OSError as why:
+        raise BadStart(
+            f"{path} cannot be replaced, or not what it held overwritten ({why.strerror or why}): make room on its"
+            " disk, and run this again, which says how it is"
+        ) from why

@@ -48,6 +48,15 @@ def test_a_seed_is_sealed_in_place_and_what_held_it_is_overwritten(folder: Path)
     assert path.read_bytes() == SEED
 
 
+def test_a_seed_that_cannot_be_replaced_stays_as_it_is(folder: Path) -> None:
+    (folder / f"{WALLET_FILE}.new").mkdir()
+
+    with pytest.raises(BadStart, match=r"cannot be replaced.*make room"):
+        seal_seed(folder, from_pipe(b"correct horse\n"))
+
+    assert (folder / WALLET_FILE).read_bytes() == SEED
+
+
 def test_a_wrong_passphrase_changes_nothing(folder: Path) -> None:
     seal_seed(folder, from_pipe(b"correct horse\n"))
     before = (folder / WALLET_FILE).read_bytes()
