@@ -96,8 +96,8 @@ def show(found: Found, as_json: bool) -> NoReturn:
         if why.errno == errno.EPIPE:  # who reads has enough
             raise
         _silence(sys.stdout)
-        done = f"done, but what there is to say cannot be written ({why.strerror}): look before you ask again"
-        complain(Failed(done), as_json=False)
+        unsaid = f"what there is to say cannot be written ({why.strerror}): look before you ask again"
+        complain(Failed(unsaid), as_json=False)
     sys.exit(found.code)
 
 
