@@ -45,6 +45,16 @@ class Ran:
         return values
 
 
+def check_sentence(ran: Ran, code: int, *words: str) -> None:
+    """One line on standard error, nothing elsewhere."""
+    assert ran.code == code, ran.err
+    assert ran.out == ""
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.err.startswith("anonnet: ")
+    for each in words:
+        assert each in ran.err
+
+
 def command(*words: object) -> list[str]:
     """The command as the system starts it."""
     return [*PROGRAM, *map(str, words)]

@@ -13,21 +13,11 @@ import trio
 from anonnet_daemons.config import PARTY_FILE, Kind
 from anonnet_daemons.founding import Plan, found
 
-from .processes import CURRENCY, DENOMINATIONS, Ran, anonnet, command, env, network, told
+from .processes import CURRENCY, DENOMINATIONS, Ran, anonnet, check_sentence, command, env, network, told
 
 pytestmark = pytest.mark.real
 
 FULL = Path("/dev/full")
-
-
-def check_sentence(ran: Ran, code: int, *words: str) -> None:
-    """One line on standard error, nothing elsewhere."""
-    assert ran.code == code, ran.err
-    assert ran.out == ""
-    assert ran.err.count("\n") == 1, ran.err
-    assert ran.err.startswith("anonnet: ")
-    for each in words:
-        assert each in ran.err
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from .processes import (
     Ran,
     anonnet,
     check_money,
+    check_sentence,
     command,
     env,
     network,
@@ -33,7 +34,6 @@ from .processes import (
     until,
     wallet_of,
 )
-from .test_errors import check_sentence
 
 pytestmark = pytest.mark.real
 
