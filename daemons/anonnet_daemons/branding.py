@@ -130,6 +130,11 @@ class Plate:
         network = setup.network()
         return cls(setup, network, tuple(brand for _, brand in offers_of(network, setup.peer(network))))
 
+    @property
+    def currencies(self) -> list[str]:
+        """What it has, or has had, brands in."""
+        return sorted({each.currency for each in self.brands})
+
     @classmethod
     @contextmanager
     def engraving(cls, folder: Path) -> Iterator[Plate]:

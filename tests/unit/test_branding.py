@@ -77,12 +77,34 @@ async def test_the_bank_has_them_at_once_and_the_network_file_stays_as_it_is(hom
 
 async def test_brands_of_a_new_kind_open_when_the_logs_have_had_them_long_enough(home: Path) -> None:
     now = int(time.time())
-    (made,) = ran(home, "create", "CHF", "--worth", "1")["brands"]
+    (made,) = ran(home, "create", "CHF", "--new", "--worth", "1")["brands"]
     soon = datetime.fromtimestamp(now + DAY, UTC).strftime("%Y-%m-%d")
-    refused = ran(home, "create", "USD", "--worth", "1", "--opens", soon)
+    refused = ran(home, "create", "USD", "--new", "--worth", "1", "--opens", soon)
 
     assert now + ANNOUNCED_SECONDS <= made["opens"] <= now + ANNOUNCED_SECONDS + 60
     assert "in the logs for a day before they open" in refused["error"]
+
+
+async def test_a_slip_of_the_hand_makes_no_brands(home: Path) -> None:
+    """What is made goes into every log for good: nobody can take it back."""
+    before = sorted(path.name for path in (home / "bank").iterdir())
+
+    slip = ran(home, "create", "eur")
+    pinned = ran(home, "create", "EUE", "--pin")
+
+    assert slip["error"] == "bank has no tokens in eur: choose one of EUR, or add --new if it is to have them"
+    assert "no tokens in EUE" in pinned["error"]
+    assert sorted(path.name for path in (home / "bank").iterdir()) == before
+
+
+WRONG = [("", "--new"), ("EUR ", "--new"), ("E\nUR", "--new"), ("E" * 13, "--new"), ("EUR", "--worth", str(2**54))]
+
+
+async def test_names_that_cannot_be_told_apart_and_worths_too_large_are_wrong_use(home: Path) -> None:
+    for words in WRONG:
+        result = CliRunner().invoke(main, ["bank", "brand", "create", *words, "--data", str(home / "bank")])
+        assert result.exit_code == 2, words
+        assert "Usage:" in result.output
 
 
 async def test_bank_and_wallets_take_pinned_ones_from_the_network_file(home: Path) -> None:

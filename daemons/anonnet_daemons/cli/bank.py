@@ -19,7 +19,7 @@ from anonnet.protocol.local import Books, BooksOf, Fund, Started
 from anonnet_daemons.branding import ANNOUNCED_SECONDS, BRAND_DAYS, Plate, day
 from anonnet_daemons.cli import alerts, auditing, disputing, evidence, warrant
 from anonnet_daemons.cli.running import run_daemon
-from anonnet_daemons.cli.verbs import Found, amount, data_option, rows, verb, with_owner
+from anonnet_daemons.cli.verbs import Found, amount, check_currency, data_option, rows, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
 
@@ -80,9 +80,7 @@ def fund(account: str, units: int, currency: str, reference: str, data: Path) ->
 
     async def work(owner: Owner) -> Found:
         key = _account(owner, account)
-        has = sorted({each.currency for each in Plate.of(data.absolute()).brands})
-        if currency not in has:  # it could never be withdrawn, and stand in the books for ever
-            raise Failed(f"{owner.setup.name} has no tokens in {currency}: choose one of {', '.join(has) or 'none'}")
+        _check_has(Plate.of(data.absolute()), currency)  # else nobody could withdraw it, and it would stay in the books
         identity = reference.encode() or os.urandom(32)
         command = Fund(account=key, currency=currency, amount=units, reference=hashlib.sha256(identity).digest())
         await owner.ask(command, Started)
@@ -90,6 +88,13 @@ def fund(account: str, units: int, currency: str, reference: str, data: Path) ->
         return Found(values, [f"{amount(units, currency)} are on the account {key.hex()[:16]}..."])
 
     return with_owner(data, Kind.BANK, work)
+
+
+def _check_has(plate: Plate, currency: str, otherwise: str = "") -> None:
+    """Refuse a currency that the bank has not, as a slip of the hand would. Raises Failed."""
+    if currency not in plate.currencies:
+        has = ", ".join(plate.currencies) or "none"
+        raise Failed(f"{plate.setup.name} has no tokens in {currency}: choose one of {has}{otherwise}")
 
 
 def _account(owner: Owner, account: str) -> bytes:
@@ -131,12 +136,17 @@ def brand() -> None:
 
 @verb(brand, example="anonnet bank brand create EUR --days 30")
 @click.argument("currency")
-@click.option("--worth", "worths", type=click.IntRange(min=1), multiple=True, help="Denominations; else all there are.")
+@click.option(
+    "--worth", "worths", type=click.IntRange(1, UNITS_MAX), multiple=True, help="Denominations; else all there are."
+)
 @click.option("--opens", type=click.DateTime(), default=None, help="UTC; else when the last one of its kind closes.")
 @click.option("--days", type=click.IntRange(1, 366), default=BRAND_DAYS, show_default=True, help="How long it is open.")
 @click.option("--pin", is_flag=True, help="Into the network file, which everybody needs anew; they may open at once.")
+@click.option("--new", is_flag=True, help="CURRENCY is one that this bank has no brands in yet.")
 @data_option(Kind.BANK)
-def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, pin: bool, data: Path) -> Found:
+def create(
+    currency: str, worths: tuple[int, ...], opens: datetime | None, days: int, pin: bool, new: bool, data: Path
+) -> Found:
     """Make the next brands of CURRENCY.
 
     Start the bank anew within a day: it takes them to the logs, and wallets find them there. With --pin, brands that
@@ -145,6 +155,10 @@ def create(currency: str, worths: tuple[int, ...], opens: datetime | None, days:
     now = int(time.time())
     start = None if opens is None else int(opens.replace(tzinfo=UTC).timestamp())
     with Plate.engraving(data.absolute()) as plate:
+        if new:
+            check_currency(currency)
+        else:
+            _check_has(plate, currency, ", or add --new if it is to have them")
         made = plate.pin_missed(currency, worths, now) if pin and start is None else []
         if not made:
             soonest = now if pin else now + ANNOUNCED_SECONDS

@@ -10,10 +10,17 @@ from shlex import quote
 import click
 import trio
 
-from anonnet.limits import BRANDS_MAX, CURRENCY_MAX, MODULUS_BITS_MAX, MODULUS_BITS_MIN, POLICY_WITNESSES_MAX
+from anonnet.limits import (
+    BRANDS_MAX,
+    CURRENCY_MAX,
+    MODULUS_BITS_MAX,
+    MODULUS_BITS_MIN,
+    POLICY_WITNESSES_MAX,
+    UNITS_MAX,
+)
 from anonnet.protocol.goods import PARTIES_MAX as BANKS_MAX
 from anonnet_daemons.branding import BRAND_BITS, DENOMINATIONS
-from anonnet_daemons.cli.verbs import Found, home, verb
+from anonnet_daemons.cli.verbs import Found, check_currency, home, verb
 from anonnet_daemons.config import MERGED, Kind
 from anonnet_daemons.founding import PORT, REACHABLE, Plan, found
 
@@ -39,16 +46,14 @@ def check_denominations(_: click.Context, __: click.Parameter, value: str) -> tu
     except ValueError:
         numbers = []
     pairs = pairwise(numbers)
-    if not numbers or numbers[0] < 1 or len(numbers) > BRANDS_MAX or any(high % low for low, high in pairs):
+    if (
+        not numbers
+        or not 1 <= numbers[0] <= numbers[-1] <= UNITS_MAX
+        or len(numbers) > BRANDS_MAX
+        or any(high % low for low, high in pairs)
+    ):
         raise click.BadParameter(f"at most {BRANDS_MAX} numbers, each a multiple of the one before, such as 1,2,4,8")
     return tuple(numbers)
-
-
-def check_currency(name: str) -> str:
-    """A currency's name."""
-    if not 0 < len(name.encode()) <= CURRENCY_MAX:
-        raise click.BadParameter(f"a currency's name has 1 to {CURRENCY_MAX} letters")
-    return name
 
 
 def check_banks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -22,6 +22,7 @@ import click
 import trio
 
 from anonnet.errors import BadStart, Fatal
+from anonnet.limits import CURRENCY_MAX
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import Interrupted
@@ -197,6 +198,13 @@ def _of(currency: str | None) -> str:
 
 def _at(bank: str | None) -> str:
     return f" at {bank}" if bank else ""
+
+
+def check_currency(name: str) -> str:
+    """A currency's name as an owner chooses it. Wrong use where people could not tell it from another one."""
+    if not 0 < len(name.encode()) <= CURRENCY_MAX or not name.isprintable() or " " in name:
+        raise click.BadParameter(f"a currency's name has 1 to {CURRENCY_MAX} letters, without blanks")
+    return name
 
 
 def amount(units: int, currency: str) -> str:
