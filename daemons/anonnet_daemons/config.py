@@ -1,8 +1,7 @@
-"""What daemons read at their start: the network file, and each party's own file. Both are JSON, and read strictly.
+"""What daemons read at their start: the network file, and each party's own file.
 
 The network file says who there is, and is the same for everyone. A party's data folder holds `party.json` (who it is,
-from which address it dials, which files hold its keys) and the key files themselves, which only the owner can read. A
-key that is not known here is an error: a setting that is silently ignored is worse than none.
+from which address it dials, which files hold its keys) and the key files themselves, which only the owner can read.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from anonnet.crypto.blind import SecretKey
 from anonnet.crypto.keys import SEED_BYTES, SigningKey, is_sound
 from anonnet.errors import BadStart, Malformed
-from anonnet.limits import BRANDS_MAX, NAME_MAX, POLICY_BYTES_MAX
+from anonnet.limits import BRANDS_MAX, POLICY_BYTES_MAX
 from anonnet.parties.purse import AS_EVER, Habits
 from anonnet.protocol.brand import Brand, BrandOffer, accepted
 from anonnet.protocol.known_log import KnownLog
@@ -26,12 +24,11 @@ from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.folder import changing, read_secret, write_durably
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode_record, encode
+from anonnet_daemons.table import KEY_BYTES, Table, read_table, table_json
 
 NETWORK_FILE = "network.json"
 PARTY_FILE = "party.json"
-FILE_BYTES_MAX = 8 * 1024 * 1024
 PEERS_MAX = 1024
-KEY_BYTES = 32
 PORT_MAX = 65535
 
 
@@ -58,99 +55,6 @@ class Keys(enum.StrEnum):
 
     SINGLE_USE = "single-use"  # one for each token
     REUSED = "reused"  # one for several
-
-
-class Table:
-    """One JSON object, read key by key; `done` complains of what nobody asked for. Every complaint is a BadStart."""
-
-    def __init__(self, file: Path, values: object, place: str = "") -> None:
-        if not isinstance(values, dict):
-            raise BadStart(f"{file}: {place.rstrip('.') or 'the whole'} must be a table in braces")
-        self._file, self._place = file, place
-        self._values: dict[str, Any] = dict(values)
-        self._asked: list[str] = []
-
-    def has(self, key: str) -> bool:
-        """True if the key is there; whether or not it is, it is a known one."""
-        self._asked.append(key)
-        return key in self._values
-
-    def text(self, key: str, most: int = NAME_MAX) -> str:
-        value = self._take(key)
-        if not isinstance(value, str) or not 0 < len(value.encode()) <= most:
-            raise self._wrong(key, value, f"text of 1 to {most} bytes")
-        return value
-
-    def number(self, key: str, low: int, high: int) -> int:
-        value = self._take(key)
-        if type(value) is not int or not low <= value <= high:
-            raise self._wrong(key, value, f"a whole number from {low} to {high}")
-        return value
-
-    def key(self, key: str) -> bytes:
-        """32 bytes in hex."""
-        value = self._take(key)
-        try:
-            found = bytes.fromhex(value) if isinstance(value, str) else b""
-        except ValueError:
-            found = b""
-        if len(found) != KEY_BYTES:
-            raise self._wrong(key, value, f"{KEY_BYTES} bytes in hex")
-        return found
-
-    def word(self, key: str, words: type[enum.StrEnum]) -> str:
-        """One of these words."""
-        value = self._take(key)
-        if value not in list(words):
-            raise self._wrong(key, value, f"one of {', '.join(words)}")
-        return str(value)
-
-    def texts(self, key: str, most: int) -> list[str]:
-        value = self._take(key)
-        if not isinstance(value, list) or len(value) > most or not all(isinstance(each, str) for each in value):
-            raise self._wrong(key, value, f"a list of at most {most} texts")
-        return value
-
-    def tables(self, key: str, most: int) -> list[Table]:
-        value = self._take(key)
-        if not isinstance(value, list) or len(value) > most:
-            raise self._wrong(key, value, f"a list of at most {most} tables")
-        return [Table(self._file, each, f"{self._place}{key}[{index}].") for index, each in enumerate(value)]
-
-    def done(self) -> None:
-        """Raise BadStart for the first key that nobody asked for."""
-        for key, value in self._values.items():
-            if key not in self._asked:
-                known = ", ".join(sorted(set(self._asked)))
-                raise BadStart(
-                    f"{self._file}: {self._place}{key} (value {_shown(value)}) is not a key that is known there: "
-                    f"expected are {known}; correct its spelling or remove it"
-                )
-
-    def _take(self, key: str) -> object:
-        if not self.has(key):
-            raise BadStart(f"{self._file}: {self._place}{key} is missing: add it, or restore the file from your backup")
-        return self._values[key]
-
-    def _wrong(self, key: str, value: object, expected: str) -> BadStart:
-        return BadStart(f"{self._file}: {self._place}{key} is {_shown(value)}, expected is {expected}: correct it")
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def read_table(path: Path) -> Table:
-    """Read a JSON file. Raises BadStart."""
-    try:
-        text = path.read_bytes()
-    except OSError as why:
-        raise BadStart(f"{path} cannot be read ({why.strerror}): make a network with anonnet init") from why
-    try:
-        return Table(path, json.loads(text) if len(text) <= FILE_BYTES_MAX else None)
-    except ValueError as why:
-        raise BadStart(f"{path} is not JSON ({why}): correct it, or restore it from your backup") from why
 
 
 # The network file.
@@ -210,7 +114,7 @@ def network_json(network: Network) -> bytes:
         for peer in network.peers
     ]
     brands = [encode(offer).hex() for offer in network.brands]
-    return _json({"name": network.name, "parties": parties, "brands": brands})
+    return table_json({"name": network.name, "parties": parties, "brands": brands})
 
 
 def offers_of(network: Network, bank: Peer) -> list[tuple[BrandOffer, Brand]]:
@@ -369,7 +273,7 @@ def change_party(folder: Path, kind: Kind, words: Mapping[str, str]) -> Setup:
     read_setup(folder, kind)
     try:
         with changing(path):
-            write_durably(path, _json(json.loads(path.read_bytes()) | words))
+            write_durably(path, table_json(json.loads(path.read_bytes()) | words))
     except OSError as why:
         raise BadStart(f"{path} cannot be written ({why.strerror}): make room, or look at its owner and mode") from why
     return read_setup(folder, kind)
@@ -392,9 +296,4 @@ def party_json(
     values = {"role": kind.value, "name": name, "network": network, "bind": bind}
     values |= {"relay": relay} if relay else {}
     values |= {f"merged {other}": path for other, path in merged.items()}
-    return _json(values)
-
-
-def _json(values: object) -> bytes:
-    """As a file's content."""
-    return json.dumps(values, indent=1).encode() + b"\n"
+    return table_json(values)

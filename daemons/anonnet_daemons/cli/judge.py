@@ -12,9 +12,10 @@ from anonnet.errors import Malformed
 from anonnet.protocol.known_log import NOBODY, Theft
 from anonnet.tlog.policy import Policy
 from anonnet_daemons.cli.verbs import Found, verb
-from anonnet_daemons.config import KEY_BYTES, read_network
+from anonnet_daemons.config import read_network
 from anonnet_daemons.judging import Judgement, judged
 from anonnet_daemons.owner import Failed
+from anonnet_daemons.table import KEY_BYTES
 
 alone = click.Group()
 THEFT = re.compile(f"([0-9a-f]{{{2 * KEY_BYTES}}})@([0-9]{{1,12}})")

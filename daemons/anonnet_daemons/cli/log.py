@@ -14,8 +14,9 @@ from anonnet.wire.codec import decode_record
 from anonnet_daemons.cli import alerts, checking, evidence
 from anonnet_daemons.cli.running import http_option, run_daemon
 from anonnet_daemons.cli.verbs import Found, data_option, rows, verb, with_owner
-from anonnet_daemons.config import KEY_BYTES, Kind
+from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
+from anonnet_daemons.table import KEY_BYTES
 
 
 @click.group()
