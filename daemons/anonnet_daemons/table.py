@@ -1,13 +1,17 @@
 """A JSON file that daemons read at their start, strictly.
 
-A key that is not known here is an error: a setting that is silently ignored is worse than none.
+A key that is not known here is an error: a setting that is silently ignored is worse than none. So is a file that
+somebody else may write: it says whom to trust. Many may read it, and it may be root's.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import os
+import stat
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from anonnet.errors import BadStart
@@ -15,6 +19,7 @@ from anonnet.limits import NAME_MAX
 
 FILE_BYTES_MAX = 8 * 1024 * 1024
 KEY_BYTES = 32
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Table:
@@ -99,11 +104,18 @@ def _shown(value: object) -> str:
 
 
 def read_table(path: Path) -> Table:
-    """Read a JSON file. Raises BadStart."""
+    """Read a JSON file that nobody but its owner can change. Raises BadStart."""
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(FILE_BYTES_MAX + 1)
     except OSError as why:
         raise BadStart(f"{path} cannot be read ({why.strerror}): make a network with anonnet init") from why
+    if mode & WRITABLE_BY_OTHERS:
+        raise BadStart(
+            f"{path} can be changed by others, and says whom to trust: run chmod go-w {quote(str(path))}, and compare"
+            " it with the one that you were given"
+        )
     try:
         return Table(path, json.loads(text) if len(text) <= FILE_BYTES_MAX else None)
     except ValueError as why:

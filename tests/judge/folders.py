@@ -20,6 +20,7 @@ from anonnet_daemons.config import (
 from anonnet_daemons.evidence import STORES
 
 from anonnet.net.jobs import SEALED_FILE, goods_folder
+from anonnet.store.folder import write_durably
 from anonnet.store.lock import beside
 from tests.paper.scenes import Scene
 from tests.stage import Actor
@@ -35,12 +36,13 @@ def seed_of(name: str) -> bytes:
 def folders(scene: Scene, home: Path) -> dict[Kind, Path]:
     """Write the network file, and for each party its folder: its own file, its key, its store, its goods."""
     home.mkdir()
-    (home / NETWORK_FILE).write_bytes(network_json(scene.network))
+    write_durably(home / NETWORK_FILE, network_json(scene.network))
     made = {}
     for kind, name in ACTORS.items():
         folder = made[kind] = home / kind.value
         folder.mkdir(mode=0o700)
-        (folder / PARTY_FILE).write_bytes(party_json(kind, name, "127.0.0.1", "relay" if kind is Kind.CONSUMER else ""))
+        relay = "relay" if kind is Kind.CONSUMER else ""
+        write_durably(folder / PARTY_FILE, party_json(kind, name, "127.0.0.1", relay))
         actor: Actor = getattr(scene, name)
         actor.store._db.run("vacuum into ?", str(folder / STORES[kind]))
         secret = folder / (WALLET_FILE if kind is Kind.CONSUMER else IDENTITY_FILE)

@@ -14,6 +14,7 @@ from anonnet_daemons.founding import Plan, found
 
 from anonnet.errors import BadStart
 from anonnet.protocol.network import Network, Role
+from anonnet.store.folder import write_durably
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,22 @@ def test_a_file_with_another_policy_is_not_taken(
     file = json.loads(network[1].read_text())
     change(file)
     path = tmp_path / NETWORK_FILE
-    path.write_text(json.dumps(file))
+    write_durably(path, json.dumps(file).encode())
 
     with pytest.raises(BadStart, match=says):
         read_network(path)
+
+
+@pytest.mark.parametrize(("mode", "taken"), [(0o644, True), (0o444, True), (0o664, False), (0o646, False)])
+def test_who_can_write_it_chooses_whom_one_trusts(
+    network: tuple[Network, Path], tmp_path: Path, mode: int, taken: bool
+) -> None:
+    made, path = network
+    copy = tmp_path / NETWORK_FILE
+    write_durably(copy, path.read_bytes(), mode)
+
+    if taken:
+        assert read_network(copy) == made
+        return
+    with pytest.raises(BadStart, match=r"can be changed by others.*chmod go-w"):
+        read_network(copy)
