@@ -27,8 +27,9 @@ from anonnet.net.dialing import Dialer
 from anonnet.net.front import Front
 from anonnet.net.trace import Tracer
 from anonnet.protocol.account import StatementOf
-from anonnet.protocol.local import Forward, Forwarded, StatementAt
+from anonnet.protocol.local import Forward, Forwarded, StatementAt, Unreached
 from anonnet.protocol.network import Network, Peer
+from anonnet.protocol.refusal import DETAIL_MAX
 from anonnet.protocol.watching import Health, HealthOf, Watch
 from anonnet.wire.codec import STEPS, Message, decode, decode_record, step_of
 from anonnet.wire.frames import Frame
@@ -118,17 +119,16 @@ class ControlFront:
             raise Malformed(f"a frame of {kind.__name__} holds {type(said).__name__}")
 
     async def _asked(self, command: Message, receiver: bytes, what: Message | Signed) -> Message | Signed:
-        """Ask a party on a connection of its own; a refusal says that it cannot be reached."""
-        party = self.front.party
+        """Ask a party on a connection of its own."""
         peer = self.network.peer(receiver)
         if peer is None:
-            return party.refusal(unsigned(command).signed, Refused(Why.UNKNOWN, "no such party in the network file"))
+            return self.front.party.refusal(
+                unsigned(command).signed, Refused(Why.UNKNOWN, "no such party in the network file")
+            )
         try:
             reply = await self._exchanged(peer, what)
         except OSError as why:
-            return party.refusal(
-                unsigned(command).signed, Refused(Why.UNKNOWN, f"{peer.name} cannot be reached: {why}")
-            )
+            return Unreached(why=str(why)[:DETAIL_MAX])
         return Forwarded(answer_step=reply.step, answer=reply.payload)
 
     async def _exchanged(self, peer: Peer, what: Message | Signed) -> Reply:

@@ -15,6 +15,7 @@ from anonnet.protocol.dispute import Demand
 from anonnet.protocol.ending import ENDING_MAX, Ending
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
+from anonnet.protocol.refusal import DETAIL_MAX
 from anonnet.protocol.transaction import expired
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed
@@ -61,6 +62,7 @@ class Local(enum.IntEnum):
     ACCUSE = 235
     ACCUSATION_OF = 236
     ACCUSATION = 237
+    UNREACHED = 238
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)
@@ -375,6 +377,13 @@ class Forwarded(Message):
 
     answer_step: Annotated[int, Between(1, 2**16 - 1)]
     answer: Annotated[bytes, Between(1, FRAME_MAX - KIB)]
+
+
+@message(Local.UNREACHED, signed=False, frame_max=KIB)
+class Unreached(Message):
+    """The party that was to be asked has not answered; `why` is for people. It may have got the request."""
+
+    why: Annotated[str, Between(0, 4 * DETAIL_MAX)]
 
 
 @message(Local.STATEMENT_AT, signed=False, frame_max=KIB)

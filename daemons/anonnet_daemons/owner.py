@@ -17,7 +17,7 @@ from anonnet.limits import STATEMENT_MAX
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.control import control
 from anonnet.protocol.account import Statement
-from anonnet.protocol.local import Forward, Forwarded, StatementAt
+from anonnet.protocol.local import Forward, Forwarded, StatementAt, Unreached
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
@@ -39,13 +39,17 @@ ADVICE = {
     Why.NO_EXACT_AMOUNT: "choose an amount that the bank's denominations make up",
     Why.FULL: "try again later",
     Why.UNPROVEN: "look at its evidence, and bring papers that prove it",
-    Why.INCIDENT: "look into the incidents folder of that party's data folder",
+    Why.INCIDENT: "its owner finds the file of that name in the folder incidents of its data folder",
 }
 """What to do about a refusal, where something can be done."""
 
 
 class Failed(Exception):
-    """Refused or failed; the text is one sentence that says what to do next."""
+    """Refused or failed; the text is one sentence that says what to do next. `why`: the reason of a refusal."""
+
+    def __init__(self, text: str, why: Why | None = None) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class NoDaemon(Exception):
@@ -60,8 +64,8 @@ def refused(who: str, refusal: Refusal) -> Failed:
     """A refusal in one sentence."""
     why = Why(refusal.why)
     detail = f" ({refusal.detail})" if refusal.detail else ""
-    advice = ADVICE.get(why, "nothing has been paid by this; look at the party's log file")
-    return Failed(f"{who} refused, {why}{detail}: {advice}")
+    advice = ADVICE.get(why, "nothing has been paid by this; docs/wire.md says what the reason means")
+    return Failed(f"{who} refused, {why}{detail}: {advice}", why)
 
 
 class Owner:
@@ -74,11 +78,7 @@ class Owner:
 
     async def ask(self, command: Message | Signed, expected: type[M]) -> M:
         """Give a command, or say what anybody may; return the answer. Raises Failed, NoDaemon or NotYet."""
-        reply = await self._reply(command)
-        checked = self._read(reply)
-        if isinstance(checked.body, Refusal):
-            raise refused(self.setup.name, checked.body)
-        return self._as(checked, expected).body
+        return self._as(await self._said(command), expected).body
 
     async def health(self) -> Health:
         """How the daemon is."""
@@ -120,11 +120,24 @@ class Owner:
             await steps.aclose()  # type: ignore[attr-defined]
 
     async def _forwarded(self, peer: Peer, command: Message, expected: type[M]) -> Checked[M]:
-        forwarded = await self.ask(command, Forwarded)
+        said = await self._said(command)
+        if isinstance(said.body, Unreached):
+            relay = ", and the relay" if self.setup.kind is Kind.CONSUMER else ""
+            raise Failed(
+                f"{peer.name} cannot be reached: {said.body.why}: see whether it runs{relay}, or try again later"
+            )
+        forwarded = self._as(said, Forwarded).body
         checked = self._read(Reply(forwarded.answer_step, forwarded.answer))
         if isinstance(checked.body, Refusal):
             raise refused(peer.name, checked.body)
         return self._as(checked, expected)
+
+    async def _said(self, command: Message | Signed) -> Checked[Message]:
+        """What the daemon says to a command. Raises Failed where it refuses, NoDaemon or NotYet."""
+        checked = self._read(await self._reply(command))
+        if isinstance(checked.body, Refusal):
+            raise refused(self.setup.name, checked.body)
+        return checked
 
     async def _reply(self, command: Message | Signed) -> Reply:
         try:

@@ -91,7 +91,7 @@ async def open_account(owner: Owner, bank: Peer, seconds: float) -> Statement:
             except Failed as failed:  # the bank does not know the account yet, or cannot be reached
                 last = failed
             await trio.sleep(LOOK_SECONDS)
-    raise NotYet(f"{bank.name} has not opened the account in {seconds:g} s ({last}): the wallet keeps asking by itself")
+    raise NotYet(f"{bank.name} has not opened the account in {seconds:g} s ({last}): {owner.setup.name} keeps asking")
 
 
 async def withdraw(

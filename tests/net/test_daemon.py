@@ -22,7 +22,7 @@ from anonnet.net.control import SOCKET_FILE, control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
 from anonnet.net.dialing import Direct
 from anonnet.parties.turn import Party
-from anonnet.protocol.local import Forward, Forwarded
+from anonnet.protocol.local import Forward, Forwarded, Unreached
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
@@ -113,9 +113,10 @@ async def test_the_owner_has_a_request_forwarded(tmp_path: Path) -> None:
             forwarded = decode((await owner.ask(Forward(receiver=peer.identity, request=NOTE))).payload)
             assert isinstance(forwarded, Forwarded)
             assert decode(forwarded.answer) == Noted(count=1, padding=b"")
-            for receiver in (down.identity, bytes(32)):
-                reply = await owner.ask(Forward(receiver=receiver, request=NOTE))
-                assert reply.step == Step.REFUSED
+            unreached = decode((await owner.ask(Forward(receiver=down.identity, request=NOTE))).payload)
+            assert isinstance(unreached, Unreached)
+            reply = await owner.ask(Forward(receiver=bytes(32), request=NOTE))
+            assert reply.step == Step.REFUSED
             with pytest.raises(ConnectionError):
                 await owner.ask(Forward(receiver=peer.identity, request=b"no message"))
 

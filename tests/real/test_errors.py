@@ -165,6 +165,9 @@ async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
         nothing = await anonnet(home, "wallet", "buy", "nothing")
         check_sentence(nothing, 1, "merchant does not sell nothing", "wallet catalogue merchant")
         assert (await anonnet(home, "wallet", "catalogue", "nobody")).code == 2
+        await local[Kind.MERCHANT].stop()
+        silent = await anonnet(home, "wallet", "catalogue")
+        check_sentence(silent, 1, "anonnet: merchant cannot be reached: ", "whether it runs, and the relay")
 
 
 async def check_nothing_is_paid_in(home: Path, account: str) -> None:
