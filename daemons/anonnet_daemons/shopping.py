@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from shlex import quote
 
 import trio
 
-from anonnet.errors import Malformed
+from anonnet.errors import Malformed, Why
 from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.account import Statement
 from anonnet.protocol.brand import Brand
@@ -32,7 +33,8 @@ from anonnet.protocol.local import (
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.wallet import MOVES
 from anonnet.wire.codec import decode
-from anonnet_daemons.owner import Failed, NotYet, Owner
+from anonnet_daemons.config import PARTY_FILE
+from anonnet_daemons.owner import Failed, NotYet, Owner, noun
 
 ABORTED, COMMITTED, DISPUTED, DONE, REFUSED = "aborted", "committed", "disputed", "done", "refused"
 TIMING = "timing"
@@ -157,13 +159,31 @@ def portions(amount: int, denominations: list[int]) -> list[int]:
 
 async def _check_funds(owner: Owner, bank: Peer, amount: int, currency: str) -> None:
     """A withdrawal that the account cannot pay would be asked for again and again."""
-    statement = await owner.statement(bank)
+    try:
+        statement = await owner.statement(bank)
+    except Failed as why:
+        raise in_plain_words(owner, bank, why) from why
     there = next((each.amount for each in statement.balances if each.currency == currency), 0)
     if there < amount:
         raise Failed(
-            f"the account at {bank.name} holds {there} {currency}, not {amount}: withdraw less, or have it funded with "
-            f"anonnet bank fund {statement.account.hex()} AMOUNT {currency}"
+            f"the account at {bank.name} holds {there} {currency}, not {amount}: withdraw less, or have it funded: "
+            f"{funding(owner, bank, statement.account, currency)}"
         )
+
+
+def in_plain_words(owner: Owner, bank: Peer, why: Failed) -> Failed:
+    """Why there is no statement: mostly because this bank knows no account of this owner's."""
+    if why.why is not Why.UNKNOWN:
+        return why
+    opened = f"anonnet {noun(owner.setup.kind)} open-account --bank {bank.name}"
+    return Failed(f"{owner.setup.name} has no account at {bank.name}: open one with {opened}", why.why)
+
+
+def funding(owner: Owner, bank: Peer, account: bytes, currency: str = "CURRENCY") -> str:
+    """The command by which a bank's owner notes what was paid in; on this machine also with the bank's folder."""
+    folder = owner.setup.folder.parent / bank.name
+    there = f" --data {quote(str(folder))}" if (folder / PARTY_FILE).exists() else ""
+    return f"anonnet bank fund {account.hex()} AMOUNT {currency}{there}"
 
 
 async def held(owner: Owner, bank: Peer, currency: str, state: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -51,12 +52,25 @@ async def lose_and_restore(local: LocalNetwork) -> None:
     await told(home, "wallet", "recover", "--bank", "second", "--fast", "--wait")
 
 
+async def check_what_to_do_can_be_done(home: Path) -> None:
+    """The command that is named pays in at the bank that is meant, as it stands there."""
+    ran = await anonnet(home, "wallet", "withdraw", 99, "USD", "--bank", "second")
+    check_sentence(ran, 1, "holds 10 USD, not 99")
+    _anonnet, *words = shlex.split(ran.err.partition("have it funded: ")[2].replace("AMOUNT", "1"))
+    paid = await anonnet(home, *words)
+    assert paid.code == 0, paid.err
+    assert (await told(home, "wallet", "statement", "--bank", "second"))["balances"] == {"USD": 11}
+
+
 async def test_money_at_two_banks_and_in_two_currencies(tmp_path: Path) -> None:
     home = tmp_path / "n"
     with trio.fail_after(4 * SECONDS):  # some thirty commands, and a recovery
         await told(home, "init", home, "--bank", "bank=EUR,USD", "--bank", "second=USD", "--denominations", "1")
         async with LocalNetwork.running(home) as local:
+            early = await anonnet(home, "wallet", "withdraw", 1, "USD", "--bank", "second")
+            check_sentence(early, 1, "no account at second", "anonnet wallet open-account --bank second")
             await open_accounts(home)
+            await check_what_to_do_can_be_done(home)
 
             unnamed = await anonnet(home, "wallet", "withdraw", 7)
             of_two = await anonnet(home, "wallet", "withdraw", 7, "USD")

@@ -19,7 +19,7 @@ from anonnet_daemons.cli.running import run_daemon
 from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
-from anonnet_daemons.shopping import open_account, tills
+from anonnet_daemons.shopping import in_plain_words, open_account, tills
 
 DAY = 24 * 3600
 
@@ -124,9 +124,9 @@ async def _paid_at(owner: Owner, currency: str, names: tuple[str, ...]) -> tuple
             await owner.statement(bank)
             opened.append(bank)
         except Failed as failed:  # no account there, or not to be reached
-            why.append(f"not at {bank.name}: {failed}")
+            why.append(f"not at {bank.name}: {in_plain_words(owner, bank, failed)}")
     if not opened or (wanted and why):
-        raise Failed(f"{why[0]}; an account is opened with anonnet merchant open-account --bank {fitting[0].name}")
+        raise Failed(why[0])
     return opened, why
 
 

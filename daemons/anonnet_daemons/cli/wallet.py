@@ -23,7 +23,7 @@ from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, t
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
 from anonnet_daemons.seedfile import Passphrase
-from anonnet_daemons.shopping import FREE, catalogue, open_account, withdraw, worth
+from anonnet_daemons.shopping import FREE, catalogue, funding, open_account, withdraw, worth
 
 LEAD_SECONDS = 120
 """How long a sale may take by default: a merchant who falls silent holds the tokens for this long."""
@@ -73,9 +73,10 @@ def open_account_(bank: str | None, timeout: float, data: Path) -> Found:
     """Open an account at the bank, and wait until it is there."""
 
     async def work(owner: Owner) -> Found:
-        statement = await open_account(owner, named(owner.network, Role.BANK, bank), timeout)
+        peer = named(owner.network, Role.BANK, bank)
+        statement = await open_account(owner, peer, timeout)
         key = statement.account.hex()
-        words = [f"The account {key} is open.", f"Have it funded: anonnet bank fund {key} AMOUNT CURRENCY"]
+        words = [f"The account {key} is open.", f"Have it funded: {funding(owner, peer, statement.account)}"]
         return Found({"account": key}, words)
 
     return with_owner(data, Kind.CONSUMER, work)
