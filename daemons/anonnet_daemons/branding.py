@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 
 from anonnet.crypto.blind import Method, SecretKey, key_proof
 from anonnet.errors import BadStart
@@ -243,24 +244,27 @@ class Plate:
         """Where each brand stands, in words."""
         pinned, missed, answers = self._pinned(), self._missed(now), self._answers()
         stands = {brand.id: _in_words(answers[brand.id], len(self.network.logs)) for brand in self.brands}
-        stands |= {brand.id: f"missed: run `anonnet bank brand create {brand.currency} --pin`" for brand in missed}
+        stands |= {brand.id: "missed: not in every log in time" for brand in missed}
         return stands | dict.fromkeys(pinned, "network file")
 
     def warnings(self, now: int) -> list[str]:
         """What the owner must do, or wallets have nothing to exchange what they hold into."""
         todo = [
             f"the {each.currency} brand that opens on {day(each.opens)} is not in every log, and it is too late for"
-            f" them: run `anonnet bank brand create {each.currency} --pin`, and hand the network file out anew"
+            f" them: run `{self._creating(each)} --pin`, and hand the network file out anew"
             for each in self._missed(now)
         ]
         last = {(each.currency, each.denomination): each for each in sorted(self.brands, key=lambda each: each.opens)}
         todo += [
-            f"no {each.currency} brand follows the one that closes on {day(each.closes)}: run `anonnet bank brand"
-            f" create {each.currency}`"
+            f"no {each.currency} brand follows the one that closes on {day(each.closes)}: run `{self._creating(each)}`"
             for each in last.values()
             if each.closes - ANNOUNCED_SECONDS < now <= each.ends
         ]
         return list(dict.fromkeys(todo))
+
+    def _creating(self, brand: Brand) -> str:
+        """The command that makes brands of this one's currency, at this bank among all."""
+        return f"anonnet bank brand create {quote(brand.currency)} --data {quote(str(self.setup.folder))}"
 
     def _missed(self, now: int) -> list[Brand]:
         """The brands that wallets will not find in the logs, and could still withdraw if they stood in the file."""

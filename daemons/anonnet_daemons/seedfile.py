@@ -12,6 +12,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from anonnet.crypto.keys import SEED_BYTES
 from anonnet.crypto.passphrase import SEALED_BYTES, is_sealed, open_secret, seal_secret
@@ -63,7 +64,7 @@ class Passphrase:
         except OSError as why:
             raise BadStart(f"the passphrase cannot be read from {source}: {why.strerror or why}") from why
         if stat.S_ISREG(mode) and mode & NOT_FOR_OTHERS:
-            raise BadStart(f"passphrase file {source} can be read by others: run chmod 600 {source}")
+            raise BadStart(f"passphrase file {source} can be read by others: run chmod 600 {quote(str(source))}")
         try:
             text = line.decode().removesuffix("\n")
         except UnicodeDecodeError:

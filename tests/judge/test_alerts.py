@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,10 @@ def test_what_is_shown_to_people_is_a_sentence_for_each(tmp_path: Path) -> None:
     scene.ask(scene.bank, alert(scene))
     home = home_of(scene)
 
-    ran = CliRunner().invoke(main, ["bank", "alerts", "--data", str(home / "bank")])
+    into = tmp_path / "a b"
+    ran = CliRunner().invoke(main, ["bank", "alerts", "--data", str(home / "bank"), "--to", str(into)])
 
     shard = alert(scene).shard
-    assert ran.output == f"WRONG: log is convicted in shard {shard} (fork): it has signed two histories.\n"
+    says, todo = ran.output.splitlines()
+    assert says == f"WRONG: log is convicted in shard {shard} (fork): it has signed two histories."
+    assert shlex.split(todo)[-3:] == ["anonnet", "judge", str(into)]

@@ -128,7 +128,7 @@ async def test_a_brand_that_came_too_late_for_the_logs_is_pinned_as_it_is(home: 
     after = ran(home, "list")
     (following,) = ran(home, "create", "CHF", "--pin")["brands"]
 
-    assert {each["id"]: each["stands"] for each in listed["brands"]}[late.id.hex()].startswith("missed: run")
+    assert {each["id"]: each["stands"] for each in listed["brands"]}[late.id.hex()].startswith("missed:")
     assert ["it is too late for them" in each for each in listed["todo"]] == [True]
     assert [each["id"] for each in pinned] == [late.id.hex()]
     assert {each["id"]: each["stands"] for each in after["brands"]}[late.id.hex()] == "network file"
@@ -184,7 +184,7 @@ async def test_a_bank_that_runs_on_reminds_its_owner_once_a_day(
         nursery.cancel_scope.cancel()
 
     assert first == ""
-    assert "run `anonnet bank brand create CHF --pin`" in capsys.readouterr().err
+    assert f"run `anonnet bank brand create CHF --data {home / 'bank'} --pin`" in capsys.readouterr().err
 
 
 async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:

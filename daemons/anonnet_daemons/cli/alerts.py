@@ -9,7 +9,7 @@ import click
 
 from anonnet_daemons import evidence
 from anonnet_daemons.alerts import Kept, kept
-from anonnet_daemons.cli.verbs import FAILED, Found, data_option, verb
+from anonnet_daemons.cli.verbs import FAILED, Found, data_option, have_judged, verb
 from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.owner import noun
 
@@ -43,7 +43,7 @@ def _found(data: Path, kind: Kind, into: Path | None) -> Found:
     words = [f"{each.says}." for each in all_of_them]
     if into is not None:
         evidence.of_alerts(setup, [each.alert for each in all_of_them if each.breach], into)
-        words.append(f"Have it judged: anonnet judge {into}")
+        words.append(have_judged(into))
     values = {"alerts": [_values(each) for each in all_of_them], "path": str(into) if into else None}
     return Found(values, words or ["No log is convicted, as far as is known here."], FAILED if all_of_them else 0)
 

@@ -10,7 +10,7 @@ import click
 from anonnet.protocol.network import Role
 from anonnet_daemons import evidence
 from anonnet_daemons.cli.bank import brands_found
-from anonnet_daemons.cli.verbs import FAILED, Found, data_option, verb
+from anonnet_daemons.cli.verbs import FAILED, Found, data_option, have_judged, verb
 from anonnet_daemons.config import Kind, accepted_brands, read_network, read_setup
 
 of_wallet = click.Group()
@@ -41,5 +41,5 @@ def brands(into: Path | None, data: Path) -> Found:
     words = [*found.words, *(f"WRONG: {name} has opened two brands of a kind at the same time." for name in names)]
     if into is not None:
         evidence.of_rivals(setup, papers, into)
-        words.append(f"Have it judged: anonnet judge {into}")
+        words.append(have_judged(into))
     return Found({**found.values, "wrong": names}, words, FAILED if names else 0)

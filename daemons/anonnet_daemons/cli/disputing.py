@@ -12,7 +12,7 @@ from anonnet.protocol.dispute import Demand
 from anonnet.protocol.local import Purchase, PurchaseOf, Sales, SalesOf, Wallet, WalletOf
 from anonnet_daemons import evidence
 from anonnet_daemons.cli.buying import purchase_found
-from anonnet_daemons.cli.verbs import FAILED, Found, data_option, timeout_option, verb, with_owner
+from anonnet_daemons.cli.verbs import FAILED, Found, data_option, have_judged, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.disputing import Answered, disputed, met
 from anonnet_daemons.owner import Failed, Owner
@@ -128,5 +128,5 @@ def _exported(found: Found, into: Path | None, export: Callable[[Path], evidence
     if into is None:
         return Found(found.values, [*found.words, "For a judge: run it again with --to FILE."], found.code)
     path = export(into).path
-    words = [*found.words, f"Have it judged: anonnet judge {path}"]
+    words = [*found.words, have_judged(path)]
     return Found({**found.values, "path": str(path)}, words, found.code)

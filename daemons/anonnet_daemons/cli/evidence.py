@@ -12,7 +12,7 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS, decode
 from anonnet.wire.signed import Signed
 from anonnet_daemons import evidence
-from anonnet_daemons.cli.verbs import Found, data_option, named, verb, with_owner
+from anonnet_daemons.cli.verbs import Found, data_option, have_judged, named, verb, with_owner
 from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.evidence import Exported
 from anonnet_daemons.owner import Failed, Owner
@@ -121,5 +121,5 @@ def _found(exported: Exported) -> Found:
     papers = [STEPS[paper.step].__name__ for paper in exported.papers]
     words = [f"{exported.path} holds {', '.join(papers) or 'no paper'}"]
     words += [f"and {exported.chunks} chunks of encrypted goods"] if exported.chunks else []
-    words += [f"Have it judged: anonnet judge {exported.path}"]
+    words += [have_judged(exported.path)]
     return Found({"path": str(exported.path), "papers": papers, "chunks": exported.chunks}, words)

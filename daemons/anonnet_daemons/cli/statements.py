@@ -11,7 +11,7 @@ from anonnet.protocol.account import Statement
 from anonnet.protocol.network import Role
 from anonnet.wire.signed import Signed
 from anonnet_daemons import evidence
-from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, verb, with_owner
+from anonnet_daemons.cli.verbs import Found, amount, data_option, have_judged, named, rows, verb, with_owner
 from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.owner import Owner, noun
 
@@ -48,7 +48,7 @@ def of(kind: Kind) -> click.Group:
         return replace(
             found,
             values={**found.values, "path": str(into)},
-            words=[*found.words, f"Have it judged: anonnet judge {into}"],
+            words=[*found.words, have_judged(into)],
         )
 
     return group

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
@@ -205,6 +206,11 @@ def check_currency(name: str) -> str:
     if not 0 < len(name.encode()) <= CURRENCY_MAX or not name.isprintable() or " " in name:
         raise click.BadParameter(f"a currency's name has 1 to {CURRENCY_MAX} letters, without blanks")
     return name
+
+
+def have_judged(path: Path) -> str:
+    """What to do with a file of evidence."""
+    return f"Have it judged: anonnet judge {quote(str(path))}"
 
 
 def amount(units: int, currency: str) -> str:
