@@ -20,6 +20,7 @@ from anonnet.errors import BadStart
 from anonnet.limits import STOP_SECONDS
 from anonnet.net.daemon import plain_errors, signalled
 from anonnet.protocol.network import Network, Peer
+from anonnet.store.folder import Folder
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network, read_setup
 from anonnet_daemons.owner import NoDaemon, Owner, noun, owner_of
 
@@ -74,6 +75,11 @@ class Daemon:
         return self.folder.name
 
     @property
+    def log(self) -> Path:
+        """What it has said."""
+        return self.folder / LOG_FILE
+
+    @property
     def pid(self) -> int:
         """The process's id; only while it runs."""
         assert self.process is not None
@@ -84,10 +90,12 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     async def start(self) -> None:
-        """Start the process; it may not be ready yet."""
+        """Start the process; it may not be ready yet. Raises BadStart where another one runs on its folder: that one
+        would answer in its place."""
         assert not self.running, f"{self.name} runs already"
+        Folder(self.folder).close()
         command = [*self.program, noun(self.kind), "run", "--data", str(self.folder)]
-        with (self.folder / LOG_FILE).open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = await trio.lowlevel.open_process(
                 [*command, *self.options],
                 stdin=subprocess.DEVNULL,
@@ -117,8 +125,8 @@ class Daemon:
 
     def last_words(self) -> str:
         """The last line of its log."""
-        text = (self.folder / LOG_FILE).read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
-        return text.splitlines()[-1] if text else f"look at {self.folder / LOG_FILE}"
+        text = self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        return text.splitlines()[-1] if text else f"look at {self.log}"
 
     async def stop(self, seconds: float = STOP_SECONDS + 5) -> int:
         """SIGTERM, then wait; SIGKILL after the deadline. Returns the exit code."""

@@ -14,8 +14,9 @@ import pytest
 import trio
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
+from anonnet_daemons.network import Daemon
 
-from .processes import CURRENCY, DENOMINATIONS, SECONDS, anonnet, told
+from .processes import CURRENCY, DENOMINATIONS, SECONDS, anonnet, check_sentence, told
 
 pytestmark = pytest.mark.real
 
@@ -74,6 +75,22 @@ async def test_up_tells_which_daemon_could_not_start(tmp_path: Path) -> None:
     assert ran.code == 1
     assert "log has ended at its start" in ran.err
     assert "chmod 600" in ran.err
+
+
+async def test_up_does_not_take_another_daemon_on_a_folder_for_its_own(tmp_path: Path) -> None:
+    home = tmp_path / "n"
+    await found(Plan(home, CURRENCY, (1,)))
+    other = Daemon(home / Kind.BANK, Kind.BANK)
+    with trio.fail_after(SECONDS):
+        try:
+            await other.start()
+            await other.ready()
+            ran = await anonnet(home, "up", home)
+            assert other.running
+        finally:
+            await other.end_now()
+
+    check_sentence(ran, 1, f"another daemon runs on {other.folder}")
 
 
 @pytest.mark.parametrize("quorum", ["3-of-4", "none"])

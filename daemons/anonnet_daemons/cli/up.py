@@ -43,7 +43,7 @@ def up(home_: Path, direct: bool, passphrase_file: Path | None) -> Found:
                 await local.until_one_ends(asked_to_stop.wait)
                 codes = await local.stop()
             nursery.cancel_scope.cancel()
-        words = [f"{name} ended with {code}: look at its daemon.log" for name, code in codes.items() if code]
+        words = [f"{name} ended with {code}: look at {local[name].log}" for name, code in codes.items() if code]
         return Found({"exits": codes}, words, FAILED if words else DONE)
 
     return trio.run(run)
