@@ -6,11 +6,13 @@ whatever happens. What a daemon says goes to `daemon.log` in its data folder.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -95,7 +97,7 @@ class Daemon:
         assert not self.running, f"{self.name} runs already"
         Folder(self.folder).close()
         command = [*self.program, noun(self.kind), "run", "--data", str(self.folder)]
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=partial(os.open, mode=0o600)) as log:
             self.process = await trio.lowlevel.open_process(
                 [*command, *self.options],
                 stdin=subprocess.DEVNULL,

@@ -91,6 +91,7 @@ async def test_up_does_not_take_another_daemon_on_a_folder_for_its_own(tmp_path:
             await other.end_now()
 
     check_sentence(ran, 1, f"another daemon runs on {other.folder}")
+    assert other.log.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("quorum", ["3-of-4", "none"])
