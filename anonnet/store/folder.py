@@ -104,10 +104,15 @@ def read_secret(path: Path, size: int, *sizes: int) -> bytes:
     return secret
 
 
+def unfinished(path: Path) -> Path:
+    """Where a file is written before it takes its place: what a crash may leave there is nothing's only copy."""
+    return path.with_name(f"{path.name}.new")
+
+
 def write_durably(path: Path, data: bytes | Iterable[bytes], mode: int = 0o600) -> None:
     """Write a file of this mode, so that after a crash the old one or the new one is there, whole. Large ones come in
     blocks. Raises OSError, and what making the blocks raises."""
-    beside = path.with_name(f"{path.name}.new")
+    beside = unfinished(path)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         os.fchmod(file.fileno(), mode)
         file.writelines([data] if isinstance(data, bytes) else data)

@@ -10,14 +10,17 @@ import getpass
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import BinaryIO
 
 from anonnet.crypto.keys import SEED_BYTES
 from anonnet.crypto.passphrase import SEALED_BYTES, is_sealed, open_secret, seal_secret
 from anonnet.errors import BadStart, Malformed
-from anonnet.store.folder import NOT_FOR_OTHERS, read_secret, write_durably
+from anonnet.store.folder import NOT_FOR_OTHERS, changing, read_secret, unfinished, write_durably
 from anonnet_daemons.config import WALLET_FILE
 
 PASSPHRASE_BYTES_MAX = 1024
@@ -76,8 +79,7 @@ class Passphrase:
 
 def read_seed(folder: Path, passphrase: Passphrase) -> bytes:
     """The seed of the wallet in this folder. Raises BadStart."""
-    path = folder / WALLET_FILE
-    stored = read_secret(path, SEED_BYTES, SEALED_BYTES)
+    path, stored = folder / WALLET_FILE, _stored(folder)
     if not is_sealed(stored):
         if len(stored) != SEED_BYTES:
             raise BadStart(f"key file {path} is neither a seed nor a sealed one: restore the wallet from its words")
@@ -90,7 +92,7 @@ def read_seed(folder: Path, passphrase: Passphrase) -> bytes:
 
 def sealed(folder: Path) -> bool:
     """True if the seed in this folder is sealed. Raises BadStart."""
-    return is_sealed(read_secret(folder / WALLET_FILE, SEED_BYTES, SEALED_BYTES))
+    return is_sealed(_stored(folder))
 
 
 def seal_seed(folder: Path, passphrase: Passphrase) -> None:
@@ -104,20 +106,47 @@ def bare_seed(folder: Path, passphrase: Passphrase) -> None:
     _replace(folder / WALLET_FILE, read_seed(folder, passphrase))
 
 
+def _stored(folder: Path) -> bytes:
+    """What the file holds. A change that was cut short may have left the bare seed beside it: that is overwritten and
+    removed, once it is plain that the file itself is whole. Raises BadStart."""
+    path = folder / WALLET_FILE
+    stored = read_secret(path, SEED_BYTES, SEALED_BYTES)
+    if unfinished(path).exists():
+        with changing(path):  # else another command may be about to put it in its place
+            _remove(unfinished(path))
+    return stored
+
+
+def _remove(left: Path) -> None:
+    what = f"{left} may hold the bare seed, and cannot be overwritten"
+    with _saying(what, "remove it"), suppress(FileNotFoundError), left.open("r+b") as file:
+        _overwrite(file)
+        left.unlink()
+
+
 def _replace(path: Path, data: bytes) -> None:
     """Write the file anew, whole, and overwrite what the old one held.
 
     The old bytes may still be found where a file system or a disk writes to another place than it is told to (copy on
     write, a journal with data, flash), and in snapshots and backups: nothing here can reach those. Raises BadStart.
     """
+    what = f"{path} cannot be replaced, or not what it held overwritten"
+    todo = "make room on its disk, and run this again, which says how it is"
+    with changing(path), _saying(what, todo), path.open("r+b") as old:
+        write_durably(path, data)
+        _overwrite(old)
+
+
+def _overwrite(file: BinaryIO) -> None:
+    file.write(bytes(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _saying(what: str, todo: str) -> Iterator[None]:
+    """Raises BadStart where the disk fails."""
     try:
-        with path.open("r+b") as old:
-            write_durably(path, data)
-            old.write(bytes(os.fstat(old.fileno()).st_size))
-            old.flush()
-            os.fsync(old.fileno())
+        yield
     except OSError as why:
-        raise BadStart(
-            f"{path} cannot be replaced, or not what it held overwritten ({why.strerror or why}): make room on its"
-            " disk, and run this again, which says how it is"
-        ) from why
+        raise BadStart(f"{what} ({why.strerror or why}): {todo}") from why
