@@ -21,7 +21,7 @@ from anonnet.store.folder import Folder
 from anonnet.times import FORGET_SECONDS
 from anonnet_daemons.branding import BANK_STORE, Plate
 from anonnet_daemons.config import Kind, offers_of
-from anonnet_daemons.serving import Reachable, alone, beside, told
+from anonnet_daemons.serving import Reachable, alone, beside, reachable, told
 
 STORE = BANK_STORE
 
@@ -41,24 +41,27 @@ def slow_signing(found: Iterable[Minted]) -> list[str]:
 
 def party_of(found: Reachable) -> Bank:
     """The bank of this data folder. Raises BadStart."""
-    brands = minted(found)
-    plate = Plate(found.setup, found.network, tuple(each.brand for each in brands))
-    slow = [f"signing is slower than it need be: {warning}" for warning in slow_signing(brands)]
-    for warning in [*slow, *plate.warnings(int(time.time()))]:
-        print(warning, file=sys.stderr)
-    return Bank(found.signer, found.peer.key, brands, found.network.logs, told(found), beside(found))
+    return Bank(found.signer, found.peer.key, minted(found), found.network.logs, told(found), beside(found))
+
+
+def warnings(path: Path, now: int) -> list[str]:
+    """What the owner of the bank in this folder must know of its brands."""
+    try:
+        found = reachable(path, Kind.BANK)
+        brands = minted(found)
+        plate = Plate(found.setup, found.network, tuple(each.brand for each in brands))
+        slow = [f"signing is slower than it need be: {why}" for why in slow_signing(brands)]
+        return [*slow, *plate.warnings(now)]
+    except BadStart as why:  # the next start fails by it
+        return [str(why)]
 
 
 async def remind_owner(path: Path) -> None:
-    """Say once a day what is due of the brands of the bank in this folder: it may run for months. Without end."""
+    """Say this at the start and once a day, since a bank may run for months. Without end."""
     while True:
-        await trio.sleep(FORGET_SECONDS)
-        try:
-            due = await trio.to_thread.run_sync(lambda: Plate.of(path).warnings(int(time.time())))
-        except BadStart as why:  # the next start fails by it
-            due = [str(why)]
-        for warning in due:
+        for warning in await trio.to_thread.run_sync(lambda: warnings(path, int(time.time()))):
             print(warning, file=sys.stderr, flush=True)
+        await trio.sleep(FORGET_SECONDS)
 
 
 async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:

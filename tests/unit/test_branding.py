@@ -16,7 +16,7 @@ import trio.testing
 from anonnet_daemons import bank
 from anonnet_daemons.branding import ANNOUNCED_SECONDS, DAY, LISTED_SECONDS, BrandWish, Plate, Window
 from anonnet_daemons.cli.main import main
-from anonnet_daemons.config import Kind, accepted_brands, offers_of, read_network
+from anonnet_daemons.config import Kind, accepted_brands, brand_file, offers_of, read_network
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.serving import reachable
 from click.testing import CliRunner
@@ -170,21 +170,28 @@ async def test_the_owner_is_told_when_no_brand_follows(home: Path) -> None:
     assert told(closes - ANNOUNCED_SECONDS + 1) == []
 
 
-async def test_a_bank_that_runs_on_reminds_its_owner_once_a_day(
+async def test_a_bank_reminds_its_owner_when_it_starts_and_once_a_day(
     home: Path, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    said = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bank.remind_owner, home / "bank")
         await trio.sleep(FORGET_SECONDS / 2)
+        said.append(capsys.readouterr().err)
         now = int(time.time())
         with Plate.engraving(home / "bank") as plate:
-            plate.create([BrandWish("CHF", 1, Window(now + DAY // 2, now + 8 * DAY))])
-        first = capsys.readouterr().err
+            (late,) = plate.create([BrandWish("CHF", 1, Window(now + DAY // 2, now + 8 * DAY))])
         await trio.sleep(FORGET_SECONDS)
+        said.append(capsys.readouterr().err)
+        (home / "bank" / brand_file(late)).unlink()
         nursery.cancel_scope.cancel()
+    with trio.move_on_after(FORGET_SECONDS / 2):
+        await bank.remind_owner(home / "bank")
+    said.append(capsys.readouterr().err)
 
-    assert first == ""
-    assert f"run `anonnet bank brand create CHF --data {home / 'bank'} --pin`" in capsys.readouterr().err
+    assert said[0] == ""
+    assert said[1].count(f"run `anonnet bank brand create CHF --data {home / 'bank'} --pin`") == 1
+    assert "is missing: restore it from your backup" in said[2]
 
 
 async def test_no_two_brands_of_a_kind_are_open_at_a_time(home: Path) -> None:
