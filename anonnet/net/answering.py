@@ -56,7 +56,7 @@ class Asker:
     async def say(self, said: Message | Signed) -> None:
         """Say one thing of many: wait while too much is unread by him."""
         self.put(said)
-        await self.answering.paced()
+        await self.paced()
 
     def done(self) -> None:
         """He has his answer."""
@@ -65,6 +65,10 @@ class Asker:
     def soon(self, work: Callable[[], None]) -> None:
         """Have this done by a task of the connection: called from anywhere, also when he has gone."""
         self.answering.soon(work)
+
+    async def paced(self) -> None:
+        """Wait while too much is unread by him."""
+        await self.answering.paced()
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Have this done by a task of its own; he has his answer when it ends."""

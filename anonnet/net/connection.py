@@ -35,6 +35,25 @@ class _Waiting:
 
     replies: deque[Reply] = field(default_factory=deque)
     woken: trio.Event = field(default_factory=trio.Event)
+    asleep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """The replies to one request, as they come. Who has enough of them leaves."""
+
+    _connection: Connection
+    _request_id: int
+    _waiting: _Waiting
+
+    async def next(self) -> Reply:
+        """Wait for the next one. Raises ConnectionError."""
+        await self._connection._send()
+        return await self._connection._next(self._waiting)
+
+    def leave(self) -> None:
+        """Wait for no further one: whatever still comes is dropped."""
+        self._connection._leave(self._request_id)
 
 
 class Connection:
@@ -68,36 +87,35 @@ class Connection:
 
     async def ask(self, said: Message | Signed) -> Reply:
         """Send a request, return its reply. Raises TimeoutError or ConnectionError."""
-        waiting = self._new(said)
-        request_id = self._last_id
+        replies = self.begin(said)
         try:
             with world(), trio.fail_after(self._reply_seconds):
-                await self._send()
-                return await self._next(waiting)
+                return await replies.next()
         finally:
-            self._leave(request_id)
+            replies.leave()
 
     async def listen(self, said: Message | Signed) -> AsyncIterator[Reply]:
         """Send a request that has many replies, and give each as it comes, without end."""
-        waiting = self._new(said)
-        request_id = self._last_id
+        replies = self.begin(said)
         try:
-            await self._send()
             while True:
-                yield await self._next(waiting)
+                yield await replies.next()
         finally:
-            self._leave(request_id)
+            replies.leave()
 
-    def _new(self, said: Message | Signed) -> _Waiting:
+    def begin(self, said: Message | Signed) -> Replies:
+        """Begin a request, which is sent when its first reply is awaited. Raises ConnectionError."""
         if self._fault is not None:
             raise ConnectionResetError("the connection is closed") from self._fault
         self._last_id += 1
         assert self._last_id <= REQUEST_ID_MAX
         self._outbox.append(bytes(frame(said, self._last_id)))
-        return self._waiting.setdefault(self._last_id, _Waiting())
+        return Replies(self, self._last_id, self._waiting.setdefault(self._last_id, _Waiting()))
 
     async def _send(self) -> None:
         """Send all that is ready; who comes second finds that its request has gone with the first."""
+        if not self._outbox and not self._turn_to_send.locked():
+            return
         async with self._turn_to_send:
             ready, self._outbox = b"".join(self._outbox), []
             if not ready:
@@ -116,14 +134,18 @@ class Connection:
             if self._fault is not None:
                 raise ConnectionResetError("the peer closed the connection, or broke its rules") from self._fault
             if self._reading:
-                waiting.woken = trio.Event()
-                await waiting.woken.wait()
+                waiting.woken, waiting.asleep = trio.Event(), True
+                try:
+                    await waiting.woken.wait()
+                finally:
+                    waiting.asleep = False
                 continue
             self._reading = True
             try:
                 await self._read()
             finally:
                 self._reading = False
+        self._hand_on()
         return waiting.replies.popleft()
 
     async def _read(self) -> None:
@@ -144,9 +166,12 @@ class Connection:
             self._fail(fault)
 
     def _leave(self, request_id: int) -> None:
-        """Stop waiting. If this was the reader, somebody else reads on."""
         del self._waiting[request_id]
-        if not self._reading and (other := next(iter(self._waiting.values()), None)):
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """If nobody reads, have somebody read who waits."""
+        if not self._reading and (other := next((each for each in self._waiting.values() if each.asleep), None)):
             other.woken.set()
 
     def _fail(self, fault: Exception) -> None:

@@ -20,12 +20,12 @@ from anonnet.errors import Malformed, Refused
 from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, HELD_PER_RECEIVER_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
-from anonnet.net.following import Following
+from anonnet.net.following import Following, Reading
 from anonnet.net.incidents import Incidents
 from anonnet.net.pauses import Pauses
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue, seconds_until
-from anonnet.parties.turn import Answer, Outcome
+from anonnet.parties.turn import Answer
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.steps import Step
 from anonnet.store.errands import Errand, Errands
@@ -183,26 +183,29 @@ class Runner:
         """Send, check, bring back, and ask on where the answer leads on. True if all was taken in; False, or an error,
         where the pause must grow."""
         peer = self._peers[errand.receiver]
-        while True:
-            began = trio.current_time()
-            try:
-                asked, reply = await self._reply(peer, errand)
-            except OSError:
-                self._receiver_pauses.lengthen(errand.receiver, began)
-                return False
-            if self._receiver_pauses.failing(errand.receiver):
-                self._receiver_pauses.end(errand.receiver)
-                self._stir()
-            outcome = await self._taken_in(asked, reply)
-            self._trace(peer, asked, reply, began)
-            if isinstance(outcome, Malformed) or _is_refusal(outcome):
-                return False
-            if outcome.then is None:
-                return True
-            self._errand_pauses.end(errand.hash)  # it has worked, however long it may go on
-            errand = replace(errand, request=unsigned(outcome.then).signed)
+        with self._following.reading(peer) as reading:
+            while True:
+                began = trio.current_time()
+                try:
+                    asked, reply = await self._reply(peer, errand, reading)
+                except OSError:
+                    self._receiver_pauses.lengthen(errand.receiver, began)
+                    return False
+                if self._receiver_pauses.failing(errand.receiver):
+                    self._receiver_pauses.end(errand.receiver)
+                    self._stir()
+                answer = self._checked(reply)
+                outcome = await self._queue.ask(self._queue.request(answer.body, checked=answer, answers=asked))
+                self._trace(peer, asked, reply, began)
+                if isinstance(outcome, Malformed) or _is_refusal(outcome):
+                    return False
+                if outcome.then is None:
+                    return True
+                self._errand_pauses.end(errand.hash)  # it has worked, however long it may go on
+                reading.heard(asked, answer.body)
+                errand = replace(errand, request=unsigned(outcome.then).signed)
 
-    async def _reply(self, peer: Peer, errand: Errand) -> tuple[Errand, Reply]:
+    async def _reply(self, peer: Peer, errand: Errand, reading: Reading) -> tuple[Errand, Reply]:
         """The errand as it was asked, and its reply. Raises OSError."""
 
         def reached() -> None:
@@ -212,10 +215,11 @@ class Runner:
                 self._stir()
 
         if _is_follow(errand):
-            return await self._following.ask(peer, errand, reached)
+            return await reading.next(errand, reached)
         return errand, await self._dialer.ask(peer, errand.said, reached)
 
-    async def _taken_in(self, errand: Errand, reply: Reply) -> Outcome:
+    def _checked(self, reply: Reply) -> Checked[Message]:
+        """The answer as its turn will see it. Raises Malformed."""
         party = self._queue.party
         kind = STEPS[reply.step]
         party.door(kind, owner=False, errand=True)
@@ -224,7 +228,7 @@ class Runner:
             party.check(checked)
         except Refused as refused:
             raise Malformed(f"an answer that would have to be refused: {refused}") from None
-        return await self._queue.ask(self._queue.request(checked.body, checked=checked, answers=errand))
+        return checked
 
     def _trace(self, peer: Peer, errand: Errand, reply: Reply, began: float) -> None:
         asked = (errand.request.step, HEADER.size + len(payload(errand.said)))

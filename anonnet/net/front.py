@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import trio
 
@@ -65,13 +66,15 @@ class Front:
                 party.check(checked)
             except Refused as refused:
                 return party.refusal(checked.signed, refused)
-            asked = self.queue.request(
-                checked.body, checked=checked, owner=self.owner, channel=self.channel, to=self.to
-            )
+            asked = self.request(checked.body, checked)
             return asked
         finally:
             if asked is None:
                 self.queue.leave()
+
+    def request(self, body: Message, checked: Checked[Any] | None) -> Asked[Any]:
+        """What a turn decides for who has said `checked`: that, or what he would ask next."""
+        return self.queue.request(body, checked=checked, owner=self.owner, channel=self.channel, to=self.to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +88,31 @@ class _Exchange:
 
     def decided(self, waiting: Waiting) -> None:
         """Its turn is durable. Raises Malformed."""
-        if waiting.settled:
-            self.answer(waiting, waiting.outcome)
-            self.asker.done()
-        else:
+        if not waiting.settled:
             self.asker.later(partial(self.awaited, waiting))
+        elif further := self.answer(waiting.asked, waiting.outcome):
+            self.asker.later(partial(self.go_on, further))
+        else:
+            self.asker.done()
 
     async def awaited(self, waiting: Waiting) -> None:
         """Wait for what is still missing. Raises Malformed."""
-        self.answer(waiting, await self.front.queue.said_of(waiting))
+        await self.go_on(self.answer(waiting.asked, await self.front.queue.said_of(waiting)))
 
-    def answer(self, waiting: Waiting, outcome: Outcome | None) -> None:
-        """Say what came of it. Raises Malformed."""
+    async def go_on(self, further: Asked[Any] | None) -> None:
+        """Say what is to be said after the first answer, each as it comes. Raises Malformed."""
+        while further is not None:
+            await self.asker.paced()
+            further = self.answer(further, await self.front.queue.ask(further))
+
+    def answer(self, asked: Asked[Any], outcome: Outcome | None) -> Asked[Any] | None:
+        """Say what came of it; return what is to be decided next for the same asker. Raises Malformed."""
         if isinstance(outcome, Malformed):
             raise outcome
         said = outcome.said if outcome else None
-        assert said is not None, f"{type(waiting.asked.body).__name__} was left without an answer"
+        assert said is not None, f"{type(asked.body).__name__} was left without an answer"
         self.say(said)
+        return self.front.request(outcome.onward, asked.checked) if outcome and outcome.onward else None
 
     def say(self, said: Message | Signed) -> None:
         """Reply, and show the exchange to who watches."""

@@ -65,7 +65,7 @@ class Auditing:
         if not self._watched(turn, copy):
             return
         if not self._follows(turn, copy, [copy.log]):
-            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size)
+            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size, onward=1)
             turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now)
         if copy.size:
             self.compare(turn, copy)

@@ -22,6 +22,14 @@ def bundle_start(index: int) -> int:
     return index - index % ENTRIES_MAX
 
 
+def told_next(follow: Follow, entries: Entries) -> Follow | None:
+    """What is answered after this answer without being asked for: from where it ends. None where it is the last."""
+    end = entries.start + len(entries.entries)
+    if not follow.onward or not entries.entries or bundle_start(end) != bundle_start(follow.start):
+        return None
+    return replace(follow, start=end)
+
+
 def afresh(errand: Errand) -> Errand:
     """A follow as it is asked on a new connection: from where a bundle begins. Its own start, which only this follower
     may have reached just there, would join the connection with the one before."""

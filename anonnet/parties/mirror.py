@@ -17,6 +17,7 @@ from anonnet.limits import ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.auditing import Auditing, freeze
 from anonnet.parties.errands import done, later, request
+from anonnet.parties.following import told_next
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, shard_of
@@ -122,7 +123,7 @@ class Mirror(Party):
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=b"" if entries else copy.news)
+        return Answer(said, hold=b"" if entries else copy.news, onward=told_next(asked.body, said))
 
     @on(CheckpointOf)
     def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:

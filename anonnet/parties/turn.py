@@ -96,6 +96,9 @@ class Answer:
     before it asks again and says this (long poll)."""
     more: bool = False
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
+    onward: Message | None = None
+    """What the shell brings as if it had been asked next, once this has been said: its answer is one more to the same
+    request. For who goes on asking where that has not come."""
     then: Message | None = None
     """What the errand that has been answered asks next, at once and without being written anew. After a crash, or where
     that fails, it is asked again as it stands; so are all errands that merged parties have with each other."""

@@ -23,7 +23,7 @@ from anonnet.limits import (
     SEEN_MAX,
     SHARDS_MAX,
 )
-from anonnet.protocol.fields import Hash, Index, KeyOrNone, Seconds, Shard
+from anonnet.protocol.fields import Flag, Hash, Index, KeyOrNone, Seconds, Shard
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import Between, Message, Record, message, record
@@ -105,11 +105,13 @@ class Undecided(Message):
 @message(Step.FOLLOW, signed=False, frame_max=KIB)
 class Follow(Message):
     """Anyone -> L: entries of one shard from this index on. Where there are none, the log waits a while before it
-    answers."""
+    answers. `onward` 1: what comes next is told as it comes, in further answers to the same request, up to the end of
+    the bundle of ENTRIES_MAX; an answer without entries is the last."""
 
     log: Hash
     shard: Shard
     start: Index
+    onward: Flag = 0
 
 
 @record

@@ -34,7 +34,7 @@ class Parrot:
 
     def __init__(self) -> None:
         self.came: list[str] = []
-        self.go = trio.Event()
+        self.go = self.more = trio.Event()
 
     async def admit(self) -> None:
         pass
@@ -43,6 +43,9 @@ class Parrot:
         note = decode(request.payload)
         assert isinstance(note, Note)
         self.came.append(note.text)
+        if note.text.startswith("endless"):
+            asker.later(partial(self._on_and_on, asker))
+            return
         if note.text.startswith("malformed"):
             raise Malformed("no")
         if note.text.startswith("at the door"):
@@ -52,6 +55,12 @@ class Parrot:
             asker.later(partial(self._later, note.text, asker))
         else:
             asker.soon(partial(self._answer, note.text, asker))
+
+    async def _on_and_on(self, asker: Asker) -> None:
+        while True:
+            self.more = trio.Event()
+            await asker.say(Noted(count=0, padding=b"on"))
+            await self.more.wait()
 
     def _answer(self, text: str, asker: Asker) -> None:
         asker.put(Noted(count=0, padding=bytes(LARGE) if text.startswith("large") else text.encode()))
@@ -164,6 +173,28 @@ async def test_who_stops_waiting_leaves_the_others_their_replies() -> None:
                 impatient.cancel()
         parrot.go.set()
     assert sorted(got) == [b"wait 2", b"wait 3"]
+
+
+async def test_who_has_a_reply_and_awaits_no_other_yet_leaves_the_others_theirs() -> None:
+    client, server = trio.testing.memory_stream_pair()
+    parrot, got = Parrot(), []
+    async with answering(parrot, server), Connection(client) as connection, trio.open_nursery() as nursery:
+
+        async def ask(text: str) -> None:
+            got.append(await padding(connection, text))
+
+        replies = connection.begin(Note(text="endless"))
+        await replies.next()
+        nursery.start_soon(replies.next)  # reads for all
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, "wait")
+        await trio.testing.wait_all_tasks_blocked()
+        parrot.more.set()
+        await trio.testing.wait_all_tasks_blocked()
+        parrot.go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert got == [b"wait"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_reply_is_not_waited_for_without_end(autojump_clock: trio.testing.MockClock) -> None:

@@ -20,7 +20,7 @@ from anonnet.crypto.keys import SigningKey
 from anonnet.limits import ENTRIES_MAX, FOLLOW_REPLY_SECONDS, FOLLOW_SECONDS
 from anonnet.net.answering import Asker
 from anonnet.net.connection import Connection
-from anonnet.net.dialing import Direct, ThroughRelay
+from anonnet.net.dialing import Dialer, Direct, ThroughRelay
 from anonnet.net.errands import Runner
 from anonnet.net.following import Following
 from anonnet.net.front import Front
@@ -29,17 +29,21 @@ from anonnet.net.relay import Relay
 from anonnet.net.serving import Server, channel_handler, listen
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
-from anonnet.protocol.known_log import CHAIN
+from anonnet.parties.mirror import Mirror
+from anonnet.parties.turn import Party
+from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import Follow
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.purchase import AuthorizationM, Commit
 from anonnet.protocol.transaction import Transaction, number_of
+from anonnet.store.base import Store
 from anonnet.store.errands import Errand
+from anonnet.store.mirror import MirrorStore
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import Frame
 from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.paper.scenes import LEAD, Scene
-from tests.stage import NETWORK, Actor
+from tests.stage import NETWORK, key_of
 
 from .parties import STATIC_SECRETS, Counting, free_port, new_peer, queue_of
 
@@ -89,11 +93,17 @@ class Street:
     relaying: Relay | None = None
     connections: list[Heard] = field(default_factory=list)
     scopes: dict[str, trio.CancelScope] = field(default_factory=dict)
+    mirrored: MirrorStore = field(default_factory=MirrorStore)
     strangers: int = 0
 
     async def start(self, name: str) -> None:
-        serve = {"log": self._serve_log, "relay": self._serve_relay, "wallet": self._run_wallet}[name]
-        self.scopes[name] = await self.nursery.start(self._scoped, serve)
+        run = {
+            "log": self._serve_log,
+            "relay": self._serve_relay,
+            "wallet": self._run_wallet,
+            "mirror": self._run_mirror,
+        }[name]
+        self.scopes[name] = await self.nursery.start(self._scoped, run)
 
     async def _scoped(
         self, work: Callable[[trio.Nursery], object], *, task_status: trio.TaskStatus[trio.CancelScope]
@@ -106,12 +116,13 @@ class Street:
         """As if it had been killed: every connection of it is cut."""
         self.scopes[name].cancel()
 
-    def queue(self, actor: Actor) -> TurnQueue:
+    def queue(self, party: Party, store: Store) -> TurnQueue:
         placement = Placement.INLINE  # so that a test may look into the store
-        return queue_of(actor.party, actor.store, self.folder, clock=lambda: self.scene.now, placement=placement)
+        return queue_of(party, store, self.folder, clock=lambda: self.scene.now, placement=placement)
 
     async def _serve_log(self, nursery: trio.Nursery) -> None:
-        queue, server = self.queue(self.scene.log), Server(Incidents(self.folder, Counting()))
+        log = self.scene.log
+        queue, server = self.queue(log.party, log.store), Server(Incidents(self.folder, Counting()))
 
         def front(channel: bytes) -> Ear:
             self.connections.append(Heard())
@@ -132,27 +143,44 @@ class Street:
         nursery.start_soon(self.relaying.serve, await listen(self.relay.host, self.relay.port))
 
     async def _run_wallet(self, nursery: trio.Nursery) -> None:
-        queue = self.queue(self.scene.consumer)
+        consumer = self.scene.consumer
+        await self._run_party(nursery, consumer.party, consumer.store, ThroughRelay(self.network, None, self.relay))
+
+    async def _run_mirror(self, nursery: trio.Nursery) -> None:
+        key = key_of("mirror")
+        party = Mirror(Signer(NETWORK, key), key, self.scene.network.logs)
+        await self._run_party(nursery, party, self.mirrored, Direct(self.network))
+
+    async def _run_party(self, nursery: trio.Nursery, party: Party, store: Store, dialer: Dialer) -> None:
+        queue = self.queue(party, store)
         runner = Runner(
             queue,
-            self.scene.consumer.store.errands,
+            store.errands,
             network=self.network,
-            dialer=ThroughRelay(self.network, None, self.relay),
+            dialer=dialer,
             incidents=queue.incidents,
-            tracer=Tracer("wallet"),
+            tracer=Tracer("follower"),
         )
         await nursery.start(queue.run)
         await nursery.start(runner.run)
 
     # What happens and what can be seen.
 
-    async def commit(self, authorization_m: Signed) -> None:
-        """Bring a P4 to the log, as its merchant does."""
-        async with await Direct(self.network).connect(self.log) as connection:
+    async def commit(self, *authorizations: Signed) -> None:
+        """Bring P4s to the log all at once, as merchants do."""
+
+        async def ask(authorization_m: Signed) -> None:
             assert (await connection.ask(authorization_m)).step == Commit.step
 
-    async def stranger_commits(self) -> None:
-        """Some other merchant's sale commits."""
+        async with await Direct(self.network).connect(self.log) as connection, trio.open_nursery() as nursery:
+            for each in authorizations:
+                nursery.start_soon(ask, each)
+
+    async def strangers_commit(self, times: int = 1) -> None:
+        """Some other merchant's sales commit."""
+        await self.commit(*(self._stranger() for _ in range(times)))
+
+    def _stranger(self) -> Signed:
         self.strangers += 1
         key = SigningKey(hashlib.sha256(b"stranger").digest())
         k = hashlib.sha256(b"%d" % self.strangers).digest()
@@ -162,7 +190,7 @@ class Street:
             merchant=key.public,
             log=self.log.identity,
         )
-        await self.commit(Signer(NETWORK, key).sign(AuthorizationM(transaction=transaction, key=k)))
+        return Signer(NETWORK, key).sign(AuthorizationM(transaction=transaction, key=k))
 
     @property
     def cursor(self) -> int:
@@ -175,8 +203,19 @@ class Street:
         """Strangers commit, and the wallet reads each of it before the next."""
         for _ in range(times):
             before = self.cursor
-            await self.stranger_commits()
+            await self.strangers_commit()
             await self.so(lambda before=before: self.cursor > before)  # type: ignore[misc]
+
+    async def is_mirrored(self) -> None:
+        """The mirror has all that the log has."""
+        shard = shard_of(self.scene.now + LEAD)
+        size = self.scene.log.store.size(shard)
+
+        def copied() -> bool:
+            copy = self.mirrored.copy(self.log.identity, shard)
+            return copy is not None and copy.size == size
+
+        await self.so(copied)
 
     async def so(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so; the test's deadline ends it."""
@@ -269,6 +308,36 @@ def mine(made: Street) -> Signed:
     return errand.request
 
 
+async def test_a_mirror_asks_once_for_what_comes_to_a_bundle(tmp_path: Path) -> None:
+    async with street(tmp_path) as made:
+        made.stop("wallet")
+        await made.strangers_commit(ENTRIES_MAX - COMMITS)
+        asked = len(made.followed_on)
+        await made.start("mirror")
+        await made.is_mirrored()
+        for _ in range(COMMITS):  # one after the other, beyond the end of the bundle
+            await made.strangers_commit()
+            await made.is_mirrored()
+
+        (heard,) = made.followed_on[asked:]
+        assert sorted(set(heard.starts)) == [0, ENTRIES_MAX]
+        assert heard.starts.count(ENTRIES_MAX) == 1
+
+
+@pytest.mark.parametrize("broken", ["mirror", "log"])
+async def test_a_mirror_that_is_told_no_more_asks_again(tmp_path: Path, broken: str) -> None:
+    async with street(tmp_path) as made:
+        made.stop("wallet")
+        await made.start("mirror")
+        await made.strangers_commit()
+        await made.is_mirrored()
+        made.stop(broken)
+        await made.start(broken)
+        for _ in range(2):
+            await made.strangers_commit()
+            await made.is_mirrored()
+
+
 async def test_a_connection_that_has_silently_died_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
     dialed: list[object] = []
 
@@ -284,7 +353,7 @@ async def test_a_connection_that_has_silently_died_is_given_up(autojump_clock: t
     errand = Errand(hash=asked.hash, receiver=log.identity, subject=log.identity, request=asked)
     for tries in (1, 2):
         began = trio.current_time()
-        with pytest.raises(TimeoutError):
-            await following.ask(log, errand)
+        with pytest.raises(TimeoutError), following.reading(log) as reading:
+            await reading.next(errand)
         assert trio.current_time() - began == FOLLOW_REPLY_SECONDS
         assert (len(dialed), following.logs) == (tries, [])

@@ -34,12 +34,12 @@ packed = msgpack.packb
 
 
 def follow(start: Any) -> bytes:
-    """A message that is well formed but for the number that stands last in it."""
-    return packed([Follow.step, ID, 0, start])
+    """A message that is well formed but for this number in it."""
+    return packed([Follow.step, ID, 0, start, 0])
 
 
 def raw_follow(start: bytes) -> bytes:
-    return follow(0)[:-1] + start
+    return follow(0)[:-2] + start + packed(0)
 
 
 BODIES: dict[str, bytes] = {
@@ -48,7 +48,7 @@ BODIES: dict[str, bytes] = {
     "an empty array": packed([]),
     "a step alone": packed([Follow.step]),
     "too few fields": packed([Follow.step, ID]),
-    "too many fields": packed([Follow.step, ID, 0, 0, 0]),
+    "too many fields": packed([Follow.step, ID, 0, 0, 0, 0]),
     "a truncated message": follow(0)[:-1],
     "a truncated header": packed([Follow.step, ID])[:3],
     "trailing bytes": follow(0) + b"\0",
@@ -59,9 +59,9 @@ BODIES: dict[str, bytes] = {
     "a step as a boolean": packed([True, ID, 0]),
     "a step as a list": packed([[82], ID, 0]),
     "the step of another class": packed([TimeOf.step, ID, 0]),
-    "text for bytes": packed([Follow.step, "a" * 32, 0, 0]),
+    "text for bytes": packed([Follow.step, "a" * 32, 0, 0, 0]),
     "bytes for text": packed([CatalogueOf.step, ID, b"item"]),
-    "a number for bytes": packed([Follow.step, 7, 0, 0]),
+    "a number for bytes": packed([Follow.step, 7, 0, 0, 0]),
     "a float": follow(1.0),
     "not a number": follow(float("nan")),
     "a boolean": follow(True),
@@ -87,8 +87,8 @@ BODIES: dict[str, bytes] = {
     "a longer header for text": b"\x93\x40" + packed(ID) + b"\xd9\x01a",
     "a longer header for the array": b"\xdc\x00\x03" + follow(0)[1:],
     "a longer number for the step": b"\x93\xcc\x52" + follow(0)[2:],
-    "bytes too short": packed([Follow.step, ID[1:], 0, 0]),
-    "bytes too long": packed([Follow.step, ID + b"\0", 0, 0]),
+    "bytes too short": packed([Follow.step, ID[1:], 0, 0, 0]),
+    "bytes too long": packed([Follow.step, ID + b"\0", 0, 0, 0]),
     "text too long": packed([CatalogueOf.step, ID, "a" * 129]),
     "text too long in UTF-8 only": packed([CatalogueOf.step, ID, "€" * 43]),
     "invalid UTF-8": b"\x93\x40" + packed(ID) + b"\xa1\xff",
