@@ -37,7 +37,7 @@ elsewhere; that lock ended by an abort.
 """
 Reached = Callable[[str], None]
 
-QUICK_SECONDS = 3
+QUICK_SECONDS = 1
 DEEP_SEEDS = 5000
 LATEST_FACTOR = 3
 """A machine that is too slow for the least number of seeds gets so many times the seconds, and then fails."""
@@ -169,6 +169,7 @@ def test_seeds_that_are_hard_on(kind: str) -> None:
     assert not failed, "\n".join(map(rerun_line, failed))
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_run() -> None:
     tapes = []
     for _ in range(2):

@@ -217,6 +217,7 @@ def test_tokens_of_a_failed_sale_are_renewed_at_their_bank(market: Market) -> No
     market.check_books()
 
 
+@pytest.mark.slow
 def test_a_wallet_from_its_words_recovers_at_each_bank_by_itself(tmp_path: Path) -> None:
     market = Market(tmp_path, currencies=BANKS, denominations={2: "2048-a"}, withdrawn=dict.fromkeys(TILLS, 4))
     market.prepare()  # few lanes, since every place of each is asked for

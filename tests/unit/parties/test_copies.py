@@ -344,6 +344,7 @@ def test_a_wallet_made_from_its_words_withdraws_nothing_before_it_has_recovered(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [False, True], ids=["ends before the answer", "is over before the question"])
 def test_a_recovery_ends_where_the_bank_has_dropped_a_brand_that_is_over(tmp_path: Path, over: bool) -> None:
     scene = Copies.opened(tmp_path)
@@ -371,6 +372,7 @@ def test_a_recovery_ends_where_the_bank_has_dropped_a_brand_that_is_over(tmp_pat
     assert [held.amount for held in heir.store.tokens.free([new[0].brand.id])] == [1]
 
 
+@pytest.mark.slow
 def test_where_a_recovery_has_looked_is_forgotten_with_its_brands(tmp_path: Path) -> None:
     """But for the last one: by it the wallet knows that it was made from its words, and looks into later brands too."""
     scene = Copies.opened(tmp_path)

@@ -60,6 +60,7 @@ def test_what_a_recovery_finds_is_exchanged_token_by_token_over_an_hour(tmp_path
     assert scene.tokens(heir).get("free") == held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found_again", [True, False])
 def test_a_bank_that_misses_a_brand_is_asked_on_until_that_has_ended(tmp_path: Path, found_again: bool) -> None:
     scene = Copies.opened(tmp_path)

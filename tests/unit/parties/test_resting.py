@@ -134,6 +134,7 @@ def test_what_is_exchanged_rests_as_long_as_what_was_given(scene: Scene) -> None
     refused(scene)
 
 
+@pytest.mark.slow
 def test_what_is_found_again_from_the_seed_has_rested(scene: Scene) -> None:
     rests(scene, WalletStore())
     scene.consumer.command(Recover(bank=scene.bank_key, fast=1))

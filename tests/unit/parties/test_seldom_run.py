@@ -147,6 +147,7 @@ def test_an_exchange_whose_new_brand_has_closed_meanwhile_is_begun_again(scene: 
     assert scene.worth() == COINS
 
 
+@pytest.mark.slow
 def test_a_wallet_exchanges_all_that_it_has_of_a_brand_within_hours(scene: Seldom) -> None:
     """Each answer makes room for the next; else it would be no more than one day's share of them."""
     for _ in range(5):

@@ -63,6 +63,7 @@ def test_who_reads_a_busy_log_slowly_is_handed_the_checkpoints_that_all_are(log:
     log.observer.reads(log)
 
 
+@pytest.mark.slow
 def test_checkpoints_that_nobody_will_cosign_any_more_go(log: Machine) -> None:
     for number in range(ENTRIES_MAX + CHECKPOINT_STEP + 30):
         log.batch([p4(number)])

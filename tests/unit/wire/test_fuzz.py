@@ -4,7 +4,7 @@ A mutation changes bytes, or changes the tree of a message and signs it again wi
 lies behind the signatures is reached too. Whatever comes: no exception but what the shell turns into a refusal or a
 closed connection, and after either of them the store holds what it held.
 
-ANONNET_FUZZ_SECONDS says for how long (3), ANONNET_FUZZ_SEED repeats a run, whose seed is printed.
+ANONNET_FUZZ_SECONDS says for how long (1), ANONNET_FUZZ_SEED repeats a run, whose seed is printed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.paper.scenes import Scene
 from tests.stage import NETWORK, Actor, Said, key_of
 from tests.unit.wire.samples import MESSAGES, sample
 
-SECONDS = float(os.environ.get("ANONNET_FUZZ_SECONDS", "3"))
+SECONDS = float(os.environ.get("ANONNET_FUZZ_SECONDS", "1"))
 ROUNDS_MIN = 1000
 """However slow the machine: with fewer frames it says nothing that each fate has been met."""
 SEED = int(os.environ.get("ANONNET_FUZZ_SEED", time.time_ns() % 2**32))
