@@ -27,7 +27,7 @@ from anonnet.net.dialing import Dialer
 from anonnet.net.front import Front
 from anonnet.net.trace import Tracer
 from anonnet.protocol.account import StatementOf
-from anonnet.protocol.local import Forward, Forwarded, StatementAt, Unreached
+from anonnet.protocol.forwarding import Forward, Forwarded, StatementAt, Unreached
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import DETAIL_MAX
 from anonnet.protocol.watching import Health, HealthOf, Watch

@@ -15,7 +15,6 @@ from anonnet.protocol.dispute import Demand
 from anonnet.protocol.ending import ENDING_MAX, Ending
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
 from anonnet.protocol.goods import PARTIES_MAX, GoodsM, Size
-from anonnet.protocol.refusal import DETAIL_MAX
 from anonnet.protocol.transaction import expired
 from anonnet.wire.codec import Between, Message, Record, encode, message, record
 from anonnet.wire.signed import Signed
@@ -361,37 +360,6 @@ class Accusation(Message):
 
     answers: Annotated[tuple[Signed, ...], Between(0, 1)]
     stands: Flag
-
-
-@message(Local.FORWARD, signed=False, frame_max=FRAME_MAX)
-class Forward(Message):
-    """Owner of a wallet: ask this party this, on a connection of its own, and give me the answer."""
-
-    receiver: Hash
-    request: Annotated[bytes, Between(1, 16 * KIB)]
-
-
-@message(Local.FORWARDED, signed=False, frame_max=FRAME_MAX)
-class Forwarded(Message):
-    """The answer's step, and what stood in its frame."""
-
-    answer_step: Annotated[int, Between(1, 2**16 - 1)]
-    answer: Annotated[bytes, Between(1, FRAME_MAX - KIB)]
-
-
-@message(Local.UNREACHED, signed=False, frame_max=KIB)
-class Unreached(Message):
-    """The party that was to be asked has not answered; `why` is for people. It may have got the request."""
-
-    why: Annotated[str, Between(0, 4 * DETAIL_MAX)]
-
-
-@message(Local.STATEMENT_AT, signed=False, frame_max=KIB)
-class StatementAt(Message):
-    """Owner of an account: get my bank's signed statement from this entry on."""
-
-    bank: Key
-    start: Units
 
 
 assert ROWS_MAX >= CATALOGUE_MAX

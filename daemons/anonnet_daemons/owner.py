@@ -17,7 +17,7 @@ from anonnet.limits import STATEMENT_MAX
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.control import control
 from anonnet.protocol.account import Statement
-from anonnet.protocol.local import Forward, Forwarded, StatementAt, Unreached
+from anonnet.protocol.forwarding import Forward, Forwarded, StatementAt, Unreached
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch

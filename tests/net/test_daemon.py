@@ -22,7 +22,7 @@ from anonnet.net.control import SOCKET_FILE, control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
 from anonnet.net.dialing import Direct
 from anonnet.parties.turn import Party
-from anonnet.protocol.local import Forward, Forwarded, Unreached
+from anonnet.protocol.forwarding import Forward, Forwarded, Unreached
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
