@@ -102,7 +102,7 @@ class Doors:
     async def control(self, folder: Folder, network: Network, dialer: Dialer, nursery: trio.Nursery) -> None:
         """Open the owner's socket: last, since who gets an answer there finds the port open."""
         owners = ControlFront(self._front(b"", owner=True), network, dialer, self._health)
-        await _serve_control(self._control, folder, owners, nursery)
+        await serve_control(self._control, folder, owners, nursery)
 
     def _health(self) -> Health:
         queue = self._queue
@@ -203,7 +203,8 @@ def _after(until: Until, nursery: trio.Nursery) -> trio.Event:
     return event
 
 
-async def _serve_control(server: Server, folder: Folder, owners: Requests, nursery: trio.Nursery) -> None:
+async def serve_control(server: Server, folder: Folder, owners: Requests, nursery: trio.Nursery) -> None:
+    """Open the owner's socket in this folder. Raises BadStart."""
     nursery.start_soon(server.serve, await listen_control(folder.path), control_handler(server, owners))
 
 
@@ -287,7 +288,7 @@ async def run_relay(
             stop = _after(until, nursery)
             listeners = await listen(peer.host, peer.port)
             nursery.start_soon(relay.serve, listeners)
-            await _serve_control(control, folder, RelayControlFront(health), nursery)
+            await serve_control(control, folder, RelayControlFront(health), nursery)
             task_status.started(port_of(listeners))
             await stop.wait()
             nursery.cancel_scope.cancel()

@@ -38,6 +38,13 @@ class Unreached(Message):
     why: Annotated[str, Between(0, 4 * DETAIL_MAX)]
 
 
+@message(Local.NOT_READY, signed=False, frame_max=KIB)
+class NotReady(Message):
+    """The daemon cannot be asked yet; `why` is for people."""
+
+    why: Annotated[str, Between(0, 4 * DETAIL_MAX)]
+
+
 @message(Local.STATEMENT_AT, signed=False, frame_max=KIB)
 class StatementAt(Message):
     """Owner of an account: get my bank's signed statement from this entry on."""

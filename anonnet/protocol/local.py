@@ -62,6 +62,7 @@ class Local(enum.IntEnum):
     ACCUSATION_OF = 236
     ACCUSATION = 237
     UNREACHED = 238
+    NOT_READY = 239
 
 
 @message(Local.STARTED, signed=False, frame_max=KIB)

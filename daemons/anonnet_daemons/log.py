@@ -86,7 +86,8 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
             works.append(partial(bank.remind_owner, host.folder.path))
         shelf = partial(LogShelf, folder / STORE, known, within(found.setup))
         check_start(clock, store.time(), read_mark(folder), trusted=trust_clock)
-        if not known.decides_alone and not await unless(signalled, partial(resume, found, known, store, clock())):
+        resumes = partial(resume, found, known, store, folder, clock())
+        if not known.decides_alone and not await unless(signalled, resumes):
             return
         runs = host or Runs(found, party, store, folder)
         await run_party(

@@ -24,7 +24,7 @@ from anonnet.net.daemon import plain_errors, signalled
 from anonnet.protocol.network import Network, Peer
 from anonnet.store.folder import Folder
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network, read_setup
-from anonnet_daemons.owner import NoDaemon, Owner, noun, owner_of
+from anonnet_daemons.owner import NoDaemon, NotYet, Owner, noun, owner_of
 
 LOG_FILE = "daemon.log"
 READY_SECONDS = 30.0
@@ -121,7 +121,7 @@ class Daemon:
         try:
             async with owner_of(self.folder, self.kind) as owner:
                 await owner.health()
-        except NoDaemon:
+        except (NoDaemon, NotYet):
             return False
         return True
 

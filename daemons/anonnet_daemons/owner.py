@@ -17,7 +17,7 @@ from anonnet.limits import STATEMENT_MAX
 from anonnet.net.connection import Connection, Reply
 from anonnet.net.control import control
 from anonnet.protocol.account import Statement
-from anonnet.protocol.forwarding import Forward, Forwarded, StatementAt, Unreached
+from anonnet.protocol.forwarding import Forward, Forwarded, NotReady, StatementAt, Unreached
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.watching import Happened, Health, HealthOf, Watch
@@ -137,6 +137,8 @@ class Owner:
         checked = self._read(await self._reply(command))
         if isinstance(checked.body, Refusal):
             raise refused(self.setup.name, checked.body)
+        if isinstance(checked.body, NotReady):
+            raise NotYet(f"{self.setup.name} cannot be asked yet: {checked.body.why}")
         return checked
 
     async def _reply(self, command: Message | Signed) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import trio
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LOG_FILE, Daemon, LocalNetwork
-from anonnet_daemons.owner import NoDaemon, owner_of
+from anonnet_daemons.owner import NoDaemon, NotYet, owner_of
 
 from anonnet.store.checking import Kept
 
@@ -20,7 +21,7 @@ from .test_errors import check_sentence
 pytestmark = pytest.mark.real
 
 MIRRORS = 2
-FAILED = 1
+FAILED, NOT_YET = 1, 75
 
 
 def signed(log: Daemon) -> list[bytes]:
@@ -66,15 +67,17 @@ async def test_a_log_that_starts_before_its_mirrors_waits_for_a_quorum_of_them(t
         log, *mirrors = (local[name] for name in (Kind.LOG, "mirror-1", "mirror-2"))
 
         async def waits() -> bool:
-            """True once it has said so; its doors are closed meanwhile."""
-            with pytest.raises(NoDaemon):
-                async with owner_of(log.folder, Kind.LOG):
-                    pass
+            """True once it has said so; its owner hears nothing else meanwhile."""
+            with suppress(NoDaemon), pytest.raises(NotYet):
+                async with owner_of(log.folder, Kind.LOG) as owner:
+                    await owner.health()
             return "no answer from" in log.last_words()
 
         try:
             await log.start()
             await until(waits)
+            asked = await anonnet(local.home, "log", "entries")
+            check_sentence(asked, NOT_YET, "log cannot be asked yet", "no answer from mirror-1, mirror-2")
             assert await log.stop() == 0
             (log.folder / LOG_FILE).unlink()
             await log.start()
