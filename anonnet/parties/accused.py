@@ -16,6 +16,7 @@ from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
 from anonnet.parties.mint import BlindSign
 from anonnet.parties.turn import Answer, Asked, Costly, From, Turn, on
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.dispute import REDRESS_PAPERS_MAX, Demand, Dispute, Redress
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.papers import Paper, Papers
@@ -57,7 +58,7 @@ class Judging(Costly):
         """The case, on nobody's word: what the dispute lacks of brands is the accused's own."""
         shown = [*self.brands, *self.dispute.papers]
         sourced = [(f"paper {at - len(self.brands)}", each) for at, each in enumerate(shown, 1)]
-        papers, claim = Papers.read(self.network, self.logs, sourced), Claim(self.dispute.claim)
+        papers, claim = admitted(self.network, self.logs, sourced), Claim(self.dispute.claim)
         proven = tuple(each for each in judge(papers).of(claim) if self._is_proven(each))
         return Case(claim, papers, proven, self.signers, self.by_owner)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from anonnet.errors import Malformed
+from anonnet.protocol.admitting import admit, admitted
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.outcome import Logs
@@ -53,7 +54,7 @@ class Audit:
     """What rests on the bank's own word, by currency."""
 
     def __post_init__(self) -> None:
-        known = Papers.read(self.network, self.logs, [("the network file", each) for each in self.signed_brands])
+        known = admitted(self.network, self.logs, [("the network file", each) for each in self.signed_brands])
         self._brands = {id: brand for id, brand in known.brands.items() if brand.body.bank == self.bank}
         self._due: dict[Movement, Counter[Book]] = defaultdict(Counter)
         self._used: dict[Use, tuple[bytes, bytes, int]] = {}
@@ -135,7 +136,7 @@ class Audit:
         """The papers, of which each must hold."""
         self.papers += len(papers)
         held = Papers(self.network, self.logs, brands=dict(self._brands))
-        held.add((name, each) for each in papers)
+        admit(held, ((name, each) for each in papers))
         self.complaints += held.set_aside
         return held
 

@@ -18,6 +18,7 @@ from typing import Annotated, TypeVar
 
 from anonnet.errors import Malformed
 from anonnet.limits import CHUNKS_MAX, EVIDENCE_LOGS_MAX, EVIDENCE_PAPERS_MAX, KIB, POLICY_BYTES_MAX
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.breach import alert_of
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.fields import Key, Name
@@ -127,7 +128,7 @@ def joined(evidence: Sequence[tuple[str, Evidence]], thefts: Mapping[bytes, Thef
     known = {name: log for _, each in evidence for name, log in each.logs.items()}
     logs = {name: replace(log, theft=thefts.get(log.key)) for name, log in known.items()}
     sourced = [(f"{name}, paper {at}", signed) for name, each in evidence for at, signed in enumerate(each.papers, 1)]
-    return Papers.read(networks.pop(), logs, sourced)
+    return admitted(networks.pop(), logs, sourced)
 
 
 def _frames(blocks: Iterable[bytes]) -> Iterator[Frame]:

@@ -1,41 +1,29 @@
-"""Papers that hold: signed messages as evidence, each wholly checked, and what they show together.
-
-Nothing is believed here but signatures. A log's key and policy are believed because L, which the parties signed, is the
-hash of both; a brand because its bank signed it; a token because it verifies under its brand. A paper that does not
-hold, or that no judge reads, is set aside with the reason and counts for nothing. Whose keys these are the papers do
-not say: that is for whoever reads the verdict.
-"""
+"""Papers that hold, and what they show together: signed messages as evidence. `admitting` says which of them hold."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from anonnet.errors import Malformed, Refused, Why
+from anonnet.errors import Why
 from anonnet.protocol.account import Claim, Credit, Statement
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.breach import Alert, breach
-from anonnet.protocol.claimed import NAMES, claims_to_be, identity_of, is_anchor, name_of, order_of
-from anonnet.protocol.exchange import ExchangeB, ExchangeQ, check_exchange_q
+from anonnet.protocol.breach import Alert
+from anonnet.protocol.claimed import identity_of
+from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import GoodsM, GoodsQ
-from anonnet.protocol.outcome import Logs, aborted_in, committed, is_commit, recorded_in
-from anonnet.protocol.purchase import (
-    Abort,
-    AuthorizationB,
-    AuthorizationM,
-    AuthorizationQ,
-    check_authorization_q,
-)
-from anonnet.protocol.quorum import Certificate, Receipt
+from anonnet.protocol.outcome import Logs, is_commit
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
+from anonnet.protocol.quorum import Receipt
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Refusal
-from anonnet.protocol.theft import Stolen, anchored
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawC
-from anonnet.wire.codec import STEPS, Message, decode
-from anonnet.wire.signed import Checked, Signed, checked, unsigned
+from anonnet.wire.codec import Message
+from anonnet.wire.signed import Signed, unsigned
 
 B = TypeVar("B")
 
@@ -73,17 +61,9 @@ class Use:
     shown_by: tuple[Paper[Any], ...]
 
 
-class Lacking(Malformed):
-    """What a paper is checked against is not there."""
-
-
-Sourced = tuple[str, Signed]
-"""Where a paper stood, and the paper."""
-
-
 @dataclass
 class Papers:
-    """What holds of the papers of one network. Made by `Papers.read`."""
+    """What holds of the papers of one network."""
 
     network: str
     logs: Logs
@@ -116,126 +96,17 @@ class Papers:
     _turned_down: dict[bytes, list[Paper[Refusal]]] = field(default_factory=dict, init=False, repr=False)
     """What `turned_down` has found, by the payment, as long as nothing is added."""
 
-    @classmethod
-    def read(cls, network: str, logs: Logs, papers: Iterable[Sourced]) -> Papers:
-        """Check everything; a paper that stands there twice counts once, and what a refusal carries counts too."""
-        made, by_turns = cls(network, logs), (list[Sourced](), list[Sourced]())
-        for each in papers:  # exchange_b is checked against what refusals carry, too
-            by_turns[claims_to_be(each[1], ExchangeB)].append(each)
-        made.add(by_turns[0])
-        made.add([*by_turns[1], *((f"in the {each}", paper) for each in made.refusals for paper in each.body.evidence)])
-        return made
-
-    def add(self, papers: Iterable[Sourced]) -> None:
-        """Check some more. Brands come first, since tokens are checked against them; commits last, since what is sealed
-        is opened by the transactions that the others name."""
-        self._turned_down.clear()
-        known = {identity_of(paper.signed) for kind in self._kinds() for paper in kind}
-        for source, signed in sorted(papers, key=lambda each: order_of(each[1])):
-            if identity_of(signed) in known:
-                continue
-            try:
-                self._take(source, signed)
-                known.add(identity_of(signed))
-            except (Malformed, Refused) as why:
-                self.lacking |= isinstance(why, Lacking | Refused | Stolen)
-                self.set_aside.append(f"{name_of(signed)} ({source}): {why}")
-
-    def _kinds(self) -> Iterator[Iterable[Paper[Any]]]:
-        yield self.brands.values()
-        yield from (self.offers, self.receipts, self.orders, self.promises, self.commits, self.aborts, self.exchanges)
-        yield from (self.questions, self.states, self.refusals, self.credits, self.statements, self.withdrawals)
-        yield from (self.made, self.handed, self.alerts)
-
-    def _take(self, source: str, signed: Signed) -> None:
-        """Check one paper and keep it. Raises Malformed, Refused."""
-        if is_anchor(signed):
-            self._take_anchor(signed)
-            return
-        if is_commit(signed):
-            self._take_commit(source, signed)
-            return
-        if claims_to_be(signed, Abort):
-            self.aborts.append(Paper("abort", source, aborted_in(self.network, self.logs, signed), signed))
-            return
-        if claims_to_be(signed, Alert):
-            self._take_alert(source, signed)
-            return
-        if claims_to_be(signed, ExchangeB):
-            self._take_made(source, signed)
-            return
-        kind = STEPS.get(signed.step)
-        if kind not in NAMES:
-            raise Malformed("not a paper that a judge reads")
-        said = checked(self.network, signed, kind)
-        self._check(said)
-        if isinstance(said.body, AuthorizationQ | AuthorizationB):
-            self.sales.add(said.body.transaction)
-        paper: Paper[Any] = Paper(NAMES[kind], source, said.body, signed)
-        if isinstance(said.body, Brand):
-            self.brands.setdefault(said.body.id, paper)
-        else:
-            self._lists[kind].append(paper)
-
-    def _take_anchor(self, signed: Signed) -> None:
-        """What the chain of a log whose key was stolen had of a shard before. Raises Malformed."""
-        certificate = decode(signed.body)
-        assert isinstance(certificate, Certificate)
-        origin = certificate.origin
-        known = next((log for log in self.logs.values() if log.shard_called(origin) is not None), None)
-        if known is None:
-            raise Lacking("of a log whose key and policy are not among the papers")
-        if known.theft is None:
-            raise Malformed("an anchor, which counts where the key of its log was stolen")
-        last = anchored(known, certificate, known.theft)
-        theft = replace(known.theft, anchored=known.theft.anchored | {last})
-        self.logs = {**self.logs, known.identity: replace(known, theft=theft)}
-
-    def _take_alert(self, source: str, signed: Signed) -> None:
-        """A proof against a log, which nobody signs as a whole. Raises Malformed where it convicts nobody."""
-        alert = decode(signed.body)
-        if not isinstance(alert, Alert) or signed.signatures:
-            raise Malformed("an alert is signed by nobody")
-        if alert.log not in self.logs:
-            raise Lacking("against a log whose key and policy are not among the papers")
-        breach(self.network, self.logs[alert.log], alert.shard, alert.evidence)
-        self.alerts.append(Paper(NAMES[Alert], source, alert, signed))
-
-    def _take_made(self, source: str, signed: Signed) -> None:
-        """Signatures that a bank has made for an exchange. They prove themselves. Raises Malformed."""
-        said = decode(signed.body)
-        if not isinstance(said, ExchangeB) or signed.signatures:
-            raise Malformed("exchange_b is signed by nobody")
-        paper = Paper(NAMES[ExchangeB], source, said, signed)
-        if not any(self._answers(paper, exchange) for exchange in self.exchanges):
-            raise Malformed("it holds the signatures of no exchange_q that is among the papers with its brands")
-        self.made.append(paper)
-
-    def _answers(self, made: Paper[ExchangeB], exchange: Paper[ExchangeQ]) -> bool:
-        return made.body.answers(exchange.body, {name: brand.body for name, brand in self.brands.items()})
-
-    def _take_commit(self, source: str, signed: Signed) -> None:
-        """A commit, or an abort by a place that holds nothing of the sale. Raises Malformed, Refused."""
-        place = recorded_in(self.network, self.logs, signed)
-        self.filled.setdefault(identity_of(signed), Paper("commit", source, place, signed))
-        named = [s for s in self.sales if s.public == place] if place.entry_key else [place]
-        if not named:
-            raise Lacking("it is sealed, and no paper names its transaction: only its place counts")
-        for sale in sorted(named, key=lambda each: each.number):
-            said = committed(self.network, self.logs[sale.log], signed, sale)
-            if said is None:
-                self.aborts.append(Paper("commit of what does not open", source, sale, signed))
-            else:
-                self.commits.append(Paper("commit", source, said, signed))
-
     @property
-    def _lists(self) -> dict[type[Message], list[Any]]:
+    def _lists(self) -> dict[type[Any], list[Any]]:
         return {
             GoodsM: self.offers,
             GoodsQ: self.receipts,
             AuthorizationQ: self.orders,
             AuthorizationB: self.promises,
+            AuthorizationM: self.commits,
+            Transaction: self.aborts,
             ExchangeQ: self.exchanges,
+            ExchangeB: self.made,
             StateOf: self.questions,
             State: self.states,
             Refusal: self.refusals,
@@ -243,49 +114,25 @@ class Papers:
             Statement: self.statements,
             WithdrawC: self.withdrawals,
             Receipt: self.handed,
+            Alert: self.alerts,
         }
 
-    def _check(self, said: Checked[Any]) -> None:
-        """What is asked of one kind beside its signatures. Raises Malformed."""
-        body = said.body
-        if isinstance(body, AuthorizationQ):
-            check_authorization_q(said)
-            self._check_tokens(body.bank, body.payments)
-        elif isinstance(body, ExchangeQ):
-            check_exchange_q(said)
-            self._check_tokens(body.bank, body.payments)
-        elif isinstance(body, StateOf):
-            self._check_tokens(body.bank, (Payment(token=body.token, amount=1),))
-            if said.signer != body.token.public_key:
-                raise Malformed("a token's state is asked for by its key")
-        elif isinstance(body, WithdrawC):
-            body.check_for(self._brand(body.bank, body.brand))
-        elif isinstance(body, Receipt):
-            if not any(said.signer in log.mirrors for log in self.logs.values()):
-                raise Lacking("a receipt by a mirror of no log that is among the papers")
-        elif said.signer != getattr(body, "bank", said.signer):
-            raise Malformed("a brand that another than its bank has signed")
+    def keep(self, paper: Paper[Any]) -> None:
+        """Put one more that holds among the others."""
+        self._turned_down.clear()
+        if isinstance(paper.body, Brand):
+            self.brands.setdefault(paper.body.id, paper)
+        else:
+            self._lists[type(paper.body)].append(paper)
 
-    def _check_tokens(self, bank: bytes, payments: tuple[Payment, ...]) -> None:
-        """Each is a token of this bank, of no more worth than its brand says, and all are of one currency."""
-        currencies = set()
-        for payment in payments:
-            brand = self._brand(bank, payment.token.brand)
-            if not payment.token.holds(brand):
-                raise Malformed("a token that this bank has not signed")
-            if payment.amount > brand.denomination:
-                raise Malformed("more of a token than it is worth")
-            currencies.add(brand.currency)
-        if len(currencies) > 1:
-            raise Malformed("one payment has one currency")
+    @property
+    def all(self) -> Iterator[Paper[Any]]:
+        """Every paper that holds."""
+        return chain(self.brands.values(), *self._lists.values())
 
-    def _brand(self, bank: bytes, brand: bytes) -> Brand:
-        """A brand of this bank. Raises Malformed."""
-        if brand not in self.brands:
-            raise Lacking("of a brand that is not among the papers")
-        if self.brands[brand].body.bank != bank:
-            raise Malformed("of a brand that is another bank's")
-        return self.brands[brand].body
+    def answers(self, made: Paper[ExchangeB], exchange: Paper[ExchangeQ]) -> bool:
+        """True if these are the signatures that the bank owes for this exchange, by the brands among the papers."""
+        return made.body.answers(exchange.body, {name: brand.body for name, brand in self.brands.items()})
 
     # What they show together.
 
@@ -317,7 +164,7 @@ class Papers:
 
     def given_for(self, exchange: Paper[ExchangeQ]) -> list[Paper[ExchangeB]]:
         """The signatures that the bank has made for it: one paper, or none."""
-        return [each for each in self.made if self._answers(each, exchange)][:1]
+        return [each for each in self.made if self.answers(each, exchange)][:1]
 
     def claimed_by(self, exchange: Paper[ExchangeQ]) -> list[Paper[Refusal]]:
         """Refusals by which the bank says itself that it has taken the tokens by this exchange."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling, Verdict
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.known_log import Theft
 from anonnet.protocol.outcome import Logs
@@ -74,7 +75,7 @@ class Court:
         """The papers, after the bank's brands."""
         brands = [each.offer.brand for each in self.scene.minted]
         logs = {name: replace(log, theft=theft) for name, log in self.logs.items()}
-        return Papers.read(NETWORK, logs, ((f"paper {at}", each) for at, each in enumerate([*brands, *papers])))
+        return admitted(NETWORK, logs, ((f"paper {at}", each) for at, each in enumerate([*brands, *papers])))
 
     def judges(self, papers: Iterable[Signed], chunks: Iterable[Delivered] = (), theft: Theft | None = None) -> Verdict:
         """The verdict over these."""

@@ -11,6 +11,7 @@ from anonnet.limits import DISPUTE_BYTES_MAX, DISPUTE_PAPERS_MAX, STATEMENT_MAX
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
 from anonnet.protocol.account import StatementOf
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.claimed import NAMES
 from anonnet.protocol.dispute import Demand, Dispute
@@ -74,7 +75,7 @@ def _turned_down(finding: Finding) -> bool:
 def mixture(world: World, papers: list[Signed]) -> Papers:
     brands = [each.brand for each in world.directory.brands]
     sourced = [(f"paper {at}", each) for at, each in enumerate([*brands, *papers])]
-    return Papers.read(NETWORK, world.directory.logs, sourced)
+    return admitted(NETWORK, world.directory.logs, sourced)
 
 
 def bank_of(world: World, chance: Random) -> Actor:

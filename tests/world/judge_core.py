@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from anonnet.parties.judge import judging, verdict
 from anonnet.parties.judge.verdict import Claim, Finding, Ruling
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.delivery import Delivered
 from anonnet.protocol.goods import Chunk
 from anonnet.protocol.known_log import KnownLog
@@ -88,7 +89,7 @@ class Judge:
 
     def _papers(self, *papers: Signed | None) -> Papers:
         there = [("a paper", paper) for paper in (*self.brands, *papers) if paper is not None]
-        return Papers.read(self.network, self.logs, there)
+        return admitted(self.network, self.logs, there)
 
     def _judged(self, *papers: Signed | None, shown: Sequence[Delivered] = ()) -> verdict.Verdict:
         return judging.judge(self._papers(*papers), shown)

@@ -16,6 +16,7 @@ from typing import Any
 from anonnet.errors import Why
 from anonnet.parties.judge.money import freed, performance
 from anonnet.parties.judge.verdict import Claim, Finding, Party, Role, Ruling
+from anonnet.protocol.admitting import admit
 from anonnet.protocol.papers import Paper, Papers, claim_hash
 from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.refusal import Refusal
@@ -69,7 +70,7 @@ def _judged(papers: Papers, refusal: Paper[Refusal], request: Request) -> Findin
     why = Why(refusal.body.why)
     sales = papers.sales | ({request.sale} if request.sale and request.sale.number else set())
     shown = Papers(papers.network, papers.logs, brands=dict(papers.brands), sales=sales)
-    shown.add((f"in the {refusal}", paper) for paper in refusal.body.evidence)
+    admit(shown, ((f"in the {refusal}", paper) for paper in refusal.body.evidence))
     ruling = JUSTIFIED[why](papers, shown, request) if why in JUSTIFIED else Ruling.OPEN
     if ruling is Ruling.WRONG and shown.lacking:
         ruling = Ruling.OPEN

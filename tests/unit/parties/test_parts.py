@@ -8,8 +8,8 @@ import pytest
 from anonnet.errors import Why
 from anonnet.parties.judge.judging import judge
 from anonnet.parties.judge.verdict import Claim, Ruling
+from anonnet.protocol.admitting import admitted
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.papers import Papers
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.recovery import State, StateOf
 from anonnet.protocol.refusal import Noted, Refusal
@@ -49,7 +49,7 @@ def ruled(scene: Scene, request: Signed) -> Ruling:
     refusal = scene.expect(scene.say("hand", scene.bank, request))
     brands = [("the network file", each.brand) for each in scene.network.brands]
     papers = [("the request", request), ("the refusal", refusal)]
-    (found,) = judge(Papers.read(NETWORK, scene.network.logs, [*brands, *papers])).of(Claim.REFUSAL)  # type: ignore[list-item]
+    (found,) = judge(admitted(NETWORK, scene.network.logs, [*brands, *papers])).of(Claim.REFUSAL)  # type: ignore[list-item]
     return found.ruling
 
 
