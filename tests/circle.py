@@ -18,8 +18,9 @@ from anonnet.store.mirror import MirrorStore
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor, Said
 from tests.mirrors import KNOWN, MIRRORS, SHARD
-from tests.stage import NETWORK, NOON, Actor, Said, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 
 class Circle:

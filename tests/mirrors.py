@@ -28,7 +28,8 @@ from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Message, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer, unsigned
-from tests.stage import NETWORK, NOON, Actor, Said, key_of
+from tests.actor import Actor, Said
+from tests.stage import NETWORK, NOON, key_of
 
 MIRRORS = tuple(f"mirror-{i}" for i in range(4))
 KNOWN = KnownLog(key_of("log").public, mirror_policy({name: key_of(name).public for name in MIRRORS}, 3))

@@ -20,9 +20,10 @@ from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import STEPS, encode
 from anonnet.wire.frames import Frame
 from anonnet.wire.signed import Checked, Signer, received
+from tests.actor import Actor, Said
 from tests.mirrors import MIRRORS, Pen, entry, tick
 from tests.paper.scenes import LEAD, Scene
-from tests.stage import NETWORK, Actor, Said, key_of
+from tests.stage import NETWORK, key_of
 
 
 @dataclass

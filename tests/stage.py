@@ -1,7 +1,6 @@
 """A stage for the four parties without a network: real parties, real stores in memory, real cryptography, one clock.
 
-`Actor` does for one party what the daemon's shell does: checks, runs turns, commits, finishes, and takes answers to its
-errands back in. `Stage` carries messages between actors by hand. Simulations and transcripts are built on both.
+`Stage` carries messages between actors by hand. Simulations and transcripts are built on it.
 """
 
 from __future__ import annotations
@@ -14,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from anonnet.crypto.keys import SigningKey
-from anonnet.errors import Malformed, Refused
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer, Fetched, Opened
 from anonnet.parties.discarding import FilesRemoved
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
-from anonnet.parties.merging import Merged
 from anonnet.parties.mesh import neighbours
 from anonnet.parties.mint import Minted
 from anonnet.parties.mirror import Mirror
-from anonnet.parties.turn import Again, Answer, Asked, Due, Forget, Party, Turns
+from anonnet.parties.turn import Party
 from anonnet.protocol.brand import Brand, BrandOffer, proof_hash
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.known_log import KnownLog, mirror_policy
@@ -42,17 +39,15 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import WalletStore
 from anonnet.times import CLAIM_SECONDS
-from anonnet.wire.codec import STEPS, Message, encode
-from anonnet.wire.frames import Frame, frame
-from anonnet.wire.signed import Signed, Signer, received, unsigned
+from anonnet.wire.frames import frame
+from anonnet.wire.signed import Signer
+from tests.actor import Actor, Said
 from tests.rsa_keys import brand_key, brand_proof
 
 NETWORK = "stage"
 NOON = 1_700_000_000
 """When plays begin, in POSIX seconds."""
 CURRENCY = "EUR"
-
-Said = Message | Signed
 
 
 def key_of(name: str) -> SigningKey:
@@ -99,105 +94,6 @@ def mint(
         offer = BrandOffer(brand=Signer(NETWORK, bank).sign(brand), roots=roots)
         minted.append(Minted(offer, brand, secret))
     return minted
-
-
-@dataclass
-class Actor:
-    """One party with its store, as the shell runs it."""
-
-    name: str
-    party: Party
-    store: Any
-    clock: Callable[[], int]
-    entropy: Callable[[], bytes]
-    rerun: bool = True
-    closed: list[str] = field(default_factory=list)
-    """Why connections to this actor were closed: the Malformed it met."""
-
-    def __post_init__(self) -> None:
-        self.turns: Turns[Any] | Merged = Turns(self.party, self.store, self._report, rerun=self.rerun)
-
-    def _report(self, bug: Exception, asked: Asked[Any]) -> str:
-        raise AssertionError(f"{self.name} met a bug at {type(asked.body).__name__}") from bug
-
-    def takes(self, frame: Frame, *, owner: bool = False, answers: Errand | None = None) -> Said | None:
-        """Take a frame as it comes from a connection; give what is replied, or None if nothing is."""
-        try:
-            kind = STEPS[frame.step]
-            checked = received(self.party.network, kind, frame.payload)
-            self.party.door(kind, owner=owner, errand=answers is not None)
-            try:
-                self.party.check(checked)
-            except Refused as refused:
-                return None if answers else self.party.refusal(checked.signed, refused)
-            asked = Asked(
-                body=checked.body,
-                arrival=self.clock(),
-                entropy=self.entropy(),
-                checked=checked,
-                answers=answers,
-                owner=owner,
-                channel=bytes(32),
-                to=self.party,
-            )
-            return self.run(asked)
-        except Malformed as malformed:
-            self.closed.append(str(malformed))
-            return None
-
-    def run(self, asked: Asked[Any]) -> Said | None:
-        """One turn with its commit, and what finishes it. Raises Malformed."""
-        (outcome,) = self.turns.run_turns([asked], self.clock())
-        self.turns.store.commit()
-        if isinstance(outcome, Malformed):
-            raise outcome
-        return self.finish(outcome, asked)
-
-    def finish(self, outcome: Answer, asked: Asked[Any]) -> Said | None:
-        """What stands between a durable turn and its reply."""
-        if outcome.finish is None:
-            return outcome.said
-        hash(outcome.finish)  # the shell makes it once for all who wait for the same
-        try:
-            made = self.party.finish(outcome.finish)
-        except Refused as refused:
-            return self.party.refusal(asked.signed, refused)
-        if not isinstance(made, Again):
-            return made
-        return self.run(
-            Asked(body=made.body, arrival=asked.arrival, entropy=self.entropy(), checked=asked.checked, owner=True)
-        )
-
-    def command(self, body: Message) -> Any:
-        """A command of the owner, and its answer."""
-        return self.takes(frame(body, 0), owner=True)
-
-    def inform(self, body: object) -> None:
-        """What the daemon itself brings to its party."""
-        self.run(Asked(body=body, arrival=self.clock(), entropy=self.entropy(), owner=True, to=self.party))
-
-    def remind(self) -> None:
-        """Let deadlines that have passed be met."""
-        deadline = self.turns.store.next_deadline()
-        if deadline is not None and deadline <= self.clock():
-            self.inform(Due())
-
-    def forget(self, pieces: int | None = None) -> None:
-        """Drop what need not be kept any more, piece by piece, as the shell has it done once a day; or so many."""
-        more = True
-        while more and pieces != 0:
-            pieces = None if pieces is None else pieces - 1
-            asked = Asked(body=Forget(), arrival=self.clock(), entropy=self.entropy(), owner=True, to=self.party)
-            (outcome,) = self.turns.run_turns([asked], self.clock())
-            self.turns.store.commit()
-            assert isinstance(outcome, Answer), outcome
-            more = outcome.more
-
-    def merge(self, log: Actor) -> None:
-        """From now on this actor and a log, whose store is in this one's database, have their turns together."""
-        assert isinstance(self.turns, Turns)
-        assert isinstance(log.turns, Turns)
-        self.turns = log.turns = Merged(self.turns, log.turns)
 
 
 @dataclass
@@ -398,6 +294,3 @@ class Stage:
         found = open_goods(self.sealed_path(actor, purchase), key, contract.size, path)
         described = (found.size, found.hash, found.root) == (contract.size, contract.hash, contract.root)
         actor.inform(Opened(purchase, str(path), described))
-
-
-__all__ = ["CURRENCY", "NETWORK", "NOON", "Actor", "Said", "Stage", "encode", "key_of", "mint", "unsigned"]

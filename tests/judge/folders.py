@@ -22,8 +22,8 @@ from anonnet_daemons.evidence import STORES
 from anonnet.net.jobs import SEALED_FILE, goods_folder
 from anonnet.store.folder import write_durably
 from anonnet.store.lock import beside
+from tests.actor import Actor
 from tests.paper.scenes import Scene
-from tests.stage import Actor
 
 ACTORS = {Kind.CONSUMER: "consumer", Kind.MERCHANT: "merchant", Kind.BANK: "bank"}
 

@@ -21,9 +21,10 @@ from anonnet.protocol.seed import account_key
 from anonnet.wire.codec import STEPS, decode, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.judge.folders import seed_of
 from tests.paper.scenes import by
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 from tests.world.tape import Tape
 from tests.world.world import CONSUMERS, World, world_of
 

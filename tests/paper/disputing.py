@@ -8,8 +8,9 @@ from anonnet.crypto.keys import SigningKey
 from anonnet.protocol.dispute import Demand, Dispute, Redress
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.paper.scenes import Coin, Scene
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 
 FRESH = SigningKey(bytes(range(32)))
 """A key that serves for nothing else."""

@@ -27,7 +27,8 @@ from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signature, Signed, Signer
-from tests.stage import CURRENCY, NETWORK, NOON, Actor, Said, Stage, key_of
+from tests.actor import Actor, Said
+from tests.stage import CURRENCY, NETWORK, NOON, Stage, key_of
 
 ITEM = "song"
 PRICE = 5

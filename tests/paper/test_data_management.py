@@ -19,8 +19,9 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, RETENTION_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.paper.scenes import GOODS, PRICE, Coin, Deal, Hand, Scene
-from tests.stage import NETWORK, Actor
+from tests.stage import NETWORK
 
 
 def test_the_consumer_keeps_token_contract_goods_and_commit(scene: Scene) -> None:

@@ -21,9 +21,10 @@ from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.bank import BankStore
 from anonnet.store.merchant import MerchantStore
 from anonnet.wire.codec import encode
+from tests.actor import Actor
 from tests.paper.scenes import ITEM, PRICE, Hand, Scene
 from tests.reading import commits
-from tests.stage import Actor, log_store
+from tests.stage import log_store
 
 STORES = {"bank": BankStore, "merchant": MerchantStore, "log": partial(log_store, "log")}
 

@@ -16,10 +16,11 @@ from anonnet.protocol.outcome import committed
 from anonnet.protocol.proofs import Proofs, ProofsOf
 from anonnet.protocol.purchase import order_in
 from anonnet.wire.codec import Message, encode
+from tests.actor import Actor
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import PRICE, Line
 from tests.quorum import QuorumScene
-from tests.stage import NETWORK, Actor
+from tests.stage import NETWORK
 
 
 class Buyers(QuorumScene):

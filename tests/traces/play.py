@@ -28,8 +28,9 @@ from anonnet.store.merchant import MerchantStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
+from tests.actor import Actor, Said
 from tests.paper.scenes import NOON, Line, Scene, body_of
-from tests.stage import NETWORK, Actor, Said, key_of, log_store
+from tests.stage import NETWORK, key_of, log_store
 from tests.traces.script import Cast, counted, spoken
 
 NAMES = ("bank", "merchant", "log", "consumer")

@@ -8,8 +8,8 @@ from anonnet.protocol.logbook import OutcomeOf
 from anonnet.protocol.purchase import AuthorizationM
 from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.frames import frame
+from tests.actor import Actor
 from tests.paper.scenes import LEAD, Deal, Scene
-from tests.stage import Actor
 
 
 def paid(tmp_path: Path) -> tuple[Scene, Deal]:

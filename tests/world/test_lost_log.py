@@ -15,7 +15,8 @@ from anonnet.store.errands import Errand
 from anonnet.store.ledger import LOCKED
 from anonnet.store.tokens import FREE
 from anonnet.times import CLAIM_SECONDS
-from tests.stage import CURRENCY, NOON, Actor, Stage
+from tests.actor import Actor
+from tests.stage import CURRENCY, NOON, Stage
 
 LEAD = 60
 PRICE = 3

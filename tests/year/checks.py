@@ -19,8 +19,9 @@ from anonnet.store.ledger import EXPIRED, LOCKED, TOKENS
 from anonnet.store.tokens import EXCHANGED, FREE, SPENT, VOID
 from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.wire.signed import Signer
+from tests.actor import Actor
 from tests.dump import dump
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 from tests.year.calendar import BRAND_SECONDS, DAY, Habit
 from tests.year.stage import EVER, YearStage, seed_of
 from tests.year.year import ENDED, FUNDED, Owner, Year, year_of

@@ -8,9 +8,9 @@ from anonnet.store.errands import Errand
 from anonnet.wire.codec import Message
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
+from tests.actor import Said
 from tests.dump import dump
 from tests.paper.scenes import Scene, by
-from tests.stage import Said
 
 
 def stopped(scene: Scene, *lost: type[Message]) -> bytes:

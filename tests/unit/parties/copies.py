@@ -19,8 +19,9 @@ from anonnet.store.database import MEMORY
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.paper.scenes import LEAD, PRICE, Scene
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 
 SEED = hashlib.sha256(b"seed of consumer").digest()
 CHEAP = "jingle"

@@ -9,9 +9,10 @@ from anonnet.errors import Why
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.signed import Signed, checked, unsigned
+from tests.actor import Actor, Said
 from tests.dump import dump
 from tests.paper.scenes import Scene
-from tests.stage import NETWORK, Actor, Said, key_of
+from tests.stage import NETWORK, key_of
 
 
 def refused(scene: Scene, actor: Actor, said: Said, why: Why, evidence: Sequence[type[Message]] = ()) -> Refusal:

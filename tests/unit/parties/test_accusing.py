@@ -20,11 +20,11 @@ from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import Message, decode, encode
 from anonnet.wire.signed import Signed
+from tests.actor import Actor
 from tests.dump import dump
 from tests.paper.scenes import ITEM, PRICE, Deal, Line, Scene, by
 from tests.paper.sealing import UNSEEN
 from tests.quorum import QuorumScene
-from tests.stage import Actor
 from tests.unit.parties.answering import answer, errand, stopped
 
 

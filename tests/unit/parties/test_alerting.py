@@ -13,11 +13,11 @@ from anonnet.protocol.refusal import Noted
 from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
+from tests.actor import Actor
 from tests.dump import dump
 from tests.mirrors import MIRRORS, Pen, tick
 from tests.paper.scenes import PRICE, Deal, Scene
 from tests.quorum import QuorumScene
-from tests.stage import Actor
 
 from .refusing import closed, refused
 

@@ -34,10 +34,11 @@ from anonnet.store.bank import BankStore
 from anonnet.times import CLAIM_SECONDS, FREED_SECONDS, LEAD_SECONDS_MAX
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor, Said
 from tests.dump import dump
 from tests.paper.scenes import PRICE, Coin, Deal, Hand, Scene, by
 from tests.paper.sealing import filled_for_another, offered, under_no_key
-from tests.stage import CURRENCY, NETWORK, Actor, Said, key_of, mint
+from tests.stage import CURRENCY, NETWORK, key_of, mint
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public

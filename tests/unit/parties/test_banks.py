@@ -22,8 +22,9 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
+from tests.actor import Actor
 from tests.paper.scenes import LEAD, Line, Scene, body_of
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 
 BANKS = {"bank": ("EUR", "USD"), "second": ("USD",)}
 TILLS = [("bank", "EUR"), ("bank", "USD"), ("second", "USD")]

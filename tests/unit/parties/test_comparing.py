@@ -21,11 +21,12 @@ from anonnet.times import COMPARE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS, SH
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import Message, decode, encode
 from anonnet.wire.frames import frame
+from tests.actor import Actor
 from tests.dump import dump
 from tests.mirrors import MIRRORS, Pen, certificate, entry, sale, tick
 from tests.paper.scenes import PRICE, Deal, Hand, Scene, by
 from tests.quorum import QuorumScene
-from tests.stage import NETWORK, Actor, key_of
+from tests.stage import NETWORK, key_of
 
 from .refusing import closed
 

@@ -25,10 +25,11 @@ from anonnet.times import LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, WITHDRAW_PATI
 from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
+from tests.actor import Said
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Deal, Hand, Scene, by
-from tests.stage import CURRENCY, Said, key_of
+from tests.stage import CURRENCY, key_of
 from tests.unit.parties.answering import answer, errand, later, refusal, stopped, unmoved
 
 OTHER = key_of("other").public

@@ -21,9 +21,10 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signer
+from tests.actor import Actor
 from tests.dump import dump
 from tests.paper.scenes import PRICE
-from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
+from tests.stage import CURRENCY, NETWORK, key_of, mint
 from tests.unit.parties.copies import CHEAP, SEED, Copies, restart_bank
 
 Act = Callable[[Copies, Actor], None]

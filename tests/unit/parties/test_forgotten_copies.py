@@ -12,9 +12,9 @@ from anonnet.times import RETENTION_SECONDS, SHARD_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
+from tests.actor import Said
 from tests.dump import dump
 from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, Wall, p4, pledge, released, sale, tick
-from tests.stage import Said
 from tests.unit.parties.test_mirror import LATE, certificate, checkpoints, outcome
 
 HONEST, LIAR = MIRRORS[:3], MIRRORS[3]

@@ -18,10 +18,11 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed
+from tests.actor import Said
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import LEAD, Deal, Scene, by
-from tests.stage import NETWORK, Said, key_of
+from tests.stage import NETWORK, key_of
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public

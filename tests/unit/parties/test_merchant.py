@@ -23,9 +23,10 @@ from anonnet.times import MERCHANT_MARGIN_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
+from tests.actor import Said
 from tests.dump import dump
 from tests.paper.scenes import GOODS, ITEM, LEAD, PRICE, Deal, Scene, by
-from tests.stage import CURRENCY, Said, key_of
+from tests.stage import CURRENCY, key_of
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public

@@ -20,8 +20,9 @@ from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
+from tests.actor import Actor
 from tests.mirrors import KNOWN, Pen, tick
-from tests.stage import NETWORK, NOON, Actor, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 
 class Node(Store):

@@ -35,6 +35,7 @@ from anonnet.tlog.note import Signer as NoteSigner
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, unsigned
+from tests.actor import Said
 from tests.dump import dump
 from tests.mirrors import (
     EXPIRATION,
@@ -51,7 +52,7 @@ from tests.mirrors import (
     signed_by,
     tick,
 )
-from tests.stage import NETWORK, NOON, Said, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 SALE = sale()
 LATE = EXPIRATION + RELEASE_SECONDS + 1

@@ -22,8 +22,9 @@ from anonnet.tlog.merkle import leaf_hash
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Signer, unsigned
+from tests.actor import Actor
 from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, Wall, pledge, released, sale, tick
-from tests.stage import NETWORK, NOON, Actor, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 SALE = sale()
 ONE = MIRRORS[0]

@@ -24,11 +24,12 @@ from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.note import Note
 from anonnet.wire.codec import Message, encode
 from anonnet.wire.frames import frame
+from tests.actor import Actor
 from tests.dump import dump
 from tests.mirrors import MIRRORS, entry
 from tests.paper.scenes import LEAD, Line
 from tests.quorum import QuorumScene
-from tests.stage import NETWORK, Actor
+from tests.stage import NETWORK
 from tests.unit.parties.answering import answer, later, unmoved
 
 ONE = MIRRORS[0]

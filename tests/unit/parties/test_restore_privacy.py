@@ -23,8 +23,8 @@ from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.wallet import WalletStore
 from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet.wire.codec import Message, Record
+from tests.actor import Actor, Said
 from tests.paper.scenes import PRICE, Line, Scene
-from tests.stage import Actor, Said
 
 WALLETS = ("alice", "bob")
 

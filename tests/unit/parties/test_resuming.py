@@ -18,9 +18,10 @@ from anonnet.times import BEHIND_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import STEPS
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Checked, Signer, received, unsigned
+from tests.actor import Said
 from tests.dump import dump
 from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
-from tests.stage import NETWORK, NOON, Said, key_of
+from tests.stage import NETWORK, NOON, key_of
 from tests.unit.parties.test_certifying import pledge
 from tests.unit.parties.test_repair import Filed
 

@@ -47,11 +47,12 @@ from anonnet.times import (
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, Coin, Deal, Hand, Scene, by, exchange_q
 from tests.quorum import QuorumScene
-from tests.stage import CURRENCY, NETWORK, Actor, key_of, mint
+from tests.stage import CURRENCY, NETWORK, key_of, mint
 
 DAY = 24 * 3600
 

@@ -26,10 +26,11 @@ from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer, unsigned
+from tests.actor import Actor, Said
 from tests.breaking import Breaking
 from tests.circle import Circle
 from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, pledge, sale, signed_by, tick
-from tests.stage import NETWORK, NOON, Actor, Said, key_of
+from tests.stage import NETWORK, NOON, key_of
 
 ONE = MIRRORS[0]
 PAID, FREED = sale(), sale(EXPIRATION + 1)

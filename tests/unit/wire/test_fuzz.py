@@ -28,9 +28,10 @@ from anonnet.store.errands import Errand
 from anonnet.wire.codec import STEPS, Message, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signature, Signed
+from tests.actor import Actor, Said
 from tests.dump import Dump, dump
 from tests.paper.scenes import Scene
-from tests.stage import NETWORK, Actor, Said, key_of
+from tests.stage import NETWORK, key_of
 from tests.unit.wire.samples import MESSAGES, sample
 
 SECONDS = float(os.environ.get("ANONNET_FUZZ_SECONDS", "1"))
