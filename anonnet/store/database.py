@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -163,6 +163,19 @@ class Database:
 
     def close(self) -> None:
         self._db.close()
+
+
+def begun(path: Path) -> bool:
+    """True if a store was made in this file: not where it is missing, or was copied without what its -wal held. Raises
+    BadStart."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(_uri(path, "?mode=ro"), uri=True, timeout=BUSY_SECONDS)) as database:
+            (versions,) = database.execute("pragma user_version").fetchone()
+    except sqlite3.Error as why:
+        raise BadStart(f"{path} cannot be opened as a database: {why}") from why
+    return bool(versions)
 
 
 def _uri(path: Path | str, query: str) -> str:

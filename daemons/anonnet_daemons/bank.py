@@ -17,6 +17,7 @@ from anonnet.net.turns import Placement
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
 from anonnet.store.bank import BankStore
+from anonnet.store.database import begun
 from anonnet.store.folder import Folder
 from anonnet.times import FORGET_SECONDS
 from anonnet_daemons.branding import BANK_STORE, Plate
@@ -56,6 +57,17 @@ def warnings(path: Path, now: int) -> list[str]:
         return [str(why)]
 
 
+def books(path: str) -> BankStore:
+    """The bank's database. Raises BadStart where it is lost: with an empty one the bank would take every token that was
+    spent once more, and know nobody's account."""
+    if not begun(Path(path)):
+        raise BadStart(
+            f"{path} is missing or empty, and with it what accounts hold and which tokens are spent: put the newest one"
+            " back, and its -wal if there is one"
+        )
+    return BankStore(path)
+
+
 async def remind_owner(path: Path) -> None:
     """Say this at the start and once a day, since a bank may run for months. Without end."""
     while True:
@@ -70,7 +82,7 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) 
     party = party_of(found)
     with Folder(path) as folder:
         await run_party(
-            *(party, BankStore(str(folder / STORE))),
+            *(party, books(str(folder / STORE))),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from anonnet.errors import BadStart
@@ -14,6 +15,7 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.recovery import Woken
 from anonnet.parties.turn import ENTROPY_BYTES, Asked, Turns
 from anonnet.protocol.network import Network, Role
+from anonnet.store.database import begun
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
 from anonnet.times import DWELL_SECONDS
@@ -21,6 +23,10 @@ from anonnet_daemons.config import WALLET_STORE, Kind, Setup, accepted_brands, r
 from anonnet_daemons.seedfile import Passphrase, read_seed
 
 STORE = WALLET_STORE
+MEMORY_LOST = (
+    "this wallet has lost wallet.db, and knows of no token and no purchase: stop it and put that file back, or find the"
+    " tokens again by anonnet wallet recover"
+)
 
 
 def through_relay(setup: Setup, network: Network) -> ThroughRelay:
@@ -29,6 +35,19 @@ def through_relay(setup: Setup, network: Network) -> ThroughRelay:
     if relay is None or relay.role is not Role.RELAY:
         raise BadStart(f"{setup.network_path} has no relay called {setup.relay}: correct party.json in {setup.folder}")
     return ThroughRelay(network, setup.bind, relay)
+
+
+def opened(folder: Folder, network: Network) -> WalletStore:
+    """The wallet's database. Where there was none, its memory is lost, and no place of its seed may be used twice: it
+    withdraws at no bank before it has looked there what became of them. Raises BadStart."""
+    remembers = begun(folder / STORE)
+    store = WalletStore(str(folder / STORE))
+    if not remembers:
+        store.begin()
+        for bank in network.all(Role.BANK):
+            store.recovery.forget(bank.identity)
+        store.commit()
+    return store
 
 
 def wake(party: Consumer, store: WalletStore, incidents: Incidents) -> None:
@@ -47,7 +66,9 @@ async def run(path: Path, passphrase: Passphrase, *, direct: bool = False, dwell
     dialer: Dialer = Direct(network, setup.bind) if direct else through_relay(setup, network)
     party = Consumer(network, read_seed(path, passphrase), accepted_brands(network), dwell, setup.habits)
     with Folder(path) as folder:
-        store = WalletStore(str(folder / STORE))
+        if not begun(folder / STORE):
+            print(MEMORY_LOST, file=sys.stderr, flush=True)
+        store = opened(folder, network)
         wake(party, store, Incidents(folder.path, os.urandom))
 
         async def jobs(running: Running) -> None:

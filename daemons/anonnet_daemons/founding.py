@@ -20,15 +20,18 @@ from anonnet.errors import BadStart
 from anonnet.protocol.brand import BrandOffer
 from anonnet.protocol.known_log import mirror_policy
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.store.bank import BankStore
 from anonnet.store.folder import Folder, write_durably
+from anonnet.store.wallet import WalletStore
 from anonnet.wire.signed import Signer
-from anonnet_daemons.branding import BRAND_BITS, BRAND_DAYS, DENOMINATIONS, BrandWish, Window, minted
+from anonnet_daemons.branding import BANK_STORE, BRAND_BITS, BRAND_DAYS, DENOMINATIONS, BrandWish, Window, minted
 from anonnet_daemons.config import (
     CHANNEL_FILE,
     IDENTITY_FILE,
     NETWORK_FILE,
     PARTY_FILE,
     WALLET_FILE,
+    WALLET_STORE,
     Kind,
     network_json,
     party_json,
@@ -126,6 +129,8 @@ def _reachable(plan: Plan, kind: Kind, name: str, host: str, port: int) -> tuple
     with Folder(plan.home / name) as folder:
         folder.write(IDENTITY_FILE, seed)
         folder.write(CHANNEL_FILE, channel)
+        if kind is Kind.BANK:  # it never makes one itself: where it is gone later, it is lost
+            BankStore(str(folder / BANK_STORE)).close()
         folder.write(PARTY_FILE, party_json(kind, name, host, **plan.mergers(name)))
     return key, Peer(Role(kind.value), name, key.public, public_of(channel), host, port)
 
@@ -133,6 +138,7 @@ def _reachable(plan: Plan, kind: Kind, name: str, host: str, port: int) -> tuple
 def _consumer(home: Path, host: str) -> None:
     with Folder(home / Kind.CONSUMER.value) as folder:
         folder.write(WALLET_FILE, os.urandom(SEED_BYTES))
+        WalletStore(str(folder / WALLET_STORE)).close()
         folder.write(PARTY_FILE, party_json(Kind.CONSUMER, Kind.CONSUMER.value, host, Kind.RELAY.value))
 
 

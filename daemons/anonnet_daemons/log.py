@@ -21,7 +21,6 @@ from anonnet.parties.turn import Party
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Role
 from anonnet.protocol.transaction import NO_POLICY
-from anonnet.store.bank import BankStore
 from anonnet.store.base import Store
 from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
@@ -46,7 +45,7 @@ class Host:
 
 
 HOSTS = {
-    Kind.BANK: Host(bank.STORE, BankStore, bank.party_of),
+    Kind.BANK: Host(bank.STORE, bank.books, bank.party_of),
     Kind.MERCHANT: Host(merchant.STORE, MerchantStore, merchant.party_of),
 }
 

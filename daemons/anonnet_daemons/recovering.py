@@ -12,10 +12,9 @@ from anonnet.errors import BadStart
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Started
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store.folder import Folder
-from anonnet.store.wallet import WalletStore
 from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet_daemons.config import PARTY_FILE, WALLET_FILE, Kind, accepted_brands, party_json, read_network
-from anonnet_daemons.consumer import STORE
+from anonnet_daemons.consumer import STORE, opened
 from anonnet_daemons.owner import NotYet, Owner
 
 LOOK_SECONDS = 0.2
@@ -33,12 +32,7 @@ def restore(folder: Path, seed: bytes, network_path: Path, relay: Peer) -> None:
     beside = network_path.parent == folder.parent
     place = os.path.join("..", network_path.name) if beside else str(network_path)
     with Folder(folder) as made:
-        store = WalletStore(str(made / STORE))
-        store.begin()
-        for bank in network.all(Role.BANK):
-            store.recovery.forget(bank.identity)
-        store.commit()
-        store.close()
+        opened(made, network).close()
         made.write(WALLET_FILE, seed)
         party = party_json(Kind.CONSUMER, Kind.CONSUMER.value, ANY_ADDRESS, relay.name, place)
         made.write(PARTY_FILE, party)  # last: a folder with this file is whole

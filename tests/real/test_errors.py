@@ -66,8 +66,8 @@ async def test_a_data_folder_in_use_and_a_port_in_use(tmp_path: Path) -> None:
         check_sentence(ran, 1, "data folder in use", "stop it, or choose another folder")
 
         copy = local.home / "copy"
-        shutil.copytree(local.home / "bank", copy, ignore=shutil.ignore_patterns("*.sock", "*.db*"))
-        check_sentence(await anonnet(local.home, "bank", "run", "--data", copy), 1, "cannot listen on", "in use")
+        shutil.copytree(local.home / "merchant", copy, ignore=shutil.ignore_patterns("*.sock", "*.db*"))
+        check_sentence(await anonnet(local.home, "merchant", "run", "--data", copy), 1, "cannot listen on", "in use")
 
 
 Spoil = Callable[[Path], None]
@@ -87,6 +87,10 @@ def spoil_identity(bank: Path) -> None:
 
 def spoil_missing(bank: Path) -> None:
     next(bank.glob("brand-*.key")).unlink()
+
+
+def spoil_books(bank: Path) -> None:
+    (bank / "bank.db").unlink()
 
 
 def change_party(bank: Path, **values: object) -> None:
@@ -118,6 +122,7 @@ SPOILS: list[tuple[Spoil, tuple[str, ...]]] = [
     (spoil_size, ("channel.key does not have 32 bytes", "restore it")),
     (spoil_identity, ("identity.key is not the key of bank", "restore it")),
     (spoil_missing, ("brand-", "is missing", "backup")),
+    (spoil_books, ("bank.db is missing or empty", "which tokens are spent", "put the newest one back")),
     (spoil_unknown, ("party.json", "bnid", '"127.0.0.1"', "expected are bind, merged log, name, network, role")),
     (spoil_kind, ("party.json", "bind is 7", "expected is text")),
     (spoil_json, ("party.json is not JSON", "correct it")),

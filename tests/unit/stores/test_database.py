@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from anonnet.store.database import Database
+from anonnet.store.database import Database, begun
 
 SCHEMA = "create table if not exists kept (value integer)"
 
@@ -37,3 +38,16 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
         os.umask(before)
 
     assert modes == dict.fromkeys(("party.db", "party.db-wal", "party.db-shm"), 0o600)
+
+
+def test_a_file_without_its_wal_is_not_taken_for_a_store(tmp_path: Path) -> None:
+    path, alone = tmp_path / "party.db", tmp_path / "alone.db"
+    assert not begun(path)
+
+    with closing(Database(path, schema=SCHEMA)):
+        shutil.copyfile(path, alone)
+        assert begun(path)
+
+    assert begun(path)
+    assert alone.stat().st_size
+    assert not begun(alone)
