@@ -40,7 +40,8 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.sealed import Ticket
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.protocol.withdrawal import WithdrawB
-from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, BankStore, Sale
+from anonnet.store.bank import BankStore
+from anonnet.store.sales import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, Sale
 from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
@@ -263,7 +264,7 @@ class Bank(Party):
 
     def _lapse(self, turn: BankTurn) -> int:
         """Free what the sales hold whose claim time has run out; return how many there were."""
-        lapsing = turn.store.lapsing(turn.now, most=TURNS_BATCH_MAX)
+        lapsing = turn.store.sales.lapsing(turn.now, most=TURNS_BATCH_MAX)
         for sale in lapsing:
             turn.store.lapse_sale(sale, turn.now)
         return len(lapsing)
@@ -291,7 +292,7 @@ class Bank(Party):
         for _, commit in commits_among(asked.body, self.logs[follow.log].key, turn.store.is_locked):
             self._settle(turn, commit)
         turn.store.followed_to(follow.log, follow.shard, follow.start + len(asked.body.entries))
-        waits = turn.store.waits_for(follow.log, follow.shard)
+        waits = turn.store.sales.waits_for(follow.log, follow.shard)
         if asked.body.entries or not waits:
             turn.store.errands.end(errand.hash)
         if waits:

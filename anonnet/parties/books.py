@@ -22,9 +22,9 @@ from anonnet.protocol.purchase import AuthorizationB
 from anonnet.protocol.recovery import used_name
 from anonnet.protocol.token import Payment
 from anonnet.protocol.withdrawal import WithdrawC
-from anonnet.store.bank import ABORTED, COMMITTED, LAPSED, LOCKED_SALE
 from anonnet.store.bookkeeping import Bookkeeping, Posted, SaleRow
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS
+from anonnet.store.sales import ABORTED, COMMITTED, LAPSED, LOCKED_SALE
 from anonnet.wire.signed import Signed, checked
 
 Book = tuple[str, bytes, str]

@@ -22,7 +22,8 @@ from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store.bank import ABORTED, LAPSED, BankStore
+from anonnet.store.bank import BankStore
+from anonnet.store.sales import ABORTED, LAPSED
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed, Signer
 

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.known_log import expirations_of, shard_of
+from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.outcome import is_commit
-from anonnet.protocol.purchase import AuthorizationQ, order_in, promised_in
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.token import Payment
 from anonnet.protocol.transaction import Transaction
-from anonnet.store import alerts, announced, bookkeeping, errands, exchanges, ledger, parts, relied, uses
+from anonnet.store import alerts, announced, bookkeeping, errands, exchanges, ledger, parts, relied, sales, uses
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.ledger import ACCOUNT, CASH, EXPIRED, LOCKED, TOKENS, Ledger, Leg
+from anonnet.store.sales import ABORTED, COMMITTED, LAPSED, Sale
 from anonnet.times import CLAIM_SECONDS
-from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
 VERSION = 4
@@ -39,6 +38,7 @@ SCHEMA = (
     + announced.SCHEMA
     + uses.SCHEMA
     + exchanges.SCHEMA
+    + sales.SCHEMA
     + """
 create table if not exists account(key blob primary key, opened integer not null) without rowid;
 create table if not exists funding(reference blob primary key, account blob not null) without rowid;
@@ -48,19 +48,6 @@ create table if not exists blinded(
     origin blob not null,       -- for whom it was signed: an account, or the hash of an exchange_q
     primary key(brand, message)
 ) without rowid;
-create table if not exists sale(
-    outcome_key blob primary key,
-    authorization_q blob,       -- null once no money is bound: "the bank need keep only abort"
-    authorization_b blob,
-    currency text not null,
-    state text not null,        -- locked, committed, aborted, lapsed
-    proof blob,                 -- the commit or the abort that ended it
-    log blob not null,
-    lapses integer not null,    -- end of the claim time
-    kept integer not null       -- once it has ended, it goes after this second
-) without rowid;
-create index if not exists sale_open on sale(lapses) where state = 'locked';
-create index if not exists sale_over on sale(kept) where state != 'locked';
 create table if not exists ended(brand blob primary key, time integer not null) without rowid;
 create table if not exists followed(
     log blob not null,
@@ -71,10 +58,6 @@ create table if not exists followed(
 """
 )
 
-LOCKED_SALE, COMMITTED, ABORTED, LAPSED = "locked", "committed", "aborted", "lapsed"
-MOVES = {LOCKED_SALE: {COMMITTED, ABORTED, LAPSED}}
-"""A sale's state moves one way; what is not here does not happen."""
-
 OF_AN_ENDED_BRAND = (
     uses.OF_AN_ENDED_BRAND,
     exchanges.OF_AN_ENDED_BRAND,
@@ -82,34 +65,8 @@ OF_AN_ENDED_BRAND = (
     bookkeeping.OF_AN_ENDED_BRAND,
     announced.OF_AN_ENDED_BRAND,
 )
-PAST = (
-    "delete from sale where outcome_key in (select outcome_key from sale where state != 'locked' and kept < ? limit ?)",
-    exchanges.PAST,
-)
+PAST = (sales.PAST, exchanges.PAST)
 """What goes when its second has passed; a piece at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """One transaction as the bank knows it: the authorization it was given, the promise it made, how it ended."""
-
-    authorization_q: Signed | None
-    authorization_b: Signed | None
-    currency: str
-    state: str
-    proof: Signed | None
-
-    @property
-    def order(self) -> AuthorizationQ:
-        """The body of the authorization that locked the tokens, as long as it does or has spent them."""
-        return order_in(self.authorization_q)
-
-    def refuse_another(self, transaction: Transaction) -> None:
-        """Refuse another transaction than the one that has its place in the log: a sealed commit that does not open
-        under the n that was promised may open under this one, so only the promise shows that its payment was not taken.
-        """
-        if self.state == ABORTED and self.authorization_b and promised_in(self.authorization_b) != transaction:
-            raise Refused(Why.SALE_AUTHORIZED, evidence=[self.authorization_b])
 
 
 class BankStore(Store):
@@ -127,6 +84,7 @@ class BankStore(Store):
         self.relied = relied.Relied(self._db)
         self.uses = uses.Uses(self._db)
         self.exchanges = exchanges.Exchanges(self._db)
+        self.sales = sales.Sales(self._db)
 
     def end_turn(self) -> None:
         self.ledger.settle()
@@ -231,31 +189,17 @@ class BankStore(Store):
         Its lock lapses with the claim time. If it commits, it may go after the second `kept`.
         """
         self.touch(transaction.outcome_key)
-        inserted = self._db.run(
-            "insert or ignore into sale values(?, ?, ?, ?, ?, null, ?, ?, ?)",
-            *(transaction.outcome_key, encode(signed), encode(promise), currency),
-            *(LOCKED_SALE, transaction.log, transaction.expiration + CLAIM_SECONDS, kept),
-        )
-        return inserted == 1
+        return self.sales.begin(signed, transaction, promise, currency, kept)
 
     def sale(self, outcome_key: bytes) -> Sale | None:
         """The sale of a transaction."""
         self.touch(outcome_key)
-        row = self._db.one(
-            "select authorization_q, authorization_b, currency, state, proof from sale where outcome_key = ?",
-            outcome_key,
-        )
-        if row is None:
-            return None
-        q, b, currency, state, proof = row
-        q, b, proof = (_signed(paper) if paper else None for paper in (q, b, proof))
-        return Sale(q, b, currency, state, proof)
+        return self.sales.find(outcome_key)
 
     def is_locked(self, outcome_key: bytes) -> bool:
         """True while this sale's tokens wait for its outcome."""
         self.touch(outcome_key)
-        found = self._db.one("select 1 from sale where outcome_key = ? and state = ?", outcome_key, LOCKED_SALE)
-        return found is not None
+        return self.sales.is_locked(outcome_key)
 
     def lock(self, body: AuthorizationQ, worth: Mapping[bytes, int], currency: str, now: int) -> None:
         """Lock what a payment takes of each token, `worth` by its brand. Refuses, with the evidence, more than what
@@ -280,10 +224,7 @@ class BankStore(Store):
         """Free the tokens: the log has said that the sale failed. Where what it recorded is sealed, it takes the
         transaction, which stands in the promise, to see that."""
         self._end(sale.order.transaction, ABORTED, abort)
-        self._free(sale, "release", now)
-        if is_commit(abort) and sale.authorization_b:
-            key, promise = sale.order.transaction.outcome_key, encode(sale.authorization_b)
-            self._db.run("update sale set authorization_b = ? where outcome_key = ?", promise, key)
+        self._free(sale, "release", now, promise=sale.authorization_b if is_commit(abort) else None)
 
     def lapse_sale(self, sale: Sale, now: int) -> None:
         """Free the tokens: the claim time has run out without an outcome."""
@@ -291,38 +232,21 @@ class BankStore(Store):
         self._free(sale, "lapse", now)
 
     def _end(self, transaction: Transaction, state: str, proof: Signed | None) -> None:
-        key = transaction.outcome_key
-        self.touch(key)
-        (before,) = self._db.one("select state from sale where outcome_key = ?", key)
-        assert state in MOVES.get(before, ()), f"a sale does not move from {before} to {state}"
-        self._db.run("update sale set state = ?, proof = ? where outcome_key = ?", state, proof and encode(proof), key)
-        self.errands.end_all(key)
+        self.touch(transaction.outcome_key)
+        self.sales.end(transaction.outcome_key, state, proof)
+        self.errands.end_all(transaction.outcome_key)
 
-    def _free(self, sale: Sale, kind: str, now: int) -> None:
-        """Let the tokens go, and who paid with them: what is left refuses this P2 as long as it is in time."""
+    def _free(self, sale: Sale, kind: str, now: int, promise: Signed | None = None) -> None:
+        """Let the tokens go, and who paid with them; of the promise there stays what is given here."""
         key = sale.order.transaction.outcome_key
         self.uses.free(key)
-        self._db.run(
-            "update sale set authorization_q = null, authorization_b = null, kept = lapses where outcome_key = ?", key
-        )
+        self.sales.shrink(key, promise)
         for brand, amount in _by_brand(sale.order.payments).items():
             legs = Leg(LOCKED, brand, -amount), Leg(TOKENS, brand, amount)
             self.ledger.move(kind, key, sale.currency, now, *legs)
 
-    def lapsing(self, now: int, *, most: int) -> list[Sale]:
-        """Locked sales whose claim time has run out."""
-        rows = self._db.all(
-            "select outcome_key from sale where state = ? and lapses < ? order by lapses limit ?",
-            LOCKED_SALE,
-            now,
-            most,
-        )
-        sales = [self.sale(key) for (key,) in rows]
-        return [sale for sale in sales if sale is not None]
-
     def next_deadline(self) -> int | None:
-        (lapses,) = self._db.one("select min(lapses) from sale where state = ?", LOCKED_SALE)
-        return None if lapses is None else int(lapses) + 1
+        return self.sales.next_deadline()
 
     # Forgetting.
 
@@ -370,19 +294,6 @@ class BankStore(Store):
             "insert into followed values(?, ?, ?) on conflict do update set next = max(next, excluded.next)",
             *(log, shard, next_index),
         )
-
-    def waits_for(self, log: bytes, shard: int) -> bool:
-        """True while a sale that is decided in this shard is locked."""
-        expirations = expirations_of(shard)
-        row = self._db.one(
-            "select 1 from sale where state = 'locked' and lapses >= ? and lapses < ? and log = ? limit 1",
-            *(expirations.start + CLAIM_SECONDS, expirations.stop + CLAIM_SECONDS, log),
-        )
-        return row is not None
-
-
-def _signed(data: bytes) -> Signed:
-    return decode_record(Signed, data)
 
 
 def _by_brand(payments: tuple[Payment, ...]) -> dict[bytes, int]:

@@ -28,10 +28,11 @@ from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.withdrawal import WithdrawC
 from anonnet.store.alerts import Alerts
-from anonnet.store.bank import COMMITTED, BankStore
+from anonnet.store.bank import BankStore
 from anonnet.store.folder import write_durably
 from anonnet.store.goods import SEALED_BYTES
 from anonnet.store.merchant import MerchantStore
+from anonnet.store.sales import COMMITTED
 from anonnet.store.wallet import Bought, WalletStore
 from anonnet.tlog.merkle import HASH_BYTES, Tree, leaf_hash
 from anonnet.wire.codec import decode

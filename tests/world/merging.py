@@ -86,7 +86,7 @@ class Host(Node):
     def _undecided(self) -> Iterator[Transaction]:
         """The sales that wait for an outcome here."""
         if isinstance(self.store, BankStore):
-            yield from (sale.order.transaction for sale in self.store.lapsing(FAR, most=FAR))
+            yield from (sale.order.transaction for sale in self.store.sales.lapsing(FAR, most=FAR))
             return
         for sale in self.store.overdue(FAR, most=FAR):
             body = decode(sale.authorization_m.body)
