@@ -17,6 +17,7 @@ from anonnet.parties.accused import Accused, Judging, Redressing
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.comparing import Comparing
+from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.liable import Liable
 from anonnet.parties.mint import Mint, Minted
@@ -43,7 +44,6 @@ from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.bank import BankStore
 from anonnet.store.sales import ABORTED, COMMITTED, LAPSED, LOCKED_SALE, Sale
 from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX
-from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked
 
 BankTurn = Turn[BankStore]
@@ -283,9 +283,7 @@ class Bank(Party):
     @on(Entries, by=From.ERRAND)
     def entries(self, turn: BankTurn, asked: Asked[Entries]) -> Answer:
         """Settle by what the log has published; follow on as long as a sale waits for it."""
-        errand = asked.answers
-        assert errand is not None
-        follow = decode(errand.request.body)
+        follow = request(asked)
         assert isinstance(follow, Follow)
         check_range(asked.body, follow)
         self.comparing.read(turn, follow.log, asked.body)
@@ -294,7 +292,7 @@ class Bank(Party):
         turn.store.followed_to(follow.log, follow.shard, follow.start + len(asked.body.entries))
         waits = turn.store.sales.waits_for(follow.log, follow.shard)
         if asked.body.entries or not waits:
-            turn.store.errands.end(errand.hash)
+            done(turn, asked)
         if waits:
             self._follow(turn, follow.log, follow.shard)
         return Answer()
@@ -302,33 +300,19 @@ class Bank(Party):
     @on(Refusal, by=From.ERRAND, to=(Follow,))
     def follow_refused(self, turn: BankTurn, asked: Asked[Refusal]) -> Answer:
         """A log that has dropped this shard: the claim time of all that expired in it has long run out."""
-        assert asked.answers is not None
-        if asked.body.why != Why.FORGOTTEN:
-            return self._later(turn, asked, RETRY_SECONDS_MAX)
-        turn.store.errands.end(asked.answers.hash)
-        return Answer()
+        return done(turn, asked) if asked.body.why == Why.FORGOTTEN else later(turn, asked, RETRY_SECONDS_MAX)
 
     @on(Noted, by=From.ERRAND)
     def noted(self, turn: BankTurn, asked: Asked[Noted]) -> Answer:
         """The merchant has P3."""
-        assert asked.answers is not None
-        if asked.body.request != asked.answers.hash:
+        if asked.body.request != answered(asked).hash:
             raise Malformed("an acknowledgement of another request")
-        turn.store.errands.end(asked.answers.hash)
-        return Answer()
+        return done(turn, asked)
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: BankTurn, asked: Asked[Refusal]) -> Answer:
         """A merchant who will not sell after all, or a log that makes no statement: the lock ends as for silence."""
-        errand = asked.answers
-        assert errand is not None
-        message = decode(errand.request.body)
-        if isinstance(message, AuthorizationB) and expired(message.transaction.expiration, turn.now):
-            turn.store.errands.end(errand.hash)
-            return Answer()
-        return self._later(turn, asked, RETRY_SECONDS_MAX)
-
-    def _later(self, turn: BankTurn, asked: Asked[Any], seconds: int) -> Answer:
-        assert asked.answers is not None
-        turn.store.errands.postpone(asked.answers.hash, turn.now + seconds)
-        return Answer()
+        said = request(asked)
+        if isinstance(said, AuthorizationB) and expired(said.transaction.expiration, turn.now):
+            return done(turn, asked)
+        return later(turn, asked, RETRY_SECONDS_MAX)

@@ -298,8 +298,7 @@ class Merchant(Party):
     @on(Credit, by=From.ERRAND)
     def credit(self, turn: MerchantTurn, asked: Asked[Credit]) -> Answer:
         """The bank's performance: nothing of this sale is needed any more."""
-        assert asked.answers is not None
-        if asked.signer != asked.answers.receiver:
+        if asked.signer != answered(asked).receiver:
             raise Malformed("a credit of another bank")
         self._credited(turn, asked.body, asked.signed)
         return Answer()

@@ -38,10 +38,9 @@ class Ordering:
         return self._order(turn, asked.body.wish, asked.entropy)
 
     def _order(self, turn: WalletTurn, wish: Buy, secret: bytes) -> Answer:
-        _, bank, _ = (
-            self._known(identity, role)
-            for identity, role in ((wish.merchant, Role.MERCHANT), (wish.bank, Role.BANK), (wish.log, Role.LOG))
-        )
+        self._known(wish.merchant, Role.MERCHANT)
+        bank = self._known(wish.bank, Role.BANK)
+        self._known(wish.log, Role.LOG)
         if not self._purse.brands_of(wish.bank, wish.currency):
             raise Refused(Why.BAD_CURRENCY, f"{bank.name} gives out no tokens in {wish.currency}")
         if wish.lead > LEAD_SECONDS_MAX:

@@ -113,7 +113,7 @@ def aborted(network: str, known: KnownLog, abort: Signed) -> Transaction:
 
 
 def aborted_in(network: str, logs: Logs, abort: Signed) -> Transaction:
-    """The transaction that an abort of whichever of these logs ends. Raises Malformed, or Refused as `committed_in`."""
+    """The transaction that an abort of whichever of these logs ends. Raises Malformed, or Refused as `recorded_in`."""
     body = decode(abort.body)
     if type(body) is not Abort:
         raise Malformed("not an abort")
