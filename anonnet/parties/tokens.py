@@ -87,6 +87,8 @@ class Tokens:
         if turn.store.recovery.forgotten(wish.bank):
             raise Refused(Why.FULL, "this wallet was made from its words: run anonnet wallet recover first")
         open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
+        if not open_brands:
+            raise Refused(Why.NOT_OPEN, f"the bank has no brand in {wish.currency} open, by this machine's clock")
         counts = denominations_for(wish.amount, open_brands)
         if counts is None:
             raise Refused(Why.NO_EXACT_AMOUNT, "the bank has no open brands that make up this amount")

@@ -450,8 +450,8 @@ def test_wishes_that_cannot_be_granted(scene: Scene) -> None:
         (replace(wish, log=scene.bank_key), Why.UNKNOWN),
         (replace(wish, lead=LEAD_SECONDS_MAX + 1), Why.TOO_LATE),
         (PurchaseOf(purchase=OTHER), Why.UNKNOWN),
-        (Withdraw(bank=OTHER, currency=CURRENCY, amount=1), Why.NO_EXACT_AMOUNT),
-        (Withdraw(bank=scene.bank_key, currency="USD", amount=1), Why.NO_EXACT_AMOUNT),
+        (Withdraw(bank=OTHER, currency=CURRENCY, amount=1), Why.NOT_OPEN),
+        (Withdraw(bank=scene.bank_key, currency="USD", amount=1), Why.NOT_OPEN),
     ]
     before = dump(scene.consumer.store)
 
