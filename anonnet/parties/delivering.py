@@ -82,7 +82,7 @@ class Delivering:
         self._logs = tuple(logs)
         self._leaves = lru_cache(TREES_MAX)(leaves_of)
 
-    @on(Order, keys=lambda asked: [asked.body.id])
+    @on(Order, keys=lambda asked: [asked.body.id])  # -> P1
     def order(self, turn: MerchantTurn, asked: Asked[Order]) -> Answer:
         """Draw a fresh k, n from it, and W; the goods are sealed outside the turn."""
         order = asked.body
@@ -105,7 +105,7 @@ class Delivering:
             raise Refused(Why.EXPIRED, "the item is no longer sold")
         return Answer(finish=SealGoods(sale.number, item.sell.path, sale.key, item.measured))
 
-    @on(GoodsSealed, keys=lambda asked: [asked.body.number], by=From.OWNER)
+    @on(GoodsSealed, keys=lambda asked: [asked.body.number], by=From.OWNER)  # -> P1
     def goods_sealed(self, turn: MerchantTurn, asked: Asked[GoodsSealed]) -> Answer:
         """Sign P1 over contract and root."""
         sale, sealed = sale_of(turn, asked.body.number), asked.body.sealed
@@ -121,7 +121,7 @@ class Delivering:
         turn.store.offer(sale.number, goods_m, sealed.leaves)
         return Answer(goods_m)
 
-    @on(GoodsQ, keys=lambda asked: [asked.body.number])
+    @on(GoodsQ, keys=lambda asked: [asked.body.number])  # CD2
     def goods_q(self, turn: MerchantTurn, asked: Asked[GoodsQ]) -> Answer:
         """CD2 "supplies the merchant with the signature by q of the goods description" (paper), before any P4."""
         sale = sale_of(turn, asked.body.number)

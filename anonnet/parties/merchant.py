@@ -85,9 +85,9 @@ class Merchant(Party):
         if said.signer not in self.banks:
             raise Refused(Why.WRONG_SIGNER, "not a bank that this merchant accepts")
 
-    # P3 -> P4.
+    # Purchase.
 
-    @on(AuthorizationB, keys=lambda asked: [asked.body.transaction.number])
+    @on(AuthorizationB, keys=lambda asked: [asked.body.transaction.number])  # P3 -> P4
     def authorization_b(self, turn: MerchantTurn, asked: Asked[AuthorizationB]) -> Answer:
         """ "The merchant verifies the transaction number is correct and that the token value, log identity, and
         expiration time are acceptable" (paper, Purchase)."""
@@ -187,7 +187,7 @@ class Merchant(Party):
             return done(turn, asked)
         return self.commit(turn, asked)
 
-    @on(Commit)
+    @on(Commit)  # P5a
     def commit(self, turn: MerchantTurn, asked: Asked[Commit]) -> Answer:
         """Claim what the commit and the promise prove that the bank owes."""
         place = recorded_in(self.network, self.logs, asked.signed)
@@ -209,7 +209,7 @@ class Merchant(Party):
         elif sale.state not in (COMMITTED, CREDITED):
             raise Refused(Why.UNKNOWN, "no such transaction")
 
-    @on(Abort)
+    @on(Abort)  # P5b
     def abort(self, turn: MerchantTurn, asked: Asked[Abort]) -> Answer:
         place = aborted_in(self.network, self.logs, asked.signed)
         self._aborted(turn, self._in_place(turn, place).number, asked.signed)

@@ -232,7 +232,7 @@ class Mirror(Party):
 
     # Keys that merchants hand over.
 
-    @on(AuthorizationM)
+    @on(AuthorizationM)  # P4
     def authorization_m(self, turn: MirrorTurn, asked: Asked[AuthorizationM]) -> Answer:
         return self._released(turn, asked, asked.signed)
 

@@ -84,7 +84,7 @@ class Settling:
         turn.store.parts.drop(transaction.outcome_key)
         self._commit(turn, subject, certificate)
 
-    @on(Abort, by=From.ERRAND, to=(OutcomeOf,))
+    @on(Abort, by=From.ERRAND, to=(OutcomeOf,))  # P5b
     def abort(self, turn: Turn[Any], asked: Asked[Abort]) -> Answer:
         """The log's own, or one mirror's share, which counts when there are enough."""
         about, whole = request(asked), asked.signed

@@ -1,4 +1,4 @@
-"""docs/wire.md says what the code does: its tables are made from the code, its lists are complete.
+"""docs/wire.md and docs/steps.md say what the code does: their tables are made from it, their lists are complete.
 
 To write the tables anew: `.venv/bin/python -m tests.house.test_docs`, from the checkout.
 """
@@ -6,6 +6,8 @@ To write the tables anew: `.venv/bin/python -m tests.house.test_docs`, from the 
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -14,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 
-from anonnet import limits, times
+from anonnet import limits, parties, times
 from anonnet.crypto.hashing import Label
 from anonnet.errors import Why
 from anonnet.protocol.answers import ANSWERS
@@ -26,7 +28,7 @@ from anonnet.wire.codec import Message, Record
 from anonnet.wire.signed import Signature, Signed
 from tests.unit.wire.samples import MESSAGES, hints
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "wire.md"
+DOCUMENTS = Path(__file__).parents[2] / "docs"
 BETWEEN_PARTIES = [kind for kind in MESSAGES if kind.step in set(Step) and kind.step < Step.WATCH]
 """Messages that a stranger's program may meet; those of a control socket are between an owner and her own daemon."""
 
@@ -102,7 +104,12 @@ def steps() -> Iterator[str]:
     for kind in BETWEEN_PARTIES:
         answers = ", ".join(f"`{each.__name__}`" for each in ANSWERS.get(kind, ()))
         signed = "yes" if kind.signed else ""
-        yield f"| {kind.step} | {Step(kind.step).name} | `{kind.__name__}` | {signed} | {kind.frame_max} | {answers} |"
+        yield f"| {kind.step} | {called(kind)} | `{kind.__name__}` | {signed} | {kind.frame_max} | {answers} |"
+
+
+def called(kind: type[Message]) -> str:
+    """A message's step, as the paper writes it: P5a."""
+    return re.sub(r"(?<=\d)[A-Z]", lambda letter: letter.group().lower(), Step(kind.step).name)
 
 
 def messages() -> Iterator[str]:
@@ -134,28 +141,69 @@ def bounds() -> Iterator[str]:
         yield f"| `{name}` | {values[name]} | {reasons[name]} |"
 
 
-MADE = {"steps": steps, "messages": messages, "records": records, "limits": bounds}
+def handlers() -> Iterator[tuple[type, str]]:
+    """Every handler of every party, with the kind of message that it takes."""
+    for module in map(importlib.import_module, (each.name for each in pkgutil.walk_packages(*PARTIES))):
+        for holder in vars(module).values():
+            if isinstance(holder, type) and holder.__module__ == module.__name__:
+                for method in vars(holder).values():
+                    yield from ((kind, f"{place(module.__name__)} `{method.__name__}`") for kind in taken_by(method))
 
 
-def rendered(text: str) -> str:
-    """The document with its tables as they should be."""
-    for name, make in MADE.items():
+PARTIES = parties.__path__, "anonnet.parties."
+
+
+def taken_by(method: Any) -> Iterable[type]:
+    """The kinds of message that a method takes, by its marks."""
+    return dict.fromkeys(kind for kind, *_ in getattr(method, "handles", ()))
+
+
+def place(module: str) -> str:
+    """A module of anonnet, as its file."""
+    return f"{module.removeprefix('anonnet.').replace('.', '/')}.py"
+
+
+def where() -> Iterator[str]:
+    """Where each step stands in the code."""
+    takers: dict[type, list[str]] = {}
+    for kind, handler in handlers():
+        takers.setdefault(kind, []).append(handler)
+    yield from ("| step | name | message | taken by |", "|---|---|---|---|")
+    for kind in BETWEEN_PARTIES:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+        message = f"{place(kind.__module__)} `{kind.__name__}`"
+        yield f"| {called(kind)} | {name} | {message} | {', '.join(takers.get(kind, ()))} |"
+
+
+MADE = {
+    "wire.md": {"steps": steps, "messages": messages, "records": records, "limits": bounds},
+    "steps.md": {"where": where},
+}
+
+
+def read(name: str) -> str:
+    return (DOCUMENTS / name).read_text("utf-8")
+
+
+def rendered(document: str) -> str:
+    """A document with its tables as they should be."""
+    text = read(document)
+    for name, make in MADE[document].items():
         between = re.compile(rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
         text, count = between.subn(
             lambda _, make=make: "\n".join(["", *make(), "", ""]).replace("\n\n\n", "\n\n"), text
         )
-        assert count == 1, f"{name} has no place in {DOCUMENT.name}"
+        assert count == 1, f"{name} has no place in {document}"
     return text
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    text = DOCUMENT.read_text("utf-8")
-
-    assert text == rendered(text), f"{DOCUMENT.name} is not what the code says: see the docstring of this file"
+@pytest.mark.parametrize("document", MADE)
+def test_the_tables_are_those_of_the_code(document: str) -> None:
+    assert read(document) == rendered(document), f"{document} is not what the code says: see the docstring of this file"
 
 
 def missing(words: Iterable[str]) -> list[str]:
-    text = DOCUMENT.read_text("utf-8")
+    text = read("wire.md")
     return [word for word in words if f"`{word}`" not in text]
 
 
@@ -175,7 +223,8 @@ def test_every_message_asks_answers_or_stands_inside_another(kind: type[Message]
 
 def main() -> None:
     """Write the tables anew."""
-    DOCUMENT.write_text(rendered(DOCUMENT.read_text("utf-8")), "utf-8")
+    for document in MADE:
+        (DOCUMENTS / document).write_text(rendered(document), "utf-8")
 
 
 if __name__ == "__main__":
