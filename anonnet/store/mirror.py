@@ -54,7 +54,6 @@ create table if not exists entry(
     signature blob not null,        -- of the log's P5a, where it gives one
     primary key(tree, position)
 ) without rowid;
-create index if not exists entry_kind on entry(tree, kind, position);
 create table if not exists outcome(
     tree integer not null,
     outcome_key blob not null,
@@ -96,6 +95,11 @@ create table if not exists watch(
 insert or ignore into watch values(0, 0);
 """
 )
+
+SOUGHT = f"kind in ({int(EntryKind.BRAND)}, {int(EntryKind.ANCHOR)})"
+"""The kinds of which all entries are read at once. Only these have an index: it would cost each sale a write."""
+
+SCHEMA += f"create index if not exists entry_sought on entry(tree, kind, position) where {SOUGHT};"
 
 NAMES = "tree, log, shard, size, last_time, closed, frozen, cosigned"
 
@@ -216,14 +220,18 @@ class MirrorStore(Store):
     def anchors(self, log: bytes) -> list[bytes]:
         """The last checkpoints of shards that the copy of this log's chain records."""
         rows = self._db.all(
-            "select body from entry join copy using(tree) where log = ? and shard = ? and kind = ? order by position",
+            "select body from entry indexed by entry_sought join copy using(tree)"
+            f" where log = ? and shard = ? and kind = ? and {SOUGHT} order by position",
             *(log, CHAIN, int(EntryKind.ANCHOR)),
         )
         return [decode_record(Entry, body).body for (body,) in rows]
 
     def brands(self, tree: int) -> list[Brand]:
         """The brands that a chain records."""
-        rows = self._db.all("select body from entry where tree = ? and kind = ?", tree, int(EntryKind.BRAND))
+        rows = self._db.all(
+            f"select body from entry indexed by entry_sought where tree = ? and kind = ? and {SOUGHT}",
+            *(tree, int(EntryKind.BRAND)),
+        )
         said = [recorded(decode_record(Entry, body)) for (body,) in rows]
         return [brand for brand in said if isinstance(brand, Brand)]
 
