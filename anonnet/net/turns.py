@@ -227,6 +227,7 @@ class TurnQueue:
         """Run turns until `stop`. Raises Fatal, in a group, where storage fails: then nothing more may be said."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._deadline = self._store.next_deadline()
             task_status.started()
             while self._inbox.waiting or not self._stopping:
                 await self._something_to_do()
@@ -316,7 +317,7 @@ class TurnQueue:
         if self._placement is Placement.ALL_IN_THREAD:
             return await self._in_thread(lambda: self._turned_and_committed(batch, now))
         before = self._store.changes
-        outcomes = self._turns.run_turns(batch, now)
+        outcomes = self._turned(batch, now)
         if self._placement is Placement.INLINE or self._store.changes == before:  # what wrote nothing syncs nothing
             self._store.commit()
         else:
@@ -324,8 +325,14 @@ class TurnQueue:
         return outcomes
 
     def _turned_and_committed(self, batch: list[Asked[Any]], now: int) -> list[Outcome]:
-        outcomes = self._turns.run_turns(batch, now)
+        outcomes = self._turned(batch, now)
         self._store.commit()
+        return outcomes
+
+    def _turned(self, batch: list[Asked[Any]], now: int) -> list[Outcome]:
+        """Run turns, and read in their open transaction, where it costs least, when there is next something to do."""
+        outcomes = self._turns.run_turns(batch, now)
+        self._deadline = self._store.next_deadline()
         return outcomes
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -345,6 +352,5 @@ class TurnQueue:
         if not self._to_look and trio.current_time() < self._look_again:
             return
         self._rung, self._looked_at = False, self._store.changes
-        self._deadline = self._store.next_deadline()
         again = min((look(self.clock()) for look in self.looks), default=math.inf)
         self._look_again = trio.current_time() + again
