@@ -90,29 +90,30 @@ class _Exchange:
         """Its turn is durable. Raises Malformed."""
         if not waiting.settled:
             self.asker.later(partial(self.awaited, waiting))
-        elif further := self.answer(waiting.asked, waiting.outcome):
-            self.asker.later(partial(self.go_on, further))
+        elif further := self.answer(waiting, waiting.outcome):
+            self.asker.later(partial(self.go_on, waiting, further))
         else:
             self.asker.done()
 
     async def awaited(self, waiting: Waiting) -> None:
         """Wait for what is still missing. Raises Malformed."""
-        await self.go_on(self.answer(waiting.asked, await self.front.queue.said_of(waiting)))
+        await self.go_on(waiting, self.answer(waiting, await self.front.queue.said_of(waiting)))
 
-    async def go_on(self, further: Asked[Any] | None) -> None:
+    async def go_on(self, said: Waiting, further: Asked[Any] | None) -> None:
         """Say what is to be said after the first answer, each as it comes. Raises Malformed."""
         while further is not None:
             await self.asker.paced()
-            further = self.answer(further, await self.front.queue.ask(further))
+            said = await self.front.queue.go_on(said, further)
+            further = self.answer(said, said.outcome)
 
-    def answer(self, asked: Asked[Any], outcome: Outcome | None) -> Asked[Any] | None:
+    def answer(self, waiting: Waiting, outcome: Outcome | None) -> Asked[Any] | None:
         """Say what came of it; return what is to be decided next for the same asker. Raises Malformed."""
         if isinstance(outcome, Malformed):
             raise outcome
         said = outcome.said if outcome else None
-        assert said is not None, f"{type(asked.body).__name__} was left without an answer"
+        assert said is not None, f"{type(waiting.asked.body).__name__} was left without an answer"
         self.say(said)
-        return self.front.request(outcome.onward, asked.checked) if outcome and outcome.onward else None
+        return self.front.request(outcome.onward, waiting.asked.checked) if outcome and outcome.onward else None
 
     def say(self, said: Message | Signed) -> None:
         """Reply, and show the exchange to who watches."""

@@ -32,7 +32,7 @@ class Waiting:
     @property
     def settled(self) -> bool:
         """True if nothing is to be awaited before its answer is said."""
-        return not (isinstance(self.outcome, Answer) and (self.outcome.hold or self.outcome.finish is not None))
+        return not (isinstance(self.outcome, Answer) and (self.outcome.held or self.outcome.finish is not None))
 
 
 class Inbox:

@@ -136,6 +136,19 @@ class TurnQueue:
         await self.admit()
         return await self.said_of(await self._turn(asked))
 
+    async def go_on(self, said: Waiting, asked: Asked[Any]) -> Waiting:
+        """Have decided what an answer that was said leads on to: where that waits for news, when there are some, or
+        after FOLLOW_SECONDS."""
+        if said.news is not None and self._followers < WAITING_FOLLOWERS_MAX and not self._letting_go:
+            self._followers += 1
+            try:
+                with trio.move_on_after(FOLLOW_SECONDS):
+                    await said.news.wait()
+            finally:
+                self._followers -= 1
+        await self.admit()
+        return await self._turn(asked)
+
     def begin(self, asked: Asked[Any], told: Callable[[], None]) -> Waiting:
         """Have a request decided for who has a slot, which is given back when the turn has been run, whoever still
         waits for it. `told` is called when that is durable, between two batches."""
@@ -147,7 +160,7 @@ class TurnQueue:
     async def said_of(self, waiting: Waiting) -> Outcome:
         """What is to be said of a request that has had its turn, or Malformed."""
         outcome = waiting.outcome
-        if isinstance(outcome, Answer) and outcome.hold:
+        if isinstance(outcome, Answer) and outcome.held:
             outcome = await self._held(waiting, outcome)
         while isinstance(outcome, Answer) and outcome.finish is not None:
             outcome = await self._finished(waiting.asked, outcome.finish)
@@ -191,15 +204,15 @@ class TurnQueue:
         outcome: Outcome = answer
         try:
             with trio.move_on_after(FOLLOW_SECONDS):
-                while isinstance(outcome, Answer) and outcome.hold and not self._letting_go:
+                while isinstance(outcome, Answer) and outcome.held and not self._letting_go:
                     assert waiting.news is not None
                     if not waiting.news.is_set():
                         await waiting.news.wait()
                         continue
                     await self.admit()
-                    waiting = await self._turn(waiting.asked)
-                    assert waiting.outcome is not None
-                    outcome = waiting.outcome
+                    again = await self._turn(waiting.asked)
+                    assert again.outcome is not None
+                    outcome, waiting.news = again.outcome, again.news
         finally:
             self._followers -= 1
         return outcome

@@ -172,7 +172,9 @@ class Log(Party):
         marks = turn.store.heads.marks(shard, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=b"" if entries else entries_of(shard), onward=told_next(asked.body, said))
+        further = told_next(asked.body, said)
+        waits = not entries or (further and start + len(entries) == turn.store.heads.size(shard))
+        return Answer(said, hold=entries_of(shard) if waits else b"", onward=further)
 
     @on(CheckpointOf)
     def checkpoint(self, turn: LogTurn, asked: Asked[CheckpointOf]) -> Answer:

@@ -75,7 +75,7 @@ class Merged:
         """Ask, and bring the answer home. One that could be held, since there is nothing new, only tells who does not
         wait any more that it need not: nothing is written for it in a batch that has written nothing (`before`)."""
         answer = self._heard(self._log if errand.receiver == self._identity else self._host, errand.said, now)
-        if isinstance(answer, Answer) and (not answer.hold or self.store.changes != before):
+        if isinstance(answer, Answer) and (not answer.held or self.store.changes != before):
             assert answer.said is not None, "what they ask each other is answered in the turn"
             self._heard(self._host, answer.said, now, errand)
 

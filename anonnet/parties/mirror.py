@@ -123,7 +123,9 @@ class Mirror(Party):
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
-        return Answer(said, hold=b"" if entries else copy.news, onward=told_next(asked.body, said))
+        further = told_next(asked.body, said)
+        waits = not entries or (further and start + len(entries) == copy.size)
+        return Answer(said, hold=copy.news if waits else b"", onward=further)
 
     @on(CheckpointOf)
     def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:

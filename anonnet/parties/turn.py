@@ -97,11 +97,16 @@ class Answer:
     more: bool = False
     """There may be more of this to do: the shell brings the same once more, after others have had their turn."""
     onward: Message | None = None
-    """What the shell brings as if it had been asked next, once this has been said: its answer is one more to the same
-    request. For who goes on asking where that has not come."""
+    """What the shell brings as if it had been asked next, once this has been said, and once there is news where this
+    has `hold`: its answer is one more to the same request."""
     then: Message | None = None
     """What the errand that has been answered asks next, at once and without being written anew. After a crash, or where
     that fails, it is asked again as it stands; so are all errands that merged parties have with each other."""
+
+    @property
+    def held(self) -> bool:
+        """True if the shell may wait for news before it says this."""
+        return bool(self.hold) and self.onward is None
 
 
 class Costly:

@@ -258,7 +258,7 @@ class Node:
         return self.world.crash_of(self)
 
     def _said(self, waiting: Waiting, outcome: Outcome) -> None:
-        if isinstance(outcome, Answer) and outcome.hold and self._may_hold(waiting):
+        if isinstance(outcome, Answer) and outcome.held and self._may_hold(waiting):
             waiting.holds = outcome.hold
             self._followers.append(waiting)
         elif isinstance(outcome, Answer) and outcome.finish is not None:
