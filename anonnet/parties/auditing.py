@@ -175,10 +175,10 @@ class Auditing:
             if signed.body.size <= copy.size:  # a new connection begins where a bundle begins
                 continue
             piece = said.entries[copy.size - said.start : end]
-            for each in piece:
-                frontier.append(leaf_hash(each.entry))
+            completed = [frontier.append(leaf_hash(each.entry)) for each in piece]
             if frontier.size != signed.body.size or frontier.root() != signed.body.root:
                 break  # whoever hands these out is wrong, or the log has forked: checkpoints will tell
+            turn.store.begin_range(copy, completed)
             audited = self._audited(turn, copy, signed, piece)
             if audited.size != signed.body.size:
                 return audited
@@ -195,9 +195,9 @@ class Auditing:
         return found
 
     def _audited(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint, piece: Sequence[Recorded]) -> Copy:
-        """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful."""
+        """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful. Ends
+        the range that has begun."""
         known, grown = self._logs[copy.log], copy
-        turn.store.begin_range(copy, [each.entry for each in piece])
         for each in piece:
             try:
                 entry = sound(self._network, known, copy.shard, each.entry)

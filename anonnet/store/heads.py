@@ -97,9 +97,9 @@ class Heads(Shards):
         """Put leaf hashes behind those of a shard, and sign the head that they lead to."""
         before = self.head(shard)
         old = before.size if before else 0
-        self.trees.append(shard, old, leaves)
-        size = old + len(leaves)
-        root = self.trees.root(shard, size)
+        frontier = self.trees.frontier(shard, old)
+        self.trees.append(shard, old, map(frontier.append, leaves))
+        size, root = frontier.size, frontier.root()
         note = self._seal(shard, size, root)
         self._db.run(
             "insert into head values(?, ?, ?, ?) on conflict do update set"

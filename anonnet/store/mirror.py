@@ -21,7 +21,6 @@ from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.store.witnessed import Witnessed
 from anonnet.times import RETENTION_SECONDS
-from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
@@ -175,10 +174,11 @@ class MirrorStore(Store):
         closed = entry.kind == EntryKind.CLOSE
         return replace(copy, size=copy.size + 1, last_time=entry.time, closed=closed)
 
-    def begin_range(self, copy: Copy, entries: Iterable[bytes]) -> None:
-        """These entries come next: they are appended one by one, and either kept or dropped as a whole."""
+    def begin_range(self, copy: Copy, completed: Iterable[Sequence[bytes]]) -> None:
+        """Entries come next that complete this in the tree: they are appended one by one, and kept or dropped as a
+        whole."""
         self._db.savepoint()
-        self.trees.append(copy.tree, copy.size, map(leaf_hash, entries))
+        self.trees.append(copy.tree, copy.size, completed)
 
     def keep_range(self, copy: Copy) -> None:
         """They lead to what the log signed, and they keep the rules: the copy is now this one."""

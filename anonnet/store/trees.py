@@ -6,10 +6,10 @@ be made anew from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from anonnet.store.database import Database
-from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, node_hash, range_root, subtree_path
+from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, range_root, subtree_path
 
 SCHEMA = """
 create table if not exists node(
@@ -28,17 +28,13 @@ class Trees:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def append(self, tree: int, size: int, leaves: Iterable[bytes]) -> None:
-        """Put leaf hashes behind the first `size` ones, with every subtree that they complete."""
-        made: dict[tuple[int, int], bytes] = {}
-        for position, leaf in enumerate(leaves, size):
-            level, hash = 0, leaf
-            made[level, position] = hash
-            while position & 1:
-                left = made.get((level, position - 1)) or self._node(tree, level, position - 1)
-                level, position, hash = level + 1, position >> 1, node_hash(left, hash)
-                made[level, position] = hash
-        rows = [(tree, level, position, hash) for (level, position), hash in made.items()]
+    def append(self, tree: int, size: int, completed: Iterable[Sequence[bytes]]) -> None:
+        """Put behind the first `size` leaves what a frontier says that each further one completes."""
+        rows = [
+            (tree, level, position >> level, hash)
+            for position, hashes in enumerate(completed, size)
+            for level, hash in enumerate(hashes)
+        ]
         self._db.run_many("insert into node values(?, ?, ?, ?)", rows)
 
     def root(self, tree: int, size: int) -> bytes:

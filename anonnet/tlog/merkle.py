@@ -182,16 +182,17 @@ class Frontier:
         """The roots of the complete subtrees, one per bit set in `size`, largest first."""
         return tuple(self._subtrees)
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash."""
+    def append(self, leaf: bytes) -> list[bytes]:
+        """Add one leaf hash; return it, and behind it the root of each larger subtree that it completes."""
         if len(leaf) != HASH_BYTES:
             raise ValueError("a leaf hash has 32 bytes")
-        completed, size = leaf, self.size
+        completed, size = [leaf], self.size
         while size & 1:
-            completed = node_hash(self._subtrees.pop(), completed)
+            completed.append(node_hash(self._subtrees.pop(), completed[-1]))
             size >>= 1
-        self._subtrees.append(completed)
+        self._subtrees.append(completed[-1])
         self.size += 1
+        return completed
 
     def root(self) -> bytes:
         """Return the root of all leaves so far."""

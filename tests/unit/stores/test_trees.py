@@ -9,7 +9,7 @@ from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import SCHEMA, Trees
 from anonnet.tlog import subtree
 from anonnet.tlog.fork import consistency_nodes
-from anonnet.tlog.merkle import Tree
+from anonnet.tlog.merkle import Frontier, Tree
 
 
 def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
@@ -17,10 +17,10 @@ def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
     chance = random.Random(seed)
     rows, size = Trees(Database(MEMORY, schema=SCHEMA)), 0
     whole = Tree()
-    rows.append(8, 0, [bytes(32)] * 5)  # another tree beside it
+    rows.append(8, 0, map(Frontier().append, [bytes(32)] * 5))  # another tree beside it
     while size < 70:
         leaves = [hashlib.sha256(b"%d" % (size + i)).digest() for i in range(chance.randrange(1, 9))]
-        rows.append(7, size, leaves)
+        rows.append(7, size, map(rows.frontier(7, size).append, leaves))
         size += len(leaves)
         for leaf in leaves:
             whole.append(leaf)
