@@ -16,6 +16,7 @@ from anonnet_daemons.serving import reachable
 
 from anonnet.limits import MIRRORS_SECONDS
 from anonnet.protocol.known_log import KnownLog
+from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
 from tests.stage import NOON
 
@@ -28,8 +29,9 @@ async def test_a_log_without_its_mirrors_gives_up_after_a_while(
     known = KnownLog(log.peer.key, log.peer.policy)
     store = LogStore(seal=partial(known.sealed, log.setup.identity(log.peer)))
 
-    with pytest.raises(NotYet, match=rf"no answer from mirror-1, mirror-2 within {MIRRORS_SECONDS} s"):
-        await resume(log, known, store, NOON)
+    says = rf"no answer from mirror-1, mirror-2 within {MIRRORS_SECONDS} s"
+    with Folder(log.setup.folder) as folder, pytest.raises(NotYet, match=says):
+        await resume(log, known, store, folder, NOON)
 
     assert capsys.readouterr().err.count("\n") == 1  # said once, and again where fewer are missing
     assert store.sizes() == []
