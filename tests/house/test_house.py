@@ -25,7 +25,6 @@ LAYERS = [
     {"crypto"},
     {"wire"},
     {"tlog"},
-    {"onion"},
     {"protocol"},
     {"store"},
     {"parties"},

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonnet.tlog import subtree
 from anonnet.tlog.merkle import (
     Frontier,
     Tree,
@@ -22,6 +21,7 @@ from anonnet.tlog.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.unit.tlog import subtrees
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 PROOFS = json.loads((VECTORS / "merkle.json").read_text())
@@ -108,7 +108,7 @@ def test_every_leaf_s_path_goes_through_its_bundle(width: int, sizes: range | tu
             end = min(start + width, size)
             bundle = Tree.from_leaves(b"".join(leaves[start:end]))
             above = subtree_path(complete, start, end, size)
-            assert above == subtree.prove(tree, start, end, size)
+            assert above == subtrees.prove(tree, start, end, size)
             for index in range(start, end):
                 assert [*bundle.inclusion(index - start, end - start), *above] == tree.inclusion(index, size)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from anonnet.errors import Malformed, Why
-from anonnet.protocol.anchors import anchored, check_anchored
+from anonnet.errors import Why
 from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, Entry, EntryKind, Follow
-from anonnet.protocol.quorum import Certificate, CertificateOf
+from anonnet.protocol.quorum import Certificate, CertificateOf, cosignatures
 from anonnet.protocol.rules import decided_by, follows, sound
 from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.merkle import verify_consistency
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import decode_record
 from tests.circle import Circle, Prefix
@@ -71,15 +69,13 @@ def test_a_closed_shard_is_anchored_once_and_outlived_by_its_anchor() -> None:
 
     assert [genesis, anchor] == before == chain(circle, MIRRORS[0])
     assert why(circle.ask(Follow(log=KNOWN.identity, shard=SHARD, start=0))) == Why.FORGOTTEN
-    last = anchored(KNOWN, SHARD, anchor)
+    last = KNOWN.opened(SHARD, anchor.body)
     assert last.body.size == size
-    proof = nodes[1:] if certified.body.size & (certified.body.size - 1) == 0 else nodes
-    check_anchored(last, certified, proof)
-    check_anchored(last, last, ())
-    with pytest.raises(Malformed):
-        check_anchored(last, replace(certified, body=replace(certified.body, root=bytes(32))), proof)
-    with pytest.raises(Malformed):
-        anchored(KNOWN, SHARD, genesis)
+    assert KNOWN.agreed(cosignatures(KNOWN, last.note))
+    kept = certified.body
+    proof = nodes[1:] if kept.size & (kept.size - 1) == 0 else nodes
+    assert verify_consistency(kept.size, size, kept.root, last.body.root, proof)
+    assert (genesis.kind, anchor.kind) == (EntryKind.GENESIS, EntryKind.ANCHOR)
 
 
 def test_without_a_quorum_a_shard_is_anchored_only_when_it_goes() -> None:
@@ -94,8 +90,7 @@ def test_without_a_quorum_a_shard_is_anchored_only_when_it_goes() -> None:
     (anchor,) = [entry for entry in chain(circle) if entry.kind == EntryKind.ANCHOR]
 
     assert waiting == [EntryKind.GENESIS]
-    with pytest.raises(Malformed, match="no quorum"):
-        anchored(KNOWN, SHARD, anchor)
+    assert not KNOWN.agreed(cosignatures(KNOWN, KNOWN.opened(SHARD, anchor.body).note))
 
 
 def test_an_anchor_fits_into_its_entry_with_the_quorum_of_the_largest_policy() -> None:

@@ -7,9 +7,9 @@ import random
 
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import SCHEMA, Trees
-from anonnet.tlog import subtree
 from anonnet.tlog.fork import consistency_nodes
 from anonnet.tlog.merkle import Frontier, Tree
+from tests.unit.tlog import subtrees
 
 
 def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
@@ -33,6 +33,6 @@ def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:
         start = index - index % 8
         end = min(start + 8, new)
         assert b"".join(rows.leaves(7, start, end)) == whole.leaves[start * 32 : end * 32], f"seed {seed}"
-        assert rows.subtree(7, start, end, new) == subtree.prove(whole, start, end, new), f"seed {seed}"
+        assert rows.subtree(7, start, end, new) == subtrees.prove(whole, start, end, new), f"seed {seed}"
         if old:
             assert rows.consistency(7, old, new) == consistency_nodes(whole, old, new), f"seed {seed}"

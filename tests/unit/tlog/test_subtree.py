@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anonnet.tlog import subtree
 from anonnet.tlog.merkle import EMPTY_ROOT, Tree
+from tests.unit.tlog import subtrees
 from tests.unit.tlog.making import entries, tree
 
 SIZE = 33
@@ -41,46 +41,46 @@ SUBTREES = [
 def test_proofs_are_those_of_the_draft_and_verify() -> None:
     assert len(SUBTREES) > 1_500
     for start, end, size in SUBTREES:
-        path = subtree.prove(TREE, start, end, size)
+        path = subtrees.prove(TREE, start, end, size)
         assert path == recursion(start, end, size, True)
-        assert subtree.verify(start, end, size, root(start, end), TREE.root(size), path)
+        assert subtrees.verify(start, end, size, root(start, end), TREE.root(size), path)
 
 
 def test_a_damaged_proof_does_not_verify() -> None:
     for start, end, size in SUBTREES[::7]:
-        path = subtree.prove(TREE, start, end, size)
+        path = subtrees.prove(TREE, start, end, size)
         whole, part = TREE.root(size), root(start, end)
-        assert not subtree.verify(start, end, size, bytes(32), whole, path)
-        assert not subtree.verify(start, end, size, part, bytes(32), path)
-        assert not subtree.verify(start, end, size, part[:31], whole, path)
-        assert not subtree.verify(start, end, size, part, whole, [*path, bytes(32)])
+        assert not subtrees.verify(start, end, size, bytes(32), whole, path)
+        assert not subtrees.verify(start, end, size, part, bytes(32), path)
+        assert not subtrees.verify(start, end, size, part[:31], whole, path)
+        assert not subtrees.verify(start, end, size, part, whole, [*path, bytes(32)])
         for at in range(len(path)):
-            assert not subtree.verify(start, end, size, part, whole, path[:at] + path[at + 1 :])
-            assert not subtree.verify(start, end, size, part, whole, [*path[:at], bytes(32), *path[at + 1 :]])
-            assert not subtree.verify(start, end, size, part, whole, [*path[:at], b"", *path[at + 1 :]])
+            assert not subtrees.verify(start, end, size, part, whole, path[:at] + path[at + 1 :])
+            assert not subtrees.verify(start, end, size, part, whole, [*path[:at], bytes(32), *path[at + 1 :]])
+            assert not subtrees.verify(start, end, size, part, whole, [*path[:at], b"", *path[at + 1 :]])
 
 
 def test_a_proof_is_for_one_place() -> None:
     for start, end, size in SUBTREES[::11]:
-        path = subtree.prove(TREE, start, end, size)
+        path = subtrees.prove(TREE, start, end, size)
         for other_start, other_end, other_size in SUBTREES[::13]:
             if other_size == size and (other_start, other_end) != (start, end):
-                assert not subtree.verify(other_start, other_end, size, root(start, end), TREE.root(size), path)
+                assert not subtrees.verify(other_start, other_end, size, root(start, end), TREE.root(size), path)
 
 
 def test_a_prefix_is_proved_as_in_rfc_6962() -> None:
     for new in range(1, SIZE + 1):
         for old in range(1, new + 1):
-            assert subtree.prove(TREE, 0, old, new) == TREE.consistency(old, new)
+            assert subtrees.prove(TREE, 0, old, new) == TREE.consistency(old, new)
 
 
 def test_the_empty_subtree_needs_no_proof() -> None:
     for at in (0, 3, 9):
-        assert subtree.prove(TREE, at, at, 9) == []
-        assert subtree.verify(at, at, 9, EMPTY_ROOT, TREE.root(9), [])
-        assert not subtree.verify(at, at, 9, EMPTY_ROOT, TREE.root(9), [bytes(32)])
-        assert not subtree.verify(at, at, 9, root(0, 1), TREE.root(9), [])
-    assert not subtree.verify(10, 10, 9, EMPTY_ROOT, TREE.root(9), [])
+        assert subtrees.prove(TREE, at, at, 9) == []
+        assert subtrees.verify(at, at, 9, EMPTY_ROOT, TREE.root(9), [])
+        assert not subtrees.verify(at, at, 9, EMPTY_ROOT, TREE.root(9), [bytes(32)])
+        assert not subtrees.verify(at, at, 9, root(0, 1), TREE.root(9), [])
+    assert not subtrees.verify(10, 10, 9, EMPTY_ROOT, TREE.root(9), [])
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_the_empty_subtree_needs_no_proof() -> None:
 )
 def test_what_is_no_subtree_has_no_proof(start: int, end: int, size: int) -> None:
     with pytest.raises(ValueError):
-        subtree.prove(TREE, start, end, size)
-    assert not subtree.verify(start, end, min(size, 9), bytes(32), TREE.root(9), [])
+        subtrees.prove(TREE, start, end, size)
+    assert not subtrees.verify(start, end, min(size, 9), bytes(32), TREE.root(9), [])
 
 
 def test_a_tree_has_no_subtree_that_is_longer_or_out_of_line() -> None:
-    assert not subtree.verify(0, 2, 1, TREE.root(1), TREE.root(1), [])
-    assert subtree.verify(0, 1, 1, TREE.root(1), TREE.root(1), [])
+    assert not subtrees.verify(0, 2, 1, TREE.root(1), TREE.root(1), [])
+    assert subtrees.verify(0, 1, 1, TREE.root(1), TREE.root(1), [])
     for start, end in ((1, 3), (2, 5), (3, 3), (-2, 0), (32, 34)):
         with pytest.raises(ValueError):
             TREE.subtree_root(start, end)
@@ -105,6 +105,6 @@ def test_an_entry_is_shown_in_its_subtree() -> None:
         part = Tree.from_leaves(TREE.leaves[32 * start : 32 * end])
         for index in range(start, end):
             path, leaf = part.inclusion(index - start, end - start), root(index, index + 1)
-            shown = [i for i in range(SIZE) if subtree.verify_inclusion(i, start, end, leaf, path, part.root())]
+            shown = [i for i in range(SIZE) if subtrees.verify_inclusion(i, start, end, leaf, path, part.root())]
             assert shown == [index]
-    assert not subtree.verify_inclusion(1, 1, 3, root(1, 2), [root(2, 3)], root(1, 3))
+    assert not subtrees.verify_inclusion(1, 1, 3, root(1, 2), [root(2, 3)], root(1, 3))

@@ -1,8 +1,8 @@
 """Subtrees and their proofs (draft-ietf-plants-merkle-tree-certs, section 4): that a run of entries belongs to a tree.
 
-A mirror that gets entries [start, end) computes their root and checks it against a checkpoint of a larger tree with one
-proof, instead of one for each entry. Any prefix of a tree is a subtree, and so is any aligned run; the proof for a
-prefix is the consistency proof of RFC 6962.
+The reference beside which the paths of `anonnet.tlog.merkle` and of trees in a table are held: as the draft has them,
+over a tree in memory. Any prefix of a tree is a subtree, and so is any aligned run; the proof for a prefix is the
+consistency proof of RFC 6962.
 """
 
 from __future__ import annotations
