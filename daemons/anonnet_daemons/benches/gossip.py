@@ -34,7 +34,7 @@ from anonnet.protocol.network import Network, Role
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.folder import Folder, write_durably
 from anonnet.store.log import LogStore
-from anonnet.store.mirror import MirrorStore
+from anonnet.store.mirror import Copy, MirrorStore
 from anonnet.wire.frames import frame
 from anonnet_daemons.benches.asking import apart, split
 from anonnet_daemons.benches.commit import CONNECTIONS, LEAD_SECONDS, Pipelines, requests_for
@@ -246,19 +246,22 @@ class NotingMirrorStore(MirrorStore):
 
     verified: Moments
     kept: Moments
-    log: bytes
     shard: int
     target: int
     full: trio.Event
     token: trio.lowlevel.TrioToken
 
+    def keep_range(self, copy: Copy) -> None:
+        super().keep_range(copy)
+        if copy.shard == self.shard:
+            self.verified.append((time.perf_counter(), copy.size))
+
     def commit(self) -> None:
-        copy, verified = self.copy(self.log, self.shard), time.perf_counter()
+        verified = self.verified[-1][1] if self.verified else 0
         super().commit()
-        if copy and copy.size and (not self.kept or copy.size > self.kept[-1][1]):
-            self.verified.append((verified, copy.size))
-            self.kept.append((time.perf_counter(), copy.size))
-            if copy.size >= self.target:
+        if verified and (not self.kept or verified > self.kept[-1][1]):
+            self.kept.append((time.perf_counter(), verified))
+            if verified >= self.target:
                 self.token.run_sync_soon(self.full.set)
 
 
@@ -285,13 +288,12 @@ class Nodes:
 
     async def _node(self, name: str, *, task_status: trio.TaskStatus[NotingMirrorStore]) -> None:
         at = reachable(self.home / name, Kind.MIRROR)
-        (log,) = at.network.all(Role.LOG)
         mirrors = [peer.identity for peer in at.network.all(Role.MIRROR)]
         party = Mirror(at.signer, at.setup.identity(at.peer), at.network.logs, beside=mirrors)
         with Folder(self.home / name) as folder:
             store = NotingMirrorStore(str(folder / "mirror.db"))
             store.verified, store.kept = [], []
-            store.log, store.shard, store.target = log.identity, self.shard, self.target
+            store.shard, store.target = self.shard, self.target
             store.full, store.token = trio.Event(), trio.lowlevel.current_trio_token()
             async with trio.open_nursery() as nursery:
                 run = partial(
