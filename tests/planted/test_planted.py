@@ -101,12 +101,20 @@ def git_apply(folder: Path, patch: Path, *options: str) -> str:
     return applied.stderr if applied.returncode else ""
 
 
+def unknown_names(folder: Path) -> str:
+    """Names that the program uses there and does not have: any test would fail by them, and show nothing."""
+    command = [sys.executable, "-m", "ruff", "check", "-q", "--isolated", "--select", "F821", "anonnet", "daemons"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False, encoding="utf-8").stdout
+
+
 def outcome_of(planted: Planted, folder: Path) -> str:
     """What is wrong with this bug; empty if it was caught as it should be."""
     copied(folder)
     name = planted.patch.name
     if complaint := git_apply(folder, planted.patch):
         return f"{name} no longer applies; write it anew for the code as it is now\n{complaint}"
+    if complaint := unknown_names(folder):
+        return f"{name} crashes where it should be wrong\n{complaint}"
     code, printed = run_tests(folder, list(planted.tests), BUG_SECONDS)
     shutil.rmtree(folder)
     if code == 0:
