@@ -20,7 +20,9 @@ from anonnet.errors import BadStart
 from anonnet.protocol.brand import BrandOffer
 from anonnet.protocol.known_log import mirror_policy
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.store import lock
 from anonnet.store.bank import BankStore
+from anonnet.store.database import Database
 from anonnet.store.folder import Folder, write_durably
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.signed import Signer
@@ -131,6 +133,8 @@ def _reachable(plan: Plan, kind: Kind, name: str, host: str, port: int) -> tuple
         folder.write(CHANNEL_FILE, channel)
         if kind is Kind.BANK:  # it never makes one itself: where it is gone later, it is lost
             BankStore(str(folder / BANK_STORE)).close()
+        if kind is Kind.LOG:  # likewise
+            Database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION).close()
         folder.write(PARTY_FILE, party_json(kind, name, host, **plan.mergers(name)))
     return key, Peer(Role(kind.value), name, key.public, public_of(channel), host, port)
 

@@ -21,7 +21,9 @@ from anonnet.parties.turn import Party
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Role
 from anonnet.protocol.transaction import NO_POLICY
+from anonnet.store import lock
 from anonnet.store.base import Store
+from anonnet.store.database import begun
 from anonnet.store.folder import Folder
 from anonnet.store.log import LogStore
 from anonnet.store.merchant import MerchantStore
@@ -65,6 +67,15 @@ def within(setup: Setup) -> Path | None:
     return setup.merged.folder / HOSTS[setup.merged.kind].file if setup.merged and setup.kind is Kind.LOG else None
 
 
+def check_lock(path: Path) -> None:
+    """Raise BadStart where the lock of a log that decides alone is lost: no mirror could tell it what it has signed."""
+    if not begun(path):
+        raise BadStart(
+            f"{path} is missing or empty, and nobody can tell a log that decides alone what it has signed: put the"
+            " newest lock.db and log.db back, or begin a new log with a new key"
+        )
+
+
 async def run(path: Path, *, trust_clock: bool = False, http: Address | None = None) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal, NotYet. `trust_clock`: the operator has looked at the machine's clock.
 
@@ -77,6 +88,8 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
     party = Log(found.signer, known, banks, merchants, told(found), found.network.logs)
     with ExitStack() as folders:
         folder = folders.enter_context(Folder(path))
+        if known.decides_alone:
+            check_lock(folder / lock.FILE)
         host = _host(found, found.setup.merged, folders) if found.setup.merged else None
         seal = partial(known.sealed, found.setup.identity(found.peer))
         store = LogStore(str(folder / STORE), seal=seal, merged=host.store if host else None)

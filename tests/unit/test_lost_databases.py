@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from anonnet_daemons import bank
+from anonnet_daemons import bank, log
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
 from anonnet_daemons.consumer import opened
 from anonnet_daemons.founding import Plan, found
 
 from anonnet.errors import BadStart
 from anonnet.protocol.network import Role
+from anonnet.store import lock
 from anonnet.store.folder import Folder
 
 
@@ -29,6 +30,17 @@ async def test_a_bank_without_its_books_does_not_begin_new_ones(home: Path) -> N
 
     with pytest.raises(BadStart, match=r"missing or empty.*which tokens are spent.*put the newest one back"):
         bank.books(str(path))
+
+    assert not path.exists()
+
+
+async def test_a_log_that_decides_alone_does_not_begin_a_second_history(home: Path) -> None:
+    path = home / Kind.LOG / lock.FILE
+    log.check_lock(path)
+    path.unlink()
+
+    with pytest.raises(BadStart, match=r"lock.db is missing or empty.*newest lock.db and log.db back"):
+        log.check_lock(path)
 
     assert not path.exists()
 
