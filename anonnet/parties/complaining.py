@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Refused, Why
+from anonnet.parties.ordering import purchase_of
 from anonnet.parties.purse import Purse
 from anonnet.parties.settling import Settled
 from anonnet.parties.tokens import Tokens
@@ -44,9 +45,7 @@ class Complaining:
 
     def draw(self, turn: WalletTurn, wish: Accuse, entropy: bytes) -> tuple[bytes, Signed]:
         """The dispute about a purchase for which money was bound. Raises Refused."""
-        bought = turn.store.purchase(wish.subject)
-        if bought is None:
-            raise Refused(Why.UNKNOWN, "no such purchase")
+        bought = purchase_of(turn, wish.subject)
         if bought.authorization_q is None:
             raise Refused(Why.UNDECIDED, "nothing has been paid, so nobody owes anything")
         demand = Demand(wish.claim)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from anonnet.errors import Malformed, Refused, Why
+from anonnet.errors import Malformed, Why
 from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.accusing import Accusing
 from anonnet.parties.brands import BrandList
@@ -19,7 +19,8 @@ from anonnet.parties.complaining import Complaining
 from anonnet.parties.discarding import Discarding
 from anonnet.parties.errands import answered, done, later, request
 from anonnet.parties.heeding import Heeding
-from anonnet.parties.ordering import Ordering
+from anonnet.parties.ordering import Ordering, about, purchase_of
+from anonnet.parties.paying import Paying
 from anonnet.parties.purse import AS_EVER, Habits, Purse
 from anonnet.parties.reading import Reading
 from anonnet.parties.recovery import Recovery
@@ -29,21 +30,19 @@ from anonnet.parties.tokens import Tokens, ask_time
 from anonnet.parties.turn import Answer, Asked, From, Party, Turn, on
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.dispute import Demand
-from anonnet.protocol.goods import GoodsM, GoodsQ, Order
+from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.history import paid_by_another
-from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Accuse, PurchaseOf
-from anonnet.protocol.logbook import Time, TimeOf
 from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Noted, Refusal
-from anonnet.protocol.transaction import Transaction, expired
+from anonnet.protocol.transaction import expired
 from anonnet.store import wallet
-from anonnet.store.tokens import LOCKED, RELEASING, SPENT, Held
+from anonnet.store.tokens import RELEASING, SPENT
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import BEHIND_SECONDS, CARRY_SECONDS, CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
+from anonnet.times import BEHIND_SECONDS, CARRY_SECONDS, CLAIM_SECONDS
 from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signed, Signer
 
@@ -75,13 +74,12 @@ class Opened:
 
 
 class Consumer(Party):
-    """C. Holds the purse, which makes tokens from the wallet's seed, and the parties of her network."""
+    """C. Holds the purse, which makes tokens from the wallet's seed, and the logs of her network."""
 
     def __init__(
         self, network: Network, seed: bytes, brands: Iterable[Brand], dwell: int = 0, habits: Habits = AS_EVER
     ) -> None:
         """`dwell`: how many seconds her tokens rest at least."""
-        self.parties = network
         self.logs = self.known_logs = network.logs
         self.purse = Purse(network.name, seed, brands, habits)
         self.resting = Resting(self.purse, dwell)
@@ -95,8 +93,9 @@ class Consumer(Party):
         complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
         self.accusing = Accusing(complaining.draw, complaining.met)
         self.reading = Reading(self.logs, self.settling, commit=self._certified, chain=self.brand_list.entries)
+        self.paying = Paying(network, self.purse, self.resting, self.tokens, self.settling, self.reading, self.heeding)
         desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, self.accusing
-        super().__init__(Signer(network.name), *desks, self.reading)
+        super().__init__(Signer(network.name), *desks, self.reading, self.paying)
 
     def sign(self, said: Message) -> Signed:
         """Sign with the key of her account at the bank that is named; refusals to her owner with that of no bank."""
@@ -107,7 +106,7 @@ class Consumer(Party):
     @on(GoodsM, by=From.ERRAND)  # P1
     def goods_m(self, turn: WalletTurn, asked: Asked[GoodsM]) -> Answer:
         """ "Upon receipt, the consumer verifies that the contract is acceptable" (paper, Purchase)."""
-        bought = self._about(turn, asked)
+        bought = about(turn, asked)
         if asked.signer != bought.buy.merchant:
             raise Malformed("goods_m is signed by another than the merchant")
         turn.store.errands.end_all(bought.id)
@@ -119,90 +118,24 @@ class Consumer(Party):
     @on(Fetched, by=From.OWNER)
     def fetched(self, turn: WalletTurn, asked: Asked[Fetched]) -> Answer:
         """The sealed goods are here: only now is paying considered. Expirations are chosen from the log's time."""
-        bought = self._purchase(turn, asked.body.purchase)
+        bought = purchase_of(turn, asked.body.purchase)
         if bought.state == wallet.FETCHING:
             ask_time(turn, bought)
         return Answer()
 
     @on(Unfetched, by=From.OWNER)
     def unfetched(self, turn: WalletTurn, asked: Asked[Unfetched]) -> Answer:
-        bought = self._purchase(turn, asked.body.purchase)
+        bought = purchase_of(turn, asked.body.purchase)
         if bought.state == wallet.FETCHING:
             turn.store.move(bought.id, wallet.REFUSED, asked.body.detail)
         return Answer()
-
-    # Purchase: P2.
-
-    @on(Time, by=From.ERRAND)
-    def time(self, turn: WalletTurn, asked: Asked[Time]) -> Answer:
-        """Choose tokens and expiration, bind them durably, then send P2: for every purchase that waits for it."""
-        log = asked.body.log
-        if request(asked) != TimeOf(log=log) or asked.signer != self.logs[log].key:
-            raise Malformed("a time of another log")
-        for bought in turn.store.timing(log):
-            self._pay(turn, bought, asked.body)
-        return done(turn, asked)
-
-    def _pay(self, turn: WalletTurn, bought: Bought, time: Time) -> None:
-        wish = bought.buy
-        if complaint := self.heeding.complaint(turn, wish.log):
-            turn.store.move(bought.id, wallet.REFUSED, complaint)
-            return
-        if abs(time.time - turn.now) > LOG_CLOCK_SECONDS_MAX:
-            turn.store.move(bought.id, wallet.REFUSED, "the log's clock and this machine's are too far apart")
-            return
-        free = self.resting.free(turn, bought, time.time + wish.lead)
-        chosen = self.purse.choose(free, bought.terms.contract)
-        if chosen is not None:
-            self._authorize(turn, bought, chosen, time)
-        elif self.tokens.change(turn, bought, free):
-            turn.store.move(bought.id, wallet.CHANGING)
-        else:
-            lack = f"the wallet has not enough free tokens in {wish.currency} of {self._name(wish.bank)}: withdraw more"
-            turn.store.move(bought.id, wallet.REFUSED, self.resting.lack(turn, bought) or lack)
-
-    def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
-        wish = bought.buy
-        transaction = Transaction(
-            number=bought.terms.number,
-            expiration=time.time + wish.lead,
-            merchant=wish.merchant,
-            log=wish.log,
-            entry_key=bought.terms.entry_key,
-        )
-        self.reading.begin(turn, transaction, time.size(shard_of(transaction.expiration)))
-        self._lock(turn, bought, transaction, chosen)
-        turn.store.move(bought.id, wallet.AUTHORIZING)
-        self.settling.await_outcome(turn, transaction, subject=bought.id)
-
-    def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
-        """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first."""
-        wish, offer = bought.buy, bought.goods_m
-        assert offer is not None
-        if bought.terms.contract.receipt:
-            goods_q = self.purse.goods_q(offer, wish.merchant, transaction.number, chosen)
-            signed = self.purse.authorization_q(wish.bank, transaction, chosen, goods_q.signatures[0].signer)
-            turn.store.errands.add(wish.merchant, goods_q, subject=bought.id, due=turn.now)
-        else:
-            signed = self.purse.authorization_q(wish.bank, transaction, chosen)
-            turn.store.errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
-        turn.store.tokens.bind(chosen, LOCKED, bought.id)
-        turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
-
-    @on(Noted, by=From.ERRAND, to=(GoodsQ,))  # CD2
-    def goods_q_noted(self, turn: WalletTurn, asked: Asked[Noted]) -> Answer:
-        """The merchant has his receipt, without which he would take no P3."""
-        bought = self._about(turn, asked)
-        assert bought.authorization_q is not None
-        turn.store.errands.add(bought.buy.bank, bought.authorization_q, subject=bought.id, due=turn.now)
-        return done(turn, asked)
 
     # Purchase: P3 and the outcome.
 
     @on(AuthorizationB, by=From.ERRAND)  # P3
     def authorization_b(self, turn: WalletTurn, asked: Asked[AuthorizationB]) -> Answer:
         """The bank has promised. If nothing comes of it soon, she takes the promise to the merchant herself."""
-        bought, q = self._about(turn, asked), request(asked)
+        bought, q = about(turn, asked), request(asked)
         assert isinstance(q, AuthorizationQ)
         promise = AuthorizationB.answering(q, bought.terms.contract.currency, asked.body.ticket)
         if asked.signer != bought.buy.bank or asked.body != promise:
@@ -223,7 +156,7 @@ class Consumer(Party):
 
     @on(Commit, by=From.ERRAND)  # P5a
     def commit(self, turn: WalletTurn, asked: Asked[Commit]) -> Answer:
-        self._commit(turn, self._about(turn, asked), asked.signed)
+        self._commit(turn, about(turn, asked), asked.signed)
         return Answer()
 
     def _commit(self, turn: WalletTurn, bought: Bought, commit: Signed) -> None:
@@ -243,7 +176,7 @@ class Consumer(Party):
 
     @on(Opened, by=From.OWNER)
     def opened(self, turn: WalletTurn, asked: Asked[Opened]) -> Answer:
-        bought = self._purchase(turn, asked.body.purchase)
+        bought = purchase_of(turn, asked.body.purchase)
         if bought.state == wallet.COMMITTED:
             turn.store.keep_path(bought.id, asked.body.path)
             detail = "" if asked.body.as_described else "the goods are not what the contract describes"
@@ -251,11 +184,11 @@ class Consumer(Party):
         return Answer()
 
     def _certified(self, turn: WalletTurn, purchase: bytes, commit: Signed) -> None:
-        self._commit(turn, self._purchase(turn, purchase), commit)
+        self._commit(turn, purchase_of(turn, purchase), commit)
 
     def _aborted(self, turn: WalletTurn, purchase: bytes, abort: Signed) -> None:
         """The sale has failed: show the bank, and only when it has noted that are the tokens free."""
-        bought = self._purchase(turn, purchase)
+        bought = purchase_of(turn, purchase)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
             turn.store.keep_outcome(bought.id, abort)
             turn.store.move(bought.id, wallet.ABORTED)
@@ -300,7 +233,7 @@ class Consumer(Party):
         """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is
         only locked elsewhere, the bank might still take this P2. Where a log is gone, the end of the claim time ends
         it: then the bank's word is enough that it took no P2, or has let the tokens go."""
-        q, bought, refusal = request(asked), self._about(turn, asked), asked.body
+        q, bought, refusal = request(asked), about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
         convicted = self.heeding.shown(turn, refusal, q.transaction.log)
@@ -319,7 +252,7 @@ class Consumer(Party):
             return later(turn, asked, BEHIND_SECONDS if in_time else RETRY_SECONDS_MAX)
         turn.store.tokens.let_go(bought.id, spent)
         self.tokens.renew_rests(turn, bought.id)
-        if spent and bought.state == wallet.AUTHORIZING and self._paid_otherwise(turn, bought, q.transaction):
+        if spent and bought.state == wallet.AUTHORIZING and self.paying.pay_otherwise(turn, bought, q.transaction):
             turn.store.replaced.keep(bought.id, answered(asked).request, asked.signed)
             return done(turn, asked)
         if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
@@ -328,16 +261,6 @@ class Consumer(Party):
         self._end_questions(turn, bought)
         turn.store.parts.drop(q.transaction.outcome_key)
         return Answer()
-
-    def _paid_otherwise(self, turn: WalletTurn, bought: Bought, transaction: Transaction) -> bool:
-        """Pay the same transaction with other tokens, if there are some. No bank can ever take the P2 before: a token
-        of it is spent."""
-        free = self.resting.free(turn, bought, transaction.expiration)
-        chosen = self.purse.choose(free, bought.terms.contract)
-        if chosen is None or expired(transaction.expiration, turn.now) or self.heeding.complaint(turn, transaction.log):
-            return False
-        self._lock(turn, bought, transaction, chosen)
-        return True
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
@@ -348,22 +271,5 @@ class Consumer(Party):
 
     @on(PurchaseOf, by=From.OWNER)
     def purchase_of(self, turn: WalletTurn, asked: Asked[PurchaseOf]) -> Answer:
-        bought = self._purchase(turn, asked.body.purchase)
+        bought = purchase_of(turn, asked.body.purchase)
         return Answer(bought.shown, hold=bought.id if bought.state in asked.body.known else b"")
-
-    # Small things.
-
-    def _name(self, identity: bytes) -> str:
-        """What people call this party."""
-        peer = self.parties.peer(identity)
-        return peer.name if peer else identity.hex()[:16]
-
-    def _purchase(self, turn: WalletTurn, id: bytes) -> Bought:
-        bought = turn.store.purchase(id)
-        if bought is None:
-            raise Refused(Why.UNKNOWN, "no such purchase")
-        return bought
-
-    def _about(self, turn: WalletTurn, asked: Asked[Any]) -> Bought:
-        """The purchase that the answered errand was about."""
-        return self._purchase(turn, answered(asked).subject)

@@ -12,6 +12,7 @@ from anonnet.errors import Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX
 from anonnet.parties.brands import BrandList
 from anonnet.parties.heeding import Heeding
+from anonnet.parties.ordering import purchase_of
 from anonnet.parties.purse import Purse
 from anonnet.parties.tokens import Tokens
 from anonnet.parties.turn import Answer, Asked, Forget, From, Turn, on
@@ -50,9 +51,7 @@ class Discarding:
     def discard(self, turn: WalletTurn, asked: Asked[Discard]) -> Answer:
         """ "If the goods are satisfactory, then the consumer may discard all data on the transaction" (paper)."""
         id = asked.body.purchase
-        bought = turn.store.purchase(id)
-        if bought is None:
-            raise Refused(Why.UNKNOWN, "no such purchase")
+        bought = purchase_of(turn, id)
         if bought.state not in OVER or turn.store.errands.about(id):
             raise Refused(Why.UNDECIDED, "its papers are needed: it is not over, or the goods were not as described")
         turn.store.discarding.discard(id)

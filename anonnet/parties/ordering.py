@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from anonnet.errors import Refused, Why
+from anonnet.parties.errands import answered
 from anonnet.parties.heeding import Heeding
 from anonnet.parties.purse import Purse
 from anonnet.parties.resting import Resting
@@ -10,7 +13,7 @@ from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.goods import Order, order_id
 from anonnet.protocol.local import Buy, BuyNow, Started
 from anonnet.protocol.network import Network, Peer, Role
-from anonnet.store.wallet import WalletStore
+from anonnet.store.wallet import Bought, WalletStore
 from anonnet.times import LEAD_SECONDS_MAX
 
 WalletTurn = Turn[WalletStore]
@@ -60,3 +63,16 @@ class Ordering:
         if peer is None or peer.role is not role:
             raise Refused(Why.UNKNOWN, f"no such {role} in this network")
         return peer
+
+
+def purchase_of(turn: WalletTurn, id: bytes) -> Bought:
+    """The purchase of this id. Raises Refused."""
+    bought = turn.store.purchase(id)
+    if bought is None:
+        raise Refused(Why.UNKNOWN, "no such purchase")
+    return bought
+
+
+def about(turn: WalletTurn, asked: Asked[Any]) -> Bought:
+    """The purchase that the answered errand was about. Raises Refused."""
+    return purchase_of(turn, answered(asked).subject)
