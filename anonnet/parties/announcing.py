@@ -15,7 +15,7 @@ from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.brand import Brand, BrandOffer
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.store.bank import BankStore
-from anonnet.wire.codec import decode
+from anonnet.wire.signed import said_in
 
 BankTurn = Turn[BankStore]
 
@@ -30,8 +30,7 @@ class Announcing:
     def announce(self, turn: BankTurn) -> None:
         """Bring each brand that can still stand there long enough to every log that has not answered yet."""
         for offer in self._offers:
-            brand = decode(offer.brand.body)
-            assert isinstance(brand, Brand)
+            brand = said_in(offer.brand, Brand)
             if brand.announced_in_time(turn.now):
                 lacking = [log for log in self._logs if turn.store.announced.answer(brand.id, log) is None]
                 turn.store.errands.add_for_each(lacking, offer.brand, subject=brand.id, due=turn.now)

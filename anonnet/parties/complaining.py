@@ -21,14 +21,14 @@ from anonnet.protocol.dispute import Demand, Dispute
 from anonnet.protocol.local import Accuse
 from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import aborted_in, is_commit, recorded_in
-from anonnet.protocol.purchase import Abort, order_in
+from anonnet.protocol.purchase import Abort, AuthorizationQ
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.store import wallet
 from anonnet.store.tokens import RELEASING
 from anonnet.store.wallet import Bought, WalletStore
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Signed, Signer, checked
+from anonnet.wire.signed import Signed, Signer, checked, said_in
 
 WalletTurn = Turn[WalletStore]
 
@@ -53,7 +53,7 @@ class Complaining:
         if demand is Demand.DELIVERY:
             accused, signer = bought.buy.merchant, Signer(self._network.name, SigningKey(entropy))
         else:
-            ids = [payment.token.id for payment in order_in(bought.authorization_q).payments]
+            ids = [payment.token.id for payment in said_in(bought.authorization_q, AuthorizationQ).payments]
             accused, signer = bought.buy.bank, self._purse.signer_of(turn.store.tokens.known(ids))
         return accused, signer.sign(Dispute(accused=accused, claim=demand.value, papers=papers))
 
@@ -81,7 +81,7 @@ class Complaining:
 
     def _usable(self, bought: Bought, papers: Iterable[Signed]) -> Iterator[bytes]:
         """The tokens of which, by the bank's word, as much can be used as the purchase was to take."""
-        amounts = {each.token.id: each.amount for each in order_in(bought.authorization_q).payments}
+        amounts = {each.token.id: each.amount for each in said_in(bought.authorization_q, AuthorizationQ).payments}
         for paper in papers:
             with suppress(Malformed):
                 said = checked(self._network.name, paper, State)

@@ -46,7 +46,7 @@ from anonnet.store.merchant import (
 )
 from anonnet.times import BEHIND_SECONDS, MERCHANT_MARGIN_SECONDS, RELEASE_SECONDS
 from anonnet.wire.codec import decode
-from anonnet.wire.signed import Checked, Signed, Signer, checked
+from anonnet.wire.signed import Checked, Signed, Signer, checked, said_in
 
 MerchantTurn = Turn[MerchantStore]
 
@@ -113,8 +113,7 @@ class Merchant(Party):
 
     def _to_log(self, sale: MerchantSale, promise: Signed, paper: Signed, kind: EntryKind) -> Signed | Submission:
         """P4 or the pledge as the log gets it: as it is, or sealed, with the ticket that came with P3."""
-        body = decode(promise.body)
-        assert isinstance(body, AuthorizationB)
+        body = said_in(promise, AuthorizationB)
         transaction = body.transaction
         if not transaction.entry_key:
             return paper
@@ -245,10 +244,7 @@ class Merchant(Party):
         return sale
 
     def _signed_for(self, sale: MerchantSale) -> Transaction:
-        assert sale.authorization_m is not None
-        body = decode(sale.authorization_m.body)
-        assert isinstance(body, AuthorizationM)
-        return body.transaction
+        return said_in(sale.authorization_m, AuthorizationM).transaction
 
     # Disputes.
 

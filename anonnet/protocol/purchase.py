@@ -22,7 +22,7 @@ from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.steps import Step
 from anonnet.protocol.token import Payment, check_payments
 from anonnet.protocol.transaction import Transaction, check_key_or_none, number_of
-from anonnet.wire.codec import Between, Message, decode, message
+from anonnet.wire.codec import Between, Message, message
 from anonnet.wire.signed import Checked, Signed
 
 
@@ -124,21 +124,6 @@ class Abort(Message):
 
     def check(self) -> None:
         self.transaction.check_public()
-
-
-def order_in(authorization_q: Signed | None) -> AuthorizationQ:
-    """The body of a P2 that was checked before it was kept."""
-    assert authorization_q is not None
-    body = decode(authorization_q.body)
-    assert isinstance(body, AuthorizationQ)
-    return body
-
-
-def promised_in(authorization_b: Signed) -> Transaction:
-    """What a P3 that its own bank has kept is about."""
-    body = decode(authorization_b.body)
-    assert isinstance(body, AuthorizationB)
-    return body.transaction
 
 
 def check_authorization_q(asked: Checked[AuthorizationQ]) -> None:

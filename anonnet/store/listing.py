@@ -9,8 +9,8 @@ from anonnet.store.database import Database
 from anonnet.store.tokens import EXCHANGED, SPENT, VOID
 from anonnet.times import BRAND_MARGIN_SECONDS
 from anonnet.tlog.merkle import HASH_BYTES, Frontier
-from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.codec import decode_record, encode
+from anonnet.wire.signed import Signed, said_in
 
 SCHEMA = """
 create table if not exists chain(
@@ -113,6 +113,4 @@ class Listing:
 
 def brand_of(signed: Signed) -> Brand:
     """The brand that was signed."""
-    body = decode(signed.body)
-    assert isinstance(body, Brand)
-    return body
+    return said_in(signed, Brand)

@@ -23,7 +23,7 @@ from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
 from anonnet.times import CLAIM_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, said_in
 
 VERSION = 3
 
@@ -136,10 +136,7 @@ class MerchantSale:
     @property
     def terms(self) -> GoodsM:
         """The body of P1."""
-        assert self.goods_m is not None
-        body = decode(self.goods_m.body)
-        assert isinstance(body, GoodsM)
-        return body
+        return said_in(self.goods_m, GoodsM)
 
     @property
     def receiver_key(self) -> bytes:
@@ -337,9 +334,8 @@ class MerchantStore(Store):
 def _line(number: bytes, item: str, opened: int, state: str, goods_m: bytes | None) -> SaleLine:
     currency, price = "", 0
     if signed := _signed(goods_m):
-        terms = decode(signed.body)
-        assert isinstance(terms, GoodsM)
-        currency, price = terms.contract.currency, terms.contract.price
+        contract = said_in(signed, GoodsM).contract
+        currency, price = contract.currency, contract.price
     return SaleLine(number=number, item=item, opened=opened, state=state, currency=currency, price=price)
 
 

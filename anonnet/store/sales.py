@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from anonnet.errors import Refused, Why
 from anonnet.protocol.known_log import expirations_of
-from anonnet.protocol.purchase import AuthorizationQ, order_in, promised_in
+from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.database import Database
 from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import decode_record, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, said_in
 
 SCHEMA = """
 create table if not exists sale(
@@ -56,14 +56,15 @@ class Sale:
     @property
     def order(self) -> AuthorizationQ:
         """The body of the authorization that locked the tokens, as long as it does or has spent them."""
-        return order_in(self.authorization_q)
+        return said_in(self.authorization_q, AuthorizationQ)
 
     def refuse_another(self, transaction: Transaction) -> None:
         """Refuse another transaction than the one that has its place in the log: a sealed commit that does not open
         under the n that was promised may open under this one, so only the promise shows that its payment was not taken.
         """
-        if self.state == ABORTED and self.authorization_b and promised_in(self.authorization_b) != transaction:
-            raise Refused(Why.SALE_AUTHORIZED, evidence=[self.authorization_b])
+        if self.state == ABORTED and self.authorization_b:
+            if said_in(self.authorization_b, AuthorizationB).transaction != transaction:
+                raise Refused(Why.SALE_AUTHORIZED, evidence=[self.authorization_b])
 
 
 class Sales:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.local import Buy, Purchase, fitting
-from anonnet.protocol.purchase import order_in
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import (
     alerts,
@@ -34,7 +34,7 @@ from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
 from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, said_in
 
 VERSION = 2
 
@@ -105,15 +105,12 @@ class Bought:
     @property
     def terms(self) -> GoodsM:
         """The body of P1."""
-        assert self.goods_m is not None
-        body = decode(self.goods_m.body)
-        assert isinstance(body, GoodsM)
-        return body
+        return said_in(self.goods_m, GoodsM)
 
     @property
     def transaction(self) -> Transaction:
         """What P2 authorized."""
-        return order_in(self.authorization_q).transaction
+        return said_in(self.authorization_q, AuthorizationQ).transaction
 
     @property
     def shown(self) -> Purchase:
@@ -223,7 +220,7 @@ class WalletStore(Store):
         rows = self._db.all(
             "select outcome_key, authorization_q from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED
         )
-        sales = [(key, order_in(_signed(q)).transaction) for key, q in rows]
+        sales = [(key, said_in(_signed(q), AuthorizationQ).transaction) for key, q in rows]
         return {key for key, sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
 
     def jobs(self) -> Sequence[Job]:

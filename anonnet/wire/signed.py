@@ -118,6 +118,14 @@ def checked(network: str, signed: Signed, kind: type[M]) -> Checked[M]:
     return Checked(body, signed, _DOOR)
 
 
+def said_in(kept: Signed | None, kind: type[M]) -> M:
+    """The body of a paper that is there, and was checked to be of this kind before it was kept."""
+    assert kept is not None, f"{kind.__name__} is not there yet"
+    body = decode(kept.body)
+    assert isinstance(body, kind)
+    return body
+
+
 def unsigned(body: M) -> Checked[M]:
     """A message of a step that nobody signs, in the same dress."""
     assert not body.signed, f"{type(body).__name__} is a signed step"

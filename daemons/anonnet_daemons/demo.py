@@ -21,7 +21,8 @@ from anonnet.protocol.local import Books, BooksOf, Fund, Purchase, Sell, Started
 from anonnet.protocol.steps import Step
 from anonnet.store.goods import measure
 from anonnet.times import SETTLE_SECONDS
-from anonnet.wire.codec import decode, encode
+from anonnet.wire.codec import encode
+from anonnet.wire.signed import said_in
 from anonnet_daemons.bells import ring
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
@@ -210,9 +211,7 @@ class Play:
                 await trio.sleep(LOOK_SECONDS)
 
     def _check_goods(self, shown: Purchase) -> None:
-        terms = decode(shown.papers[0].body)
-        assert isinstance(terms, GoodsM)
-        contract, measured = terms.contract, measure(Path(shown.path))
+        contract, measured = said_in(shown.papers[0], GoodsM).contract, measure(Path(shown.path))
         same = (measured.size, measured.hash, measured.root) == (contract.size, contract.hash, contract.root)
         self.demo.check(f"the file has the contract's size and hash, {contract.hash.hex()[:16]}...", same)
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anonnet.protocol.brand import Brand
-from anonnet.protocol.purchase import order_in
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.seed import shared_by
 from anonnet.store.tokens import EXCHANGED, EXCHANGING, FREE, LOCKED, RELEASING, SPENT, Held
 from anonnet.store.wallet import Bought
+from anonnet.wire.signed import said_in
 
 SALE, EXCHANGE = "sale", "exchange"
 SHOWN_IN = {LOCKED: SALE, RELEASING: SALE, SPENT: SALE, EXCHANGING: EXCHANGE, EXCHANGED: EXCHANGE}
@@ -45,7 +46,7 @@ class Linked:
                 shown[SHOWN_IN[held.state], held.bound] |= marks[held.id]
         for bought in sales:
             if bought.authorization_q and bought.buy.bank == bank:
-                for payment in order_in(bought.authorization_q).payments:
+                for payment in said_in(bought.authorization_q, AuthorizationQ).payments:
                     shown[SALE, bought.id] |= marks.get(payment.token.id, {payment.token.id})
         free = {held.id for held in mine if held.state == FREE}
         seen = Counter(mark for each in shown.values() for mark in each)

@@ -37,9 +37,9 @@ from anonnet_daemons.shopping import (
 from anonnet.protocol.dispute import Demand
 from anonnet.protocol.local import Fund, OpenAt, Purchase, Sales, SalesOf, Sell, Started, Wallet, WalletOf
 from anonnet.protocol.network import Network
-from anonnet.protocol.purchase import AuthorizationQ, order_in
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.wire.frames import Frame
-from anonnet.wire.signed import Signed, payload
+from anonnet.wire.signed import Signed, payload, said_in
 from tests.privacy.pieces import Line, Piece, View, received, stored
 
 SECONDS = 90
@@ -78,7 +78,7 @@ class Facts:
     @property
     def orders(self) -> dict[str, AuthorizationQ]:
         """The bodies of all."""
-        return {name: order_in(each) for name, each in self.authorizations.items()}
+        return {name: said_in(each, AuthorizationQ) for name, each in self.authorizations.items()}
 
     @property
     def order(self) -> AuthorizationQ:

@@ -14,8 +14,9 @@ from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.local import OpenAt
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.proofs import Proofs, ProofsOf
-from anonnet.protocol.purchase import order_in
+from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.wire.codec import Message, encode
+from anonnet.wire.signed import said_in
 from tests.actor import Actor
 from tests.mirrors import MIRRORS
 from tests.paper.scenes import PRICE, Line
@@ -55,7 +56,7 @@ class Buyers(QuorumScene):
 def names_of(known: KnownLog, consumer: Actor, purchase: bytes) -> Iterator[bytes]:
     """Whatever the sale can be known by."""
     sale: Any = consumer.store.purchase(purchase)
-    order, terms = order_in(sale.authorization_q), sale.terms
+    order, terms = said_in(sale.authorization_q, AuthorizationQ), sale.terms
     yield from (terms.number, order.transaction.outcome_key, order.transaction.merchant, sale.secret)
     yield order.transaction.expiration.to_bytes(4, "big")
     yield from filter(None, [terms.entry_key])

@@ -14,12 +14,12 @@ from anonnet.protocol.dispute import Demand, Dispute, Redress
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started
 from anonnet.protocol.logbook import Entries
-from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit, order_in
+from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.recovery import State
 from anonnet.protocol.refusal import Refusal
 from anonnet.wire.codec import Message, decode, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, said_in
 from tests.actor import Actor
 from tests.dump import dump
 from tests.paper.scenes import ITEM, PRICE, Deal, Line, Scene, by
@@ -128,7 +128,7 @@ def test_a_dispute_tells_its_receiver_no_more_than_its_papers(scene: Scene) -> N
     """The merchant learns no token; nobody learns an account; no two disputes have a key of hers in common."""
     purchases = [stuck(scene) for _ in range(2)]
     papers = [paper for each in purchases for paper in scene.purchase(each).papers if paper.step == AuthorizationQ.step]
-    keys = {key for paper in papers for key in order_in(paper).signers}
+    keys = {key for paper in papers for key in said_in(paper, AuthorizationQ).signers}
 
     for purchase in purchases:
         scene.consumer.command(Accuse(subject=purchase, claim=Demand.DELIVERY.value))
