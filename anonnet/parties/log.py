@@ -49,6 +49,7 @@ class Log(Party):
     """L. Decides each transaction once and says what it decided to whoever asks."""
 
     growth = frozenset({AuthorizationM, Pledge, Submission})
+    alike = frozenset({Follow})
 
     def __init__(
         self,

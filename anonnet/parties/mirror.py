@@ -54,6 +54,8 @@ MirrorTurn = Turn[MirrorStore]
 class Mirror(Party):
     """Keeps copies of logs, and cosigns for those whose policy names it."""
 
+    alike = frozenset({Follow})
+
     def __init__(
         self,
         signer: Signer,
