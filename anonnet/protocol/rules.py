@@ -236,11 +236,10 @@ def _check_chained(network: str, known: KnownLog, entry: Entry) -> None:
             brand = checked(network, decode_record(Signed, entry.body), Brand)
             _demand(Rule.SIGNED, brand.signer == brand.body.bank, "a brand signed by another than its bank")
             return
-        anchored = SignedCheckpoint.parse(entry.body)
-        shard = anchored.body.origin.rpartition("/")[2]
-        own = shard.isdecimal() and anchored.body.origin == known.origin(int(shard))
-        _demand(Rule.SIGNED, own, "an anchor of another log")
-        known.opened(int(shard), entry.body)
+        shard = known.shard_called(SignedCheckpoint.parse(entry.body).body.origin)
+        if shard is None or shard == CHAIN:
+            raise Broken(Rule.SIGNED, "an anchor of another log, or of the chain")
+        known.opened(shard, entry.body)
     except Broken:
         raise
     except Malformed as why:
