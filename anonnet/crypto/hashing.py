@@ -18,9 +18,9 @@ HASH_BYTES = 32
 
 
 class Label(enum.StrEnum):
-    """What a hash or a derived key is for. A label has one user, named beside it."""
+    """What a hash or a derived key is for. A label has one meaning, and its users are named beside it."""
 
-    NUMBER = "anonnet number"  # transaction number n of (M, k): protocol.goods
+    NUMBER = "anonnet number"  # transaction number n of (M, k): protocol.transaction
     OUTCOME = "anonnet outcome"  # the log's unique key of an open transaction: protocol.transaction
     SEALED_OUTCOME = "anonnet log index"  # the same for a sealed entry: protocol.transaction
     TOKEN = "anonnet token"  # token id, the message that is blind-signed: protocol.token
@@ -29,7 +29,8 @@ class Label(enum.StrEnum):
     USED = "anonnet used"  # published name of a used token: protocol.recovery
     LOG = "anonnet log"  # the log's identity L: protocol.transaction
     DOWNLOAD = "anonnet download"  # an order's name, from its download secret: protocol.goods
-    REQUEST = "anonnet request"  # what a refusal names: wire.signed; with a receiver, one of several: store.errands
+    # What a refusal names: wire.signed; with a receiver, one of several: store.errands, looked after in parties.beside
+    REQUEST = "anonnet request"
     MERCHANDISE_KEY = "anonnet merchandise key"  # k of an order, from fresh entropy: parties.delivering
     ENTRY_KEY = "anonnet entry key"  # W of an order, from the same: parties.delivering
     ENTRY = "anonnet entry"  # key that seals a log entry, from n: crypto.padded

@@ -212,6 +212,21 @@ def test_every_label_and_every_reason_is_explained() -> None:
     assert not missing(why.value for why in Why)
 
 
+def test_each_label_names_its_users() -> None:
+    """As modules, in the comment beside it or above it."""
+    root = DOCUMENTS.parent
+    files = [*(root / "anonnet").rglob("*.py"), *(root / "daemons").rglob("*.py")]
+    users: dict[str, set[str]] = {}
+    for path in files:
+        for label in re.findall(r"\bLabel\.([A-Z_]+)\b", path.read_text("utf-8")):
+            users.setdefault(label, set()).add(".".join(path.with_suffix("").relative_to(root).parts[1:]))
+    text = (root / "anonnet" / "crypto" / "hashing.py").read_text("utf-8")
+    told = re.findall(r"((?:^    # .*\n)?)^    ([A-Z_]+) = \"anonnet [a-z ]+\"(.*)$", text, re.MULTILINE)
+
+    assert {name for _, name, _ in told} == {label.name for label in Label}
+    assert {name: set(re.findall(r"[a-z_]+\.[a-z_]+", before + beside)) for before, name, beside in told} == users
+
+
 @pytest.mark.parametrize("kind", BETWEEN_PARTIES, ids=lambda kind: kind.__name__)
 def test_every_message_asks_answers_or_stands_inside_another(kind: type[Message]) -> None:
     answers = {each for several in ANSWERS.values() for each in several}
