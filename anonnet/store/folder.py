@@ -105,7 +105,7 @@ def read_secret(path: Path, size: int, *sizes: int) -> bytes:
 
 
 def unfinished(path: Path) -> Path:
-    """Where a file is written before it takes its place: what a crash may leave there is nothing's only copy."""
+    """Where a file is written before it takes its place: what a crash leaves there is never the only copy."""
     return path.with_name(f"{path.name}.new")
 
 

@@ -92,9 +92,10 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     async def start(self) -> None:
-        """Start the process; it may not be ready yet. Raises BadStart where another one runs on its folder: that one
-        would answer in its place."""
+        """Start the process; it may not be ready yet. Raises BadStart where there is no such party, or where another
+        process runs on its folder: that one would answer in its place."""
         assert not self.running, f"{self.name} runs already"
+        read_setup(self.folder, self.kind)
         Folder(self.folder).close()
         command = [*self.program, noun(self.kind), "run", "--data", str(self.folder)]
         with open(self.log, "ab", opener=partial(os.open, mode=0o600)) as log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,9 +73,14 @@ async def test_up_tells_which_daemon_could_not_start(tmp_path: Path) -> None:
     with trio.fail_after(SECONDS):
         ran = await anonnet(home, "up", home)
 
+        shutil.rmtree(home / Kind.CONSUMER)
+        missing = await anonnet(home, "up", home)
+
     assert ran.code == 1
     assert "log has ended at its start" in ran.err
     assert "chmod 600" in ran.err
+    check_sentence(missing, 1, "consumer/party.json cannot be read")
+    assert not (home / Kind.CONSUMER).exists()
 
 
 async def test_up_does_not_take_another_daemon_on_a_folder_for_its_own(tmp_path: Path) -> None:
