@@ -72,6 +72,9 @@ BEHIND_SECONDS = 1
 """How long a mirror that is behind waits before it asks again, or asks another mirror instead of the log; and a wallet
 whose tokens are locked elsewhere, while the sale can still be promised."""
 
+FOLLOWING_SECONDS = 2
+"""So long after a log gives an abort a wallet whose token is locked elsewhere reckons that the bank has heard of it."""
+
 COMPARE_SECONDS = 10
 """How long mirrors wait at least before they compare what a log that decides alone has shown them: no sale waits."""
 

@@ -37,6 +37,7 @@ from anonnet.store.wallet import Bought, WalletStore
 from anonnet.times import (
     BRAND_MARGIN_SECONDS,
     EXCHANGE_PATIENCE_SECONDS,
+    FOLLOWING_SECONDS,
     RESTORE_SPREAD_SECONDS,
     SETTLE_SECONDS,
     WITHDRAW_PATIENCE_SECONDS,
@@ -45,9 +46,6 @@ from anonnet.wire.codec import decode
 from anonnet.wire.signed import Signed
 
 WalletTurn = Turn[WalletStore]
-
-FOLLOWING_SECONDS = 2
-"""How long a bank may take from the moment at which the log gives an abort until it has heard of it."""
 
 
 def ask_time(turn: WalletTurn, bought: Bought) -> None:
