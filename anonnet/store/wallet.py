@@ -39,9 +39,21 @@ from anonnet.wire.signed import Signed, said_in
 VERSION = 2
 
 PARTS = (
-    *(alerts, errands, parts, recovery, replaced, lanes, discarding, answered, listing, resting, tokens, unexchanged),
+    alerts,
+    errands,
+    parts,
+    recovery,
+    replaced,
+    lanes,
+    discarding,
+    answered,
+    listing,
+    resting,
+    tokens,
+    unexchanged,
     unproven,
 )
+"""What else a wallet keeps, each with tables of its own."""
 SCHEMA = (
     "".join(each.SCHEMA for each in PARTS)
     + """
