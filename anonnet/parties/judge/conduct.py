@@ -59,21 +59,22 @@ def statements(papers: Papers) -> Iterator[Finding]:
     """A bank's statements of one account are one list that only grows, and its balance is their sum."""
     for first, second in combinations(papers.statements, 2):
         if (first.signer, first.body.account) == (second.signer, second.body.account):
-            if index := _differ(first.body, second.body):
-                yield _contradicted(first, (first, second), f"entry {index - 1} of it is two different ones")
+            index = _differ(first.body, second.body)
+            if index is not None:
+                yield _contradicted(first, (first, second), f"entry {index} of it is two different ones")
     for last in papers.statements:
         pages = whole(papers, last) if len(last.body.entries) < STATEMENT_MAX else []
         if pages and _sums(pages) != {each.currency: each.amount for each in last.body.balances if each.amount}:
             yield _contradicted(last, tuple(pages), "its balance is not the sum of its entries")
 
 
-def _differ(first: Statement, second: Statement) -> int:
-    """1 + the first index at which two statements say different things; 0 if there is none."""
+def _differ(first: Statement, second: Statement) -> int | None:
+    """The first index at which two statements say different things."""
     entries = dict(enumerate(first.entries, first.start))
     for index, entry in enumerate(second.entries, second.start):
         if entries.get(index, entry) != entry:
-            return index + 1
-    return 0
+            return index
+    return None
 
 
 def _sums(pages: list[Paper[Statement]]) -> dict[str, int]:
