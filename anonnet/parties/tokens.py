@@ -83,7 +83,7 @@ class Tokens:
         if turn.store.recovery.under_way(self._purse.brands_at(wish.bank)):
             raise Refused(Why.FULL, "the wallet is recovering: withdraw when it knows what it has there")
         if turn.store.recovery.forgotten(wish.bank):
-            raise Refused(Why.FULL, "this wallet was made from its words: run anonnet wallet recover first")
+            raise Refused(Why.FULL, "the wallet does not know what its seed has there: run wallet recover first")
         open_brands = self._purse.open_brands(wish.bank, wish.currency, turn.now)
         if not open_brands:
             raise Refused(Why.NOT_OPEN, f"the bank has no brand in {wish.currency} open, by this machine's clock")

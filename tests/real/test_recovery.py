@@ -86,7 +86,7 @@ async def test_a_wallet_comes_back_from_its_words(tmp_path: Path) -> None:
         found = await told(home, "wallet", "recover", "--fast", "--wait")
 
         assert held == {CURRENCY: 10}
-        check_sentence(early, 1, "made from its words", "wallet recover")
+        check_sentence(early, 1, "does not know what its seed has there", "wallet recover")
         assert found["over"]
         assert found["banks"][0]["free"] == {CURRENCY: 15}
         assert (await told(home, "wallet", "habits"))["keys"] == "single-use", "the words do not say how it pays"
