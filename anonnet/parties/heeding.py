@@ -37,8 +37,7 @@ class Heeding:
         """Why no new sale is to rest on this log, in words; empty if nothing speaks against it."""
         if not turn.store.alerts.against(log):
             return ""
-        peer = self._network.peer(log)
-        name = peer.name if peer else log.hex()[:16]
+        name = self._network.called(log)
         return f"{name} is convicted of having forked or broken a rule (see wallet alerts): pay by another log"
 
     def shown(self, turn: WalletTurn, refusal: Refusal, log: bytes) -> bool:

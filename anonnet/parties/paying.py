@@ -79,7 +79,8 @@ class Paying:
         elif self._tokens.change(turn, bought, free):
             turn.store.move(bought.id, wallet.CHANGING)
         else:
-            lack = f"the wallet has not enough free tokens in {wish.currency} of {self._name(wish.bank)}: withdraw more"
+            bank = self._network.called(wish.bank)
+            lack = f"the wallet has not enough free tokens in {wish.currency} of {bank}: withdraw more"
             turn.store.move(bought.id, wallet.REFUSED, self._resting.lack(turn, bought) or lack)
 
     def _authorize(self, turn: WalletTurn, bought: Bought, chosen: list[Held], time: Time) -> None:
@@ -128,8 +129,3 @@ class Paying:
             return False
         self._lock(turn, bought, transaction, chosen)
         return True
-
-    def _name(self, identity: bytes) -> str:
-        """What people call this party."""
-        peer = self._network.peer(identity)
-        return peer.name if peer else identity.hex()[:16]

@@ -44,7 +44,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network's name, its parties, and the brands that wallets accept (there is no public list of brands yet)."""
+    """A network's name, its parties, and the brands that its file pins; later ones stand in its logs' chains."""
 
     name: str
     peers: tuple[Peer, ...]
@@ -53,6 +53,11 @@ class Network:
     def peer(self, identity: bytes) -> Peer | None:
         """The party with this identity."""
         return next((peer for peer in self.peers if peer.identity == identity), None)
+
+    def called(self, identity: bytes) -> str:
+        """What people call this party; of a stranger, the first digits of its identity."""
+        peer = self.peer(identity)
+        return peer.name if peer else identity.hex()[:16]
 
     def named(self, name: str) -> Peer | None:
         """The party that people call so."""

@@ -74,8 +74,7 @@ def _rows(path: Path) -> list[tuple[bytes, int, bytes]]:
 
 def _judged(setup: Setup, alert: Alert) -> Kept:
     network = setup.network()
-    peer, known = network.peer(alert.log), network.logs.get(alert.log)
-    name = peer.name if peer else alert.log.hex()[:16]
+    name, known = network.called(alert.log), network.logs.get(alert.log)
     try:
         return Kept(name, alert, breach(network.name, known, alert.shard, alert.evidence) if known else None)
     except Malformed:

@@ -74,7 +74,7 @@ class Explained:
             yield "cannot tell which tokens came of that: each that it is shown fits each withdrawal of its brand."
         paid = [bought for bought in self.purchases if bought.authorization_q and bought.buy.bank == bank.key]
         if paid:
-            merchants = ", ".join(sorted({self._name(bought.buy.merchant) for bought in paid}))
+            merchants = ", ".join(sorted({self.network.called(bought.buy.merchant) for bought in paid}))
             yield f"knows of {_so_many(len(paid), 'sale')} to nobody it could name: when, for how much, at {merchants}."
         if exchanged := [lot for lot in lots if lot.state == EXCHANGED]:
             yield f"has exchanged {self._counted(exchanged)} for somebody, for change or after a sale that failed."
@@ -122,10 +122,6 @@ class Explained:
             mine = _so_many(len(decided), "sale")
             yield f"has decided {mine} of this wallet among those of everybody, and cannot tell which."
 
-    def _name(self, identity: bytes) -> str:
-        peer = self.network.peer(identity)
-        return peer.name if peer else identity.hex()[:16]
-
     def _counted(self, lots: Iterable[Lot]) -> str:
         """So many tokens of each denomination."""
         counts: Counter[tuple[str, int]] = Counter()
@@ -144,10 +140,10 @@ class Explained:
         """How many a token of this brand is hidden among."""
         mine = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state in SHOWN)
         held = sum(lot.count for lot in self.lots if lot.brand == brand.id and lot.state == FREE)
+        kind, bank = f"{brand.denomination} {brand.currency}", self.network.called(brand.bank)
         return (
-            f"{brand.denomination} {brand.currency}: {self._name(brand.bank)} lists {_so_many(used, 'token')} as used "
-            f"before today (UTC). This wallet has used {mine} so far and holds {held} more. The fewer there are, the "
-            "easier it is to guess."
+            f"{kind}: {bank} lists {_so_many(used, 'token')} as used before today (UTC). This wallet has used {mine} "
+            f"so far and holds {held} more. The fewer there are, the easier it is to guess."
         )
 
 
