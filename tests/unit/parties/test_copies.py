@@ -337,7 +337,7 @@ def test_a_wallet_made_from_its_words_withdraws_nothing_before_it_has_recovered(
     heir.command(wish)
     scene.settle()
 
-    assert "words" in str(refused)
+    assert "run wallet recover first" in str(refused)
     assert "recovering" in str(still)
     scene.check()
     assert scene.tokens(heir) == {
