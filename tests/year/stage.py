@@ -17,8 +17,9 @@ from anonnet.store.errands import Errand
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.wallet import WalletStore
 from anonnet.wire.signed import Signer
+from tests.actor import Actor
 from tests.paper.scenes import Scene
-from tests.stage import NETWORK, NOON, Actor, key_of, log_store, mint
+from tests.stage import NETWORK, NOON, key_of, log_store, mint
 from tests.world.disk import Disk
 from tests.year.calendar import BRAND_SECONDS, MINTED_BEFORE
 
