@@ -17,11 +17,11 @@ from anonnet.parties.mint import Minted
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.transaction import NO_POLICY
-from anonnet.times import BRAND_NOTICE_SECONDS
+from anonnet.times import BRAND_NOTICE_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.wire.signed import Signer
 from tests.actor import Actor
-from tests.paper.scenes import Line, Scene, nothing
-from tests.stage import NETWORK, key_of, log_store
+from tests.paper.scenes import PRICE, Line, Scene, nothing
+from tests.stage import NETWORK, key_of, log_store, mint
 from tests.unit.parties.test_brands_published import announced, has, next_minted, offered, opening, withdrawn
 
 SECOND = "second-log"
@@ -133,3 +133,65 @@ def test_a_bank_that_brings_each_log_another_brand_gives_nobody_either(scene: Tw
     pair = {first.offer.brand.body, second.offer.brand.body}
     for actor in scene.consumers:
         assert [{each.body for each in rivals} for rivals in actor.store.listing.rivals()] == [pair]
+
+
+# Offers that were missed, and pinned: what a wallet has by then.
+
+
+def missed(scene: TwoLogs) -> list[Minted]:
+    """Next brands for all that there are, which came too late to the second log."""
+    opens = opening(scene)
+    made = mint(key_of("bank"), scene.denominations, now=opens + 3600)
+    scene.lost = second_is_down
+    announced(scene, *scene.minted, *made)
+    scene.now, scene.lost = opens, nothing
+    scene.settle()
+    return made
+
+
+def runs(scene: TwoLogs, days: int) -> None:
+    """The wallets run for so many days."""
+    for _ in range(days * 24):
+        scene.pass_time(3600)
+        for actor in scene.consumers:
+            actor.forget()
+    scene.settle()
+
+
+def held(scene: TwoLogs, *minted: Minted) -> int:
+    """How many units the consumer has free of these brands."""
+    worth = {each.brand.id: each.brand.denomination for each in minted}
+    found = scene.consumer.store.tokens.holdings()
+    return sum(worth[id] * count for id, state, _, count in found if state == "free" and id in worth)
+
+
+@pytest.mark.slow
+def test_what_a_wallet_holds_waits_for_the_pinned_brand_and_is_renewed_and_spent(scene: TwoLogs) -> None:
+    made = missed(scene)
+    scene.now = scene.minted[0].brand.ends - WITHDRAW_LIFE_SECONDS_MIN  # from now on a wallet renews what it can
+    runs(scene, 2)
+    assert (held(scene, *scene.minted), held(scene, *made)) == (2 * PRICE, 0)
+
+    scene.has_file(scene.network, *made)
+    runs(scene, 2)
+
+    assert (held(scene, *scene.minted), held(scene, *made)) == (0, 2 * PRICE)
+    scene.sell("refrain")
+    bought = scene.buy(item="refrain")
+    scene.settle()
+    assert scene.purchase(bought).state == "done"
+    assert scene.tokens()["free"] == PRICE
+
+
+def test_what_was_held_is_lost_where_the_missed_brand_is_pinned_after_the_end(scene: TwoLogs) -> None:
+    made = missed(scene)
+    scene.now = scene.minted[0].brand.ends
+    runs(scene, 1)
+
+    scene.has_file(scene.network, *made)
+    runs(scene, 1)
+
+    assert scene.tokens() == {"lost": 2 * PRICE}
+    scene.fund(scene.account(scene.consumer), PRICE)
+    scene.withdraw(PRICE)
+    assert held(scene, *made) == PRICE
