@@ -81,3 +81,20 @@ def test_no_mirror_speaks_for_a_log_that_decides_alone() -> None:
     refusal = decode(said.body)
     assert isinstance(refusal, Refusal)
     assert refusal.why == Why.WRONG_LOG
+
+
+def test_a_rule_that_a_log_that_decides_alone_breaks_is_told_also_to_mirrors_that_it_does_not_reach() -> None:
+    pen = Pen(ALONE)
+    wall = Wall(pen, (ONE, TWO), ALONE)
+    wall.settle()
+    wall.cut = {frozenset({TWO, "log"})}
+    pen.write(tick(NOON), tick(NOON - 1))
+
+    wall.pass_time(COMPARE_SECONDS)
+    wall.pass_time(COMPARE_SECONDS)
+
+    for name in (ONE, TWO):
+        store = wall.mirrors[name].store
+        found = [breach(NETWORK, ALONE, shard, evidence).kind for _, shard, evidence in store.alerts.all()]
+        assert found == ["forward"], name
+        assert store.copy(ALONE.identity, SHARD).frozen
