@@ -17,12 +17,20 @@ from anonnet.parties.mint import Minted
 from anonnet.protocol.known_log import KnownLog
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.transaction import NO_POLICY
-from anonnet.times import BRAND_NOTICE_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
+from anonnet.times import BRAND_MARGIN_SECONDS, BRAND_NOTICE_SECONDS, WITHDRAW_LIFE_SECONDS_MIN
 from anonnet.wire.signed import Signer
 from tests.actor import Actor
 from tests.paper.scenes import PRICE, Line, Scene, nothing
 from tests.stage import NETWORK, key_of, log_store, mint
-from tests.unit.parties.test_brands_published import announced, has, next_minted, offered, opening, withdrawn
+from tests.unit.parties.test_brands_published import (
+    announced,
+    append_by_hand,
+    has,
+    next_minted,
+    offered,
+    opening,
+    withdrawn,
+)
 
 SECOND = "second-log"
 
@@ -120,6 +128,38 @@ def test_a_brand_that_came_late_to_one_log_is_for_all_once_it_is_pinned_or_for_n
     assert scene.taken(made) == [[True], [True]]
     assert not scene.consumer.store.listing.rivals()  # what stands in the first log is the same brand
     assert withdrawn(scene, made.brand) == 1
+
+
+def test_a_brand_that_a_log_never_answers_waits_for_the_pin_and_the_bank_asks_until_it_is_over(scene: TwoLogs) -> None:
+    made = next_minted(opening(scene))
+    scene.lost = second_is_down
+    announced(scene, *scene.minted, made)
+    scene.now = made.brand.opens
+
+    assert scene.taken(made) == [[False], [False]]
+    scene.has_file(scene.network, made)
+    assert scene.taken(made) == [[True], [True]]
+    assert withdrawn(scene, made.brand) == 1
+    asked = []
+    for scene.now in (made.brand.ends + BRAND_MARGIN_SECONDS, made.brand.ends + BRAND_MARGIN_SECONDS + 1):
+        scene.bank.forget()
+        asked.append(scene.bank.store.errands.about(made.brand.id))
+    assert asked == [True, False]
+    assert scene.said_to(made) == [None, None]  # as all that is kept of a brand
+
+
+def test_a_brand_that_stands_in_all_logs_is_nobody_s_where_one_of_them_has_a_rival_of_it(scene: TwoLogs) -> None:
+    made = next_minted(opening(scene))
+    rival = offered(scene, made, closes=made.brand.closes + 1)
+    announced(scene, *scene.minted, made)
+    append_by_hand(scene.second, rival, scene.now)
+    has(scene, *scene.minted, made, rival)
+
+    assert scene.said_to(made) == ["", ""]
+    assert scene.taken(made, rival) == [[False, False], [False, False]]
+    pair = {made.offer.brand.body, rival.offer.brand.body}
+    for actor in scene.consumers:
+        assert [{each.body for each in rivals} for rivals in actor.store.listing.rivals()] == [pair]
 
 
 def test_a_bank_that_brings_each_log_another_brand_gives_nobody_either(scene: TwoLogs) -> None:

@@ -26,6 +26,7 @@ from anonnet.times import BRAND_MARGIN_SECONDS, BRAND_NOTICE_SECONDS
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
+from tests.actor import Actor
 from tests.dump import dump
 from tests.paper.scenes import Scene, by
 from tests.stage import CURRENCY, NETWORK, key_of, mint
@@ -171,7 +172,7 @@ def test_a_wallet_takes_no_brand_that_stands_nowhere_or_too_late(scene: Scene) -
     made = next_minted(opening(scene))
     hidden, hasty = offered(scene, made, denomination=8), offered(scene, made, denomination=16)
     announced(scene, *scene.minted, made)
-    append_by_hand(scene, hasty, hasty.brand.opens - BRAND_NOTICE_SECONDS + 1)
+    append_by_hand(scene.log, hasty, hasty.brand.opens - BRAND_NOTICE_SECONDS + 1)
     has(scene, *scene.minted, made, hidden, hasty)
 
     look(scene)
@@ -181,9 +182,9 @@ def test_a_wallet_takes_no_brand_that_stands_nowhere_or_too_late(scene: Scene) -
     assert not scene.consumer.store.listing.rivals()
 
 
-def append_by_hand(scene: Scene, made: Minted, time: int) -> None:
-    """A log that helps a bank records a brand later than it should."""
-    store = scene.log.store
+def append_by_hand(log: Actor, made: Minted, time: int) -> None:
+    """A log that helps a bank records a brand that it should not."""
+    store = log.store
     store.begin()
     body = encode(made.offer.brand)
     new = Entry(version=ENTRY_VERSION, kind=int(EntryKind.BRAND), time=time, outcome_key=b"", body=body)
