@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+from itertools import combinations
+
+import pytest
 
 from anonnet.errors import Why
 from anonnet.protocol.breach import breach
@@ -98,3 +102,31 @@ def test_a_rule_that_a_log_that_decides_alone_breaks_is_told_also_to_mirrors_tha
         found = [breach(NETWORK, ALONE, shard, evidence).kind for _, shard, evidence in store.alerts.all()]
         assert found == ["forward"], name
         assert store.copy(ALONE.identity, SHARD).frozen
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_fork_is_told_to_all_who_are_connected_with_two_that_were_shown_it_and_nobody_is_framed(seed: int) -> None:
+    chance = random.Random(seed)
+    pen = Pen(ALONE)
+    branch = pen.copy()
+    pen.write(*[tick(NOON + 1)] * chance.randint(1, 3))
+    branch.write(*[tick(NOON + 2)] * chance.choice([0, 1, 3]))  # none: it is behind, and has not forked
+    shown = {name: chance.choice([pen, branch]) for name in MIRRORS}
+    wall = Wall(list(shown.values()), MIRRORS, ALONE)
+    links = [frozenset(pair) for pair in combinations(MIRRORS, 2)]
+    for wall.cut in ({link for link in links if chance.random() < 0.6}, set[frozenset[str]]()):
+        for _ in MIRRORS:  # so often at most until the last one hears
+            wall.pass_time(COMPARE_SECONDS)
+        for name in MIRRORS:
+            histories = {id(shown[each]) for each in reached(name, set(links) - wall.cut)}
+            convicted = ["fork"] if branch.size > 1 and len(histories) > 1 else []
+            alerts = wall.mirrors[name].store.alerts.all()
+            assert [breach(NETWORK, ALONE, shard, evidence).kind for _, shard, evidence in alerts] == convicted, seed
+
+
+def reached(name: str, links: set[frozenset[str]]) -> set[str]:
+    """Who is connected with this mirror, through others as well, and itself."""
+    found = {name}
+    while more := {each for link in links if link & found for each in link} - found:
+        found |= more
+    return found
