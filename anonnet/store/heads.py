@@ -7,7 +7,7 @@ is handed (CHECKPOINT_STEP) go when they are ENTRIES_MAX entries old, unless a q
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
 from anonnet.store import trees
@@ -94,9 +94,14 @@ class Heads(Shards):
         return self._seal(shard, size, root)
 
     def grow(self, shard: int, leaves: Sequence[bytes]) -> Head:
-        """Put leaf hashes behind those of a shard, and sign the head that they lead to."""
+        """Put leaf hashes behind those of a shard, and sign the head that they lead to. Where a bundle of ENTRIES_MAX
+        ends among them, so does a checkpoint: who reads it takes in what a checkpoint in it leads to, and no more."""
         before = self.head(shard)
         old = before.size if before else 0
+        room = ENTRIES_MAX - old % ENTRIES_MAX
+        if len(leaves) > room:
+            self.grow(shard, leaves[:room])
+            return replace(self.grow(shard, leaves[room:]), before=before.note if before else None)
         frontier = self.trees.frontier(shard, old)
         self.trees.append(shard, old, map(frontier.append, leaves))
         size, root = frontier.size, frontier.root()
