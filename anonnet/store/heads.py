@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
 from anonnet.store import trees
@@ -15,6 +16,7 @@ from anonnet.store.database import Database
 from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.tlog.checkpoint import SignedCheckpoint
+from anonnet.tlog.merkle import Frontier
 
 SCHEMA = (
     trees.SCHEMA
@@ -97,12 +99,14 @@ class Heads(Shards):
         """Put leaf hashes behind those of a shard, and sign the head that they lead to. Where a bundle of ENTRIES_MAX
         ends among them, so does a checkpoint: who reads it takes in what a checkpoint in it leads to, and no more."""
         before = self.head(shard)
-        old = before.size if before else 0
-        room = ENTRIES_MAX - old % ENTRIES_MAX
-        if len(leaves) > room:
-            self.grow(shard, leaves[:room])
-            return replace(self.grow(shard, leaves[room:]), before=before.note if before else None)
-        frontier = self.trees.frontier(shard, old)
+        frontier = self.trees.frontier(shard, before.size if before else 0)
+        ends = [*range(ENTRIES_MAX - frontier.size % ENTRIES_MAX, len(leaves), ENTRIES_MAX), len(leaves)]
+        heads = [self._grown(shard, frontier, leaves[start:end]) for start, end in pairwise([0, *ends])]
+        return replace(heads[-1], before=before.note if before else None)
+
+    def _grown(self, shard: int, frontier: Frontier, leaves: Sequence[bytes]) -> Head:
+        """Write these leaf hashes behind what the frontier has grown to, and a checkpoint behind them."""
+        old = frontier.size
         self.trees.append(shard, old, map(frontier.append, leaves))
         size, root = frontier.size, frontier.root()
         note = self._seal(shard, size, root)
@@ -117,7 +121,7 @@ class Heads(Shards):
             "delete from checkpoint where shard = ? and size > ? and size <= ? and not everyones and not met",
             *(shard, old - ENTRIES_MAX, size - ENTRIES_MAX),
         )
-        return Head(shard, size, root, note, before.note if before else None)
+        return Head(shard, size, root, note)
 
     # Checkpoints.
 

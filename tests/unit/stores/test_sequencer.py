@@ -45,11 +45,12 @@ def test_one_checkpoint_for_a_batch_and_a_shard(log: Machine) -> None:
 
 def test_a_batch_that_ends_in_another_bundle_has_a_checkpoint_where_the_first_one_ends(log: Machine) -> None:
     """Else no checkpoint would lead through the bundle, and a mirror that has nothing yet would never take any in."""
-    log.batch([p4(number) for number in range(ENTRIES_MAX + 10)])  # after the genesis
+    log.batch([p4(number) for number in range(2 * ENTRIES_MAX + 10)])  # after the genesis
+    starts = 0, ENTRIES_MAX, 2 * ENTRIES_MAX
 
-    sizes = [[size_of(note) for note in log.page(SHARDS[0], start).checkpoints] for start in (0, ENTRIES_MAX)]
+    sizes = [[size_of(note) for note in log.page(SHARDS[0], start).checkpoints] for start in starts]
 
-    assert sizes == [[ENTRIES_MAX], [ENTRIES_MAX + 11]]
+    assert sizes == [[ENTRIES_MAX], [2 * ENTRIES_MAX], [2 * ENTRIES_MAX + 11]]
     log.observer.reads(log)
 
 
