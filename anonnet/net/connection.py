@@ -36,6 +36,7 @@ class _Waiting:
     replies: deque[Reply] = field(default_factory=deque)
     woken: trio.Event = field(default_factory=trio.Event)
     asleep: bool = False
+    """True while it waits for that event, and not for bytes itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from anonnet.errors import Malformed
 from anonnet.limits import ENTRIES_MAX
+from anonnet.parties.turn import Answer
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
 from anonnet.store.errands import Errand
@@ -28,6 +29,13 @@ def told_next(follow: Follow, entries: Entries) -> Follow | None:
     if not follow.onward or not entries.entries or bundle_start(end) != bundle_start(follow.start):
         return None
     return replace(follow, start=end)
+
+
+def followed(follow: Follow, entries: Entries, size: int, news: bytes) -> Answer:
+    """The answer to a follow by who has so many entries, and calls it `news` when there are more."""
+    further = told_next(follow, entries)
+    waits = not entries.entries or (further is not None and further.start == size)
+    return Answer(entries, hold=news if waits else b"", onward=further)
 
 
 def afresh(errand: Errand) -> Errand:

@@ -16,7 +16,7 @@ from anonnet.parties.alerting import Alerting
 from anonnet.parties.appending import LogTurn, append, begin, entry, next_index, recorded_commit
 from anonnet.parties.certifying import Certifying, check_pledge
 from anonnet.parties.chaining import Chaining
-from anonnet.parties.following import told_next
+from anonnet.parties.following import followed
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog, shard_of
@@ -173,9 +173,7 @@ class Log(Party):
         marks = turn.store.heads.marks(shard, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=shard, start=start, entries=entries, checkpoints=checkpoints)
-        further = told_next(asked.body, said)
-        waits = not entries or (further and start + len(entries) == turn.store.heads.size(shard))
-        return Answer(said, hold=entries_of(shard) if waits else b"", onward=further)
+        return followed(asked.body, said, turn.store.heads.size(shard), entries_of(shard))
 
     @on(CheckpointOf)
     def checkpoint(self, turn: LogTurn, asked: Asked[CheckpointOf]) -> Answer:

@@ -17,7 +17,7 @@ from anonnet.limits import ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.auditing import Auditing, freeze
 from anonnet.parties.errands import done, later, request
-from anonnet.parties.following import told_next
+from anonnet.parties.following import followed
 from anonnet.parties.turn import Answer, Asked, Due, Forget, From, Party, Turn, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, shard_of
@@ -125,9 +125,7 @@ class Mirror(Party):
         marks = turn.store.marks(copy.tree, start + 1, start + len(entries))
         checkpoints = tuple(mark.cosigned for mark in marks)
         said = Entries(shard=copy.shard, start=start, entries=entries, checkpoints=checkpoints)
-        further = told_next(asked.body, said)
-        waits = not entries or (further and start + len(entries) == copy.size)
-        return Answer(said, hold=copy.news if waits else b"", onward=further)
+        return followed(asked.body, said, copy.size, copy.news)
 
     @on(CheckpointOf)
     def checkpoint(self, turn: MirrorTurn, asked: Asked[CheckpointOf]) -> Answer:
