@@ -19,6 +19,7 @@ from anonnet.protocol.purchase import Commit
 from anonnet.protocol.quorum import cosignatures
 from anonnet.protocol.rules import follows, recorded, sound
 from anonnet.store.checking import Kept, KeptEntry, KeptShard
+from anonnet.store.trees import nodes_in_order
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.codec import decode_record
@@ -189,14 +190,13 @@ def _indexed(kept: KeptShard, prefix: Prefix) -> Iterator[str]:
 
 def _hashed(kept: KeptShard, tree: Tree) -> Iterator[str]:
     """The table of the tree's hashes is what the entries make of it."""
-    count = 0
-    for level, position, hash in kept.nodes():
-        count += 1
-        if (position + 1) << level > tree.size or tree.subtree_roots(level, position, position + 1) != hash:
-            yield f"the hash {position} of level {level} in the table node is not that of the entries"
+    found = kept.nodes()
+    for number, (level, position) in enumerate(nodes_in_order(tree.size)):
+        if next(found, None) != (number, tree.subtree_roots(level, position, position + 1)):
+            yield f"the hash {position} of level {level} is missing in the table node, or not that of the entries"
             return
-    if count != sum(tree.size >> level for level in range(tree.size.bit_length())):
-        yield "hashes are missing in the table node"
+    if next(found, None):
+        yield "the table node has hashes of more than the entries"
 
 
 def _against_the_lock(known: KnownLog, kept: KeptShard, tree: Tree, locked: bytes) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from anonnet.limits import ENTRIES_MAX
 from anonnet.store import lock, log, mirror
 from anonnet.store.database import Database
+from anonnet.store.places import BITS, PLACED, number_of, place, places
 
 NODES = 4096
 """Hashes of a tree that are read at once."""
@@ -29,12 +30,12 @@ class KeptEntry:
 
 @dataclass(frozen=True)
 class KeptShard:
-    """A shard as it is kept. `whose` names the column, and `tree` the value, by which its rows are known."""
+    """A shard as it is kept, its rows under the number `tree`."""
 
     db: Database
     log: bytes
     shard: int
-    whose: str
+    mirrored: bool
     tree: int
     size: int
     note: bytes
@@ -45,50 +46,51 @@ class KeptShard:
     @property
     def repeats(self) -> str:
         """Which column repeats what the entry says."""
-        return "time" if self.whose == "shard" else "kind"
+        return "kind" if self.mirrored else "time"
 
     def entries(self) -> Iterator[KeptEntry]:
         """All of them, in order."""
         after = -1
         while rows := self.db.all(
-            f"select position, {self.repeats}, body, signature from entry where {self.whose} = ? and position > ?"
-            " order by position limit ?",
-            *(self.tree, after, ENTRIES_MAX),
+            f"select place, {self.repeats}, body, signature from entry where place >= ? and place < ?"
+            " order by place limit ?",
+            *(*places(self.tree, after + 1), ENTRIES_MAX),
         ):
-            yield from (KeptEntry(*row) for row in rows)
-            after = rows[-1][0]
+            yield from (KeptEntry(number_of(at), *rest) for at, *rest in rows)
+            after = number_of(rows[-1][0])
 
     def body(self, position: int) -> bytes:
         """The bytes of one entry that is there."""
-        (body,) = self.db.one(f"select body from entry where {self.whose} = ? and position = ?", self.tree, position)
+        (body,) = self.db.one("select body from entry where place = ?", place(self.tree, position))
         return bytes(body)
 
     def outcomes(self) -> Iterator[tuple[bytes, int, int]]:
         """(outcome key, kind, position) of what is found by its outcome key."""
-        rows = self.db.all(f"select outcome_key, kind, position from outcome where {self.whose} = ?", self.tree)
+        whose = "tree" if self.mirrored else "shard"
+        rows = self.db.all(f"select outcome_key, kind, position from outcome where {whose} = ?", self.tree)
         yield from rows
 
-    def nodes(self) -> Iterator[tuple[int, int, bytes]]:
-        """(level, position, hash) of the tree, in order."""
-        after = -1, -1
+    def nodes(self) -> Iterator[tuple[int, bytes]]:
+        """(number, hash) of the tree, in order."""
+        after = -1
         while rows := self.db.all(
-            "select level, position, hash from node where tree = ? and (level, position) > (?, ?)"
-            " order by level, position limit ?",
-            *(self.tree, *after, NODES),
+            "select place, hash from node where place >= ? and place < ? order by place limit ?",
+            *(*places(self.tree, after + 1), NODES),
         ):
-            yield from rows
-            after = rows[-1][0], rows[-1][1]
+            yield from ((number_of(at), hash) for at, hash in rows)
+            after = number_of(rows[-1][0])
 
     def checkpoints(self) -> list[tuple[int, bytes, bool]]:
         """(size, note, whether a quorum has cosigned it)."""
-        rows = self.db.all(f"select size, note, met from checkpoint where {self.whose} = ? order by size", self.tree)
-        return [(size, note, bool(met)) for size, note, met in rows]
+        rows = self.db.all(f"select place, note, met from checkpoint where {PLACED} order by place", self.tree)
+        return [(number_of(at), note, bool(met)) for at, note, met in rows]
 
     def cosignatures(self) -> list[tuple[int, bytes, str]]:
         """(size, mirror, line) of all that are kept."""
-        return self.db.all(
-            f"select size, mirror, line from cosignature where {self.whose} = ? order by size, mirror", self.tree
+        rows = self.db.all(
+            f"select place, mirror, line from cosignature where {PLACED} order by place, mirror", self.tree
         )
+        return [(number_of(at), mirror, line) for at, mirror, line in rows]
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,15 @@ class Kept:
         if self._mirrored:
             rows = self._db.all(
                 "select tree, copy.log, copy.shard, copy.size, last_time, coalesce(note, x'') from copy"
-                " left join checkpoint using(tree, size) where state = 'kept' order by copy.log, copy.shard"
+                f" left join checkpoint on place = tree << {BITS} | copy.size where state = 'kept'"
+                " order by copy.log, copy.shard"
             )
             return [
-                KeptShard(self._db, log, shard, "tree", tree, size, note, time)
+                KeptShard(self._db, log, shard, True, tree, size, note, time)
                 for tree, log, shard, size, time, note in rows
             ]
         rows = self._db.all("select shard, size, note from head order by shard")
-        return [KeptShard(self._db, own, shard, "shard", shard, size, note) for shard, size, note in rows]
+        return [KeptShard(self._db, own, shard, False, shard, size, note) for shard, size, note in rows]
 
     def roots(self) -> dict[int, bytes]:
         """The root that a log's table `head` has of each shard."""
@@ -138,7 +141,9 @@ class Kept:
         """Shards of which a log has entries and no head."""
         if self._mirrored:
             return []
-        rows = self._db.all("select distinct shard from entry where shard not in (select shard from head)")
+        rows = self._db.all(
+            f"select distinct place >> {BITS} as shard from entry where shard not in (select shard from head)"
+        )
         return [shard for (shard,) in rows]
 
     def locked(self) -> dict[str, bytes]:
@@ -184,7 +189,8 @@ class Kept:
     def standing(self, tree: int, outcome_key: bytes) -> list[bytes]:
         """The entries of a mirror's copy that its table `outcome` has under this key."""
         rows = self._db.all(
-            "select body from outcome join entry using(tree, position) where tree = ? and outcome_key = ?",
+            f"select body from outcome join entry on place = tree << {BITS} | position"
+            " where tree = ? and outcome_key = ?",
             *(tree, outcome_key),
         )
         return [body for (body,) in rows]
@@ -192,12 +198,12 @@ class Kept:
     def copies(self, own: bytes) -> list[KeptCopy]:
         """A mirror's copies; `own`: its key."""
         rows = self._db.all(
-            "select log, shard, cosigned, coalesce(max(cosignature.size), 0), frozen from copy"
-            " left join cosignature on cosignature.tree = copy.tree and mirror = ? where state = 'kept'"
-            " group by copy.tree order by log, shard",
+            "select log, shard, cosigned, coalesce(max(place), 0), frozen from copy left join cosignature"
+            f" on place >= tree << {BITS} and place < tree + 1 << {BITS} and mirror = ? where state = 'kept'"
+            " group by tree order by log, shard",
             own,
         )
-        return [KeptCopy(log, shard, mark, size, bool(frozen)) for log, shard, mark, size, frozen in rows]
+        return [KeptCopy(log, shard, mark, number_of(at), bool(frozen)) for log, shard, mark, at, frozen in rows]
 
     def broken_pages(self) -> list[str]:
         """What SQLite itself finds wrong."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
-from anonnet.store import trees
+from anonnet.store import shards, trees
 from anonnet.store.database import Database
+from anonnet.store.places import number_of, place, places
 from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.tlog.checkpoint import SignedCheckpoint
@@ -20,6 +21,7 @@ from anonnet.tlog.merkle import Frontier
 
 SCHEMA = (
     trees.SCHEMA
+    + shards.SCHEMA
     + """
 create table if not exists head(
     shard integer primary key,      -- also the number of its tree
@@ -28,21 +30,12 @@ create table if not exists head(
     note blob not null              -- the checkpoint, with the log's signature alone
 );
 create table if not exists checkpoint(
-    shard integer not null,
-    size integer not null,
+    place integer primary key,      -- of a shard and a size
     note blob not null,             -- with the log's signature alone
     everyones integer not null,     -- it is the first to cover a multiple of CHECKPOINT_STEP
-    met integer not null,           -- a quorum has cosigned it
-    primary key(shard, size)
-) without rowid;
-create index if not exists checkpoint_met on checkpoint(shard, size) where met = 1;
-create table if not exists cosignature(
-    shard integer not null,
-    size integer not null,
-    mirror blob not null,
-    line text not null,             -- as it stands in the note
-    primary key(shard, size, mirror)
-) without rowid;
+    met integer not null            -- a quorum has cosigned it
+);
+create index if not exists checkpoint_met on checkpoint(place) where met = 1;
 create table if not exists final(
     shard integer primary key,      -- its entries are gone
     note blob not null              -- its last checkpoint, with all cosignatures
@@ -73,7 +66,7 @@ class Heads(Shards):
     """The heads of one log."""
 
     def __init__(self, db: Database, seal: Seal) -> None:
-        super().__init__(db, "shard")
+        super().__init__(db)
         self._seal = seal
         self.trees = Trees(db)
 
@@ -116,10 +109,10 @@ class Heads(Shards):
             *(shard, size, root, note),
         )
         everyones = old // CHECKPOINT_STEP < size // CHECKPOINT_STEP
-        self._db.run("insert into checkpoint values(?, ?, ?, ?, 0)", shard, size, note, int(everyones))
+        self._db.run("insert into checkpoint values(?, ?, ?, 0)", place(shard, size), note, int(everyones))
         self._db.run(
-            "delete from checkpoint where shard = ? and size > ? and size <= ? and not everyones and not met",
-            *(shard, old - ENTRIES_MAX, size - ENTRIES_MAX),
+            "delete from checkpoint where place >= ? and place < ? and not everyones and not met",
+            *places(shard, max(0, old - ENTRIES_MAX + 1), max(0, size - ENTRIES_MAX + 1)),
         )
         return Head(shard, size, root, note)
 
@@ -132,11 +125,11 @@ class Heads(Shards):
         """
         end = min(end, self.size(shard))
         rows = self._db.all(
-            "select size from checkpoint where shard = ?1 and size >= ?2 and size <= ?3 order by size = (select"
-            " max(size) from checkpoint where shard = ?1 and size <= ?3) desc, everyones desc, size desc limit ?4",
-            *(shard, max(start, end - ENTRIES_MAX), end, CHECKPOINTS_MAX),
+            "select place from checkpoint where place >= ?1 and place < ?2 order by place = (select max(place)"
+            " from checkpoint where place >= ?1 and place < ?2) desc, everyones desc, place desc limit ?3",
+            *(*places(shard, max(start, end - ENTRIES_MAX), end + 1), CHECKPOINTS_MAX),
         )
-        marks = (self.mark(shard, size) for (size,) in sorted(rows))
+        marks = (self.mark(shard, number_of(at)) for (at,) in sorted(rows))
         return [mark for mark in marks if mark]
 
     # The end of a shard.

@@ -20,13 +20,14 @@ from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
 from anonnet.store.lock import Lock
+from anonnet.store.places import BITS, PLACED, number_of, place, places, tree_of
 from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = (
     errands.SCHEMA
@@ -35,13 +36,11 @@ SCHEMA = (
     + alerts.SCHEMA
     + """
 create table if not exists entry(
-    shard integer not null,
-    position integer not null,      -- 0, 1, 2, ...
+    place integer primary key,      -- of a shard and a position
     time integer not null,
     body blob not null,
-    signature blob not null,        -- of the commit that names this entry, where there is one
-    primary key(shard, position)
-) without rowid;
+    signature blob not null         -- of the commit that names this entry, where there is one
+);
 create table if not exists outcome(
     shard integer not null,
     outcome_key blob not null,
@@ -118,7 +117,8 @@ class LogStore(Store):
     def _head(self, shard: int) -> Head | None:
         """The head over all entries of a shard; None where it is the one that stands."""
         rows = self._db.all(
-            "select body from entry where shard = ? and position >= ? order by position", shard, self.heads.size(shard)
+            "select body from entry where place >= ? and place < ? order by place",
+            *places(shard, self.heads.size(shard)),
         )
         return self.heads.grow(shard, [leaf_hash(body) for (body,) in rows]) if rows else None
 
@@ -175,7 +175,7 @@ class LogStore(Store):
 
     def newest(self, shard: int) -> Entry | None:
         """A shard's newest entry."""
-        row = self._db.one("select body from entry where shard = ? order by position desc limit 1", shard)
+        row = self._db.one(f"select body from entry where {PLACED} order by place desc limit 1", shard)
         return decode_record(Entry, row[0]) if row else None
 
     def is_closed(self, shard: int) -> bool:
@@ -184,8 +184,8 @@ class LogStore(Store):
         return newest is not None and newest.kind == EntryKind.CLOSE
 
     def _last(self, shard: int) -> tuple[int, int] | None:
-        row = self._db.one("select position, time from entry where shard = ? order by position desc limit 1", shard)
-        return (int(row[0]), int(row[1])) if row else None
+        row = self._db.one(f"select place, time from entry where {PLACED} order by place desc limit 1", shard)
+        return (number_of(row[0]), int(row[1])) if row else None
 
     def sizes(self) -> list[tuple[int, int]]:
         """(shard, size) of the newest shards."""
@@ -196,7 +196,7 @@ class LogStore(Store):
         """Add the entry at the next index of a shard."""
         self._grown.add(shard)
         self.news |= {entries_of(shard), checkpoints_of(shard)}
-        self._db.run("insert into entry values(?, ?, ?, ?, ?)", shard, index, entry.time, encode(entry), signature)
+        self._db.run("insert into entry values(?, ?, ?, ?)", place(shard, index), entry.time, encode(entry), signature)
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
         """Entries of a shard from an index on that stand under a checkpoint, as many as one answer holds."""
@@ -217,7 +217,7 @@ class LogStore(Store):
 
     def _chained(self, kind: EntryKind) -> list[bytes]:
         """What the chain's entries of this kind record: a few for each bank and month, and one for each week."""
-        rows = self._db.all("select body from entry where shard = ? order by position", CHAIN)
+        rows = self._db.all(f"select body from entry where {PLACED} order by place", CHAIN)
         entries = (decode_record(Entry, body) for (body,) in rows)
         return [entry.body for entry in entries if entry.kind == kind]
 
@@ -233,7 +233,7 @@ class LogStore(Store):
         """A transaction's entry of this kind, and its index."""
         self.touch(outcome_key)
         row = self._db.one(
-            "select position, body, signature from outcome join entry using(shard, position)"
+            f"select position, body, signature from outcome join entry on place = shard << {BITS} | position"
             " where shard = ? and outcome_key = ? and kind = ?",
             *(shard, outcome_key, int(kind)),
         )
@@ -265,30 +265,28 @@ class LogStore(Store):
         By the log's own time, which never falls, and which is durable with what it lets go.
         """
         self._db.run("delete from late where until < (select time from clock)")
-        row = self._db.one("select shard from entry where shard > ? order by shard limit 1", CHAIN)
-        if row is None or not self.is_dropped(row[0]):
+        row = self._db.one("select place from entry where place >= ? order by place limit 1", place(CHAIN + 1))
+        if row is None or not self.is_dropped(shard := tree_of(row[0])):
             return 0
-        if head := self.heads.head(row[0]):
+        if head := self.heads.head(shard):
             self.errands.end_all(head.origin.encode())
-            self.heads.end(row[0])
+            self.heads.end(shard)
         for table, whose, key in DROPPED:
-            piece = f"select {key} from {table} where {whose} = ?1 limit ?2"
-            gone = self._db.run(
-                f"delete from {table} where {whose} = ?1 and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX
-            )
+            piece = f"select {key} from {table} where {whose} limit ?2"
+            gone = self._db.run(f"delete from {table} where {whose} and ({key}) in ({piece})", shard, FORGET_ROWS_MAX)
             if gone:
                 return gone
         return 0
 
 
 DROPPED = (
-    ("outcome", "shard", "outcome_key, kind"),
-    ("node", "tree", "level, position"),
-    ("cosignature", "shard", "size, mirror"),
-    ("checkpoint", "shard", "size"),
-    ("entry", "shard", "position"),
+    ("outcome", "shard = ?1", "outcome_key, kind"),
+    ("node", PLACED, "place"),
+    ("cosignature", PLACED, "place, mirror"),
+    ("checkpoint", PLACED, "place"),
+    ("entry", PLACED, "place"),
 )
-"""The tables of a shard's rows, what names the shard in them, and the rest of their key. `entry` goes last."""
+"""The tables of a shard's rows, what tells which are its own, and the key of one among them. `entry` goes last."""
 
 
 def recover(heads: Heads, lock: Lock) -> None:

@@ -14,9 +14,10 @@ from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
 from anonnet.protocol.rules import recorded
-from anonnet.store import alerts, errands, trees, witnessed
+from anonnet.store import alerts, errands, shards, trees, witnessed
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
+from anonnet.store.places import BITS, PLACED, number_of, place, places
 from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.store.witnessed import Witnessed
@@ -24,16 +25,17 @@ from anonnet.times import RETENTION_SECONDS
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signed
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = (
     errands.SCHEMA
     + alerts.SCHEMA
     + trees.SCHEMA
+    + shards.SCHEMA
     + witnessed.SCHEMA
     + """
 create table if not exists copy(
-    tree integer primary key,       -- what names this shard's rows in the other tables
+    tree integer primary key,       -- the number of this shard in the other tables, and in their places
     log blob not null,
     shard integer not null,
     size integer not null,          -- verified: all of it leads to a checkpoint of the log
@@ -46,13 +48,11 @@ create table if not exists copy(
     unique(log, shard)
 );
 create table if not exists entry(
-    tree integer not null,
-    position integer not null,
+    place integer primary key,      -- of a shard and a position
     kind integer not null,
     body blob not null,
-    signature blob not null,        -- of the log's P5a, where it gives one
-    primary key(tree, position)
-) without rowid;
+    signature blob not null         -- of the log's P5a, where it gives one
+);
 create table if not exists outcome(
     tree integer not null,
     outcome_key blob not null,
@@ -61,20 +61,11 @@ create table if not exists outcome(
     primary key(tree, outcome_key, position)
 ) without rowid;
 create table if not exists checkpoint(
-    tree integer not null,
-    size integer not null,
+    place integer primary key,      -- of a shard and a size
     note blob not null,             -- with the log's signature alone
-    met integer not null,           -- a quorum has cosigned it
-    primary key(tree, size)
-) without rowid;
-create index if not exists checkpoint_met on checkpoint(tree, size) where met = 1;
-create table if not exists cosignature(
-    tree integer not null,
-    size integer not null,
-    mirror blob not null,
-    line text not null,             -- as it stands in the note
-    primary key(tree, size, mirror)
-) without rowid;
+    met integer not null            -- a quorum has cosigned it
+);
+create index if not exists checkpoint_met on checkpoint(place) where met = 1;
 create table if not exists ahead(
     tree integer not null,
     size integer not null,          -- beyond the copy's
@@ -98,7 +89,7 @@ insert or ignore into watch values(0, 0);
 SOUGHT = f"kind in ({int(EntryKind.BRAND)}, {int(EntryKind.ANCHOR)})"
 """The kinds of which all entries are read at once. Only these have an index: it would cost each sale a write."""
 
-SCHEMA += f"create index if not exists entry_sought on entry(tree, kind, position) where {SOUGHT};"
+SCHEMA += f"create index if not exists entry_sought on entry(kind, place) where {SOUGHT};"
 
 NAMES = "tree, log, shard, size, last_time, closed, frozen, cosigned"
 
@@ -135,7 +126,7 @@ class MirrorStore(Store):
     def __init__(self, path: str = MEMORY, *, database: Callable[..., Database] = Database) -> None:
         super().__init__(database(path, schema=SCHEMA, version=VERSION))
         self.alerts = alerts.Alerts(self._db)
-        self.shards = Shards(self._db, "tree")
+        self.shards = Shards(self._db)
         self.trees = Trees(self._db)
         self.witnessed = Witnessed(self._db)
 
@@ -166,9 +157,8 @@ class MirrorStore(Store):
 
     def append(self, copy: Copy, entry: Entry, taken: Recorded) -> Copy:
         """Put one entry behind a copy; it counts once `keep_range` was called."""
-        self._db.run(
-            "insert into entry values(?, ?, ?, ?, ?)", copy.tree, copy.size, entry.kind, taken.entry, taken.signature
-        )
+        row = place(copy.tree, copy.size), entry.kind, taken.entry, taken.signature
+        self._db.run("insert into entry values(?, ?, ?, ?)", *row)
         if entry.kind in OUTCOME_KINDS:
             self._db.run("insert into outcome values(?, ?, ?, ?)", copy.tree, entry.outcome_key, copy.size, entry.kind)
         closed = entry.kind == EntryKind.CLOSE
@@ -202,44 +192,45 @@ class MirrorStore(Store):
     def standing(self, tree: int, outcome_key: bytes) -> list[tuple[int, Entry]]:
         """(index, entry) of what stands under an outcome key, in order."""
         rows = self._db.all(
-            "select position, body from outcome join entry using(tree, position) where tree = ? and outcome_key = ?"
-            " order by position",
+            f"select position, body from outcome join entry on place = tree << {BITS} | position"
+            " where tree = ? and outcome_key = ? order by position",
             *(tree, outcome_key),
         )
         return [(position, decode_record(Entry, body)) for position, body in rows]
 
     def beside(self, copy: Copy, entry: Entry) -> list[tuple[int, bytes]]:
         """(index, bytes) of what a bad next entry may stand against: the newest, its sale's, and brands."""
-        return self._db.all(
-            "select position, body from entry where tree = ?1 and (position = ?2"
-            " or position in (select position from outcome where tree = ?1 and outcome_key = ?3)"
-            " or (kind = ?4 and kind = ?5)) order by position desc",
-            *(copy.tree, copy.size - 1, entry.outcome_key, entry.kind, int(EntryKind.BRAND)),
+        rows = self._db.all(
+            "select place, body from entry where place >= ?1 and place < ?2 and (place = ?2 - 1"
+            " or place in (select ?1 | position from outcome where tree = ?3 and outcome_key = ?4)"
+            " or (kind = ?5 and kind = ?6)) order by place desc",
+            *(*places(copy.tree, 0, copy.size), copy.tree, entry.outcome_key, entry.kind, int(EntryKind.BRAND)),
         )
+        return [(number_of(at), body) for at, body in rows]
 
     def anchors(self, log: bytes) -> list[bytes]:
         """The last checkpoints of shards that the copy of this log's chain records."""
-        rows = self._db.all(
-            "select body from entry indexed by entry_sought join copy using(tree)"
-            f" where log = ? and shard = ? and kind = ? and {SOUGHT} order by position",
-            *(log, CHAIN, int(EntryKind.ANCHOR)),
-        )
-        return [decode_record(Entry, body).body for (body,) in rows]
+        chain = self.copy(log, CHAIN)
+        return [entry.body for entry in self._sought(chain.tree, EntryKind.ANCHOR)] if chain else []
 
     def brands(self, tree: int) -> list[Brand]:
         """The brands that a chain records."""
-        rows = self._db.all(
-            f"select body from entry indexed by entry_sought where tree = ? and kind = ? and {SOUGHT}",
-            *(tree, int(EntryKind.BRAND)),
-        )
-        said = [recorded(decode_record(Entry, body)) for (body,) in rows]
+        said = [recorded(entry) for entry in self._sought(tree, EntryKind.BRAND)]
         return [brand for brand in said if isinstance(brand, Brand)]
+
+    def _sought(self, tree: int, kind: EntryKind) -> list[Entry]:
+        """All entries of one of the kinds of SOUGHT, in order."""
+        rows = self._db.all(
+            f"select body from entry indexed by entry_sought where {PLACED} and kind = ?2 and {SOUGHT} order by place",
+            *(tree, int(kind)),
+        )
+        return [decode_record(Entry, body) for (body,) in rows]
 
     # Checkpoints.
 
     def keep_checkpoint(self, tree: int, size: int, note: bytes) -> None:
         """A checkpoint that the copy leads to, with the log's signature alone."""
-        if self._db.run("insert or ignore into checkpoint values(?, ?, ?, 0)", tree, size, note):
+        if self._db.run("insert or ignore into checkpoint values(?, ?, 0)", place(tree, size), note):
             self.news.add(_news(tree))
 
     def raise_mark(self, tree: int, size: int) -> bool:
@@ -253,11 +244,11 @@ class MirrorStore(Store):
 
     def marks(self, tree: int, start: int, end: int) -> list[Mark]:
         """Some of the checkpoints with start <= size <= end: at most CHECKPOINTS_MAX, the newest among them."""
-        sizes = self._db.all(
-            "select size from checkpoint where tree = ? and size >= ? and size <= ? order by size desc limit ?",
-            *(tree, start, end, CHECKPOINTS_MAX),
+        rows = self._db.all(
+            "select place from checkpoint where place >= ? and place < ? order by place desc limit ?",
+            *(*places(tree, start, end + 1), CHECKPOINTS_MAX),
         )
-        marks = (self.shards.mark(tree, size) for (size,) in reversed(sizes))
+        marks = (self.shards.mark(tree, number_of(at)) for (at,) in reversed(rows))
         return [mark for mark in marks if mark]
 
     def keep_ahead(self, tree: int, size: int, note: bytes) -> bytes:
@@ -324,13 +315,11 @@ class MirrorStore(Store):
         if row is None:
             return False
         gone = 0
-        for table, key in DROPPED:
-            piece = f"select {key} from {table} where tree = ?1 limit ?2"
+        for table, whose, key in DROPPED:
+            piece = f"select {key} from {table} where {whose} limit ?2"
             if table == "released":  # what is brought to the log stands under the sale's outcome key
                 self._db.run(f"delete from errand where subject in ({piece})", row[0], FORGET_ROWS_MAX)
-            gone += self._db.run(
-                f"delete from {table} where tree = ?1 and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX
-            )
+            gone += self._db.run(f"delete from {table} where {whose} and ({key}) in ({piece})", row[0], FORGET_ROWS_MAX)
         if not gone:
             self._db.run("update copy set state = 'gone' where tree = ?", row[0])
         return True
@@ -341,12 +330,12 @@ def _news(tree: int) -> bytes:
 
 
 DROPPED = (
-    ("entry", "position"),
-    ("outcome", "outcome_key, position"),
-    ("node", "level, position"),
-    ("cosignature", "size, mirror"),
-    ("checkpoint", "size"),
-    ("ahead", "size"),
-    ("released", "outcome_key"),
+    ("entry", PLACED, "place"),
+    ("outcome", "tree = ?1", "outcome_key, position"),
+    ("node", PLACED, "place"),
+    ("cosignature", PLACED, "place, mirror"),
+    ("checkpoint", PLACED, "place"),
+    ("ahead", "tree = ?1", "size"),
+    ("released", "tree = ?1", "outcome_key"),
 )
-"""The tables of a shard's rows, each with the rest of its key."""
+"""The tables of a shard's rows, what tells which are its own, and the key of one among them."""

@@ -7,15 +7,16 @@ None for what is not there, or not any more; all but the list of shards read a b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind
 from anonnet.store import lock, log, mirror
 from anonnet.store.database import Database
+from anonnet.store.places import BITS, PLACED, number_of, place, places
+from anonnet.store.trees import node_number
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import inclusion_path
 from anonnet.tlog.tiles import TILE_BITS, TILE_WIDTH, Bundle, Tile
@@ -63,56 +64,57 @@ class _Gone(Exception):
 
 
 class _Rows:
-    """Nodes and entries of one database, whose shards are named by this column of its entries."""
+    """Nodes, entries and checkpoints of one database."""
 
-    def __init__(self, db: Database, column: str) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._column = column
 
     def tile(self, shown: Shown, tile: Tile) -> bytes | None:
         if not tile.within(shown.size):
             return None
-        start = tile.index * TILE_WIDTH
-        rows = self._db.all(
-            "select hash from node where tree = ? and level = ? and position >= ? and position < ? order by position",
-            *(shown.tree, TILE_BITS * tile.level, start, start + tile.width),
-        )
-        return b"".join(hash for (hash,) in rows) if len(rows) == tile.width else None
+        start, level = tile.index * TILE_WIDTH, TILE_BITS * tile.level
+        try:
+            return b"".join(self._node(shown, level, position) for position in range(start, start + tile.width))
+        except _Gone:
+            return None
 
     def entries(self, shown: Shown, bundle: Bundle) -> list[bytes] | None:
         end = bundle.start + bundle.width
         if end > shown.size:
             return None
         rows = self._db.all(
-            f"select body from entry where {self._column} = ? and position >= ? and position < ? order by position",
-            *(shown.tree, bundle.start, end),
+            "select body from entry where place >= ? and place < ? order by place",
+            *places(shown.tree, bundle.start, end),
         )
         return [body for (body,) in rows] if len(rows) == bundle.width else None
 
     def inclusion(self, shown: Shown, index: int) -> list[bytes] | None:
         if index >= shown.size:
             return None
-
-        def node(level: int, position: int) -> bytes:
-            row = self._db.one(
-                "select hash from node where tree = ? and level = ? and position = ?", shown.tree, level, position
-            )
-            if row is None:
-                raise _Gone
-            return bytes(row[0])
-
         try:
-            return inclusion_path(node, index, shown.size)
+            return inclusion_path(lambda level, position: self._node(shown, level, position), index, shown.size)
         except _Gone:
             return None
+
+    def _node(self, shown: Shown, level: int, position: int) -> bytes:
+        row = self._db.one("select hash from node where place = ?", place(shown.tree, node_number(level, position)))
+        if row is None:
+            raise _Gone
+        return bytes(row[0])
+
+    def cosigned(self, tree: int, size: int, note: bytes) -> bytes:
+        """The note of a checkpoint with all cosignatures that are known of it."""
+        lines = self._db.all("select line from cosignature where place = ? order by mirror", place(tree, size))
+        return note + "".join(line for (line,) in lines).encode()
+
+    def certified(self, tree: int) -> int:
+        """How many entries the newest checkpoint covers that a quorum has cosigned; 0 where there is none."""
+        (met,) = self._db.one(f"select max(place) from checkpoint where {PLACED} and met = 1", tree)
+        return number_of(met) if met else 0
 
 
 def _size(note: bytes) -> int:
     return SignedCheckpoint.parse(note).body.size
-
-
-def _with(note: bytes, lines: Iterable[tuple[Any, ...]]) -> bytes:
-    return note + "".join(line for (line,) in lines).encode()
 
 
 class LogShelf:
@@ -124,7 +126,7 @@ class LogShelf:
         self._db = Database(within or path, version=log.VERSION, read_only=True)
         self._lock = Database(lock.beside(str(path)), version=lock.VERSION, read_only=True)
         self._known = known
-        rows = _Rows(self._db, "shard")
+        self._rows = rows = _Rows(self._db)
         self.tile, self.entries, self.inclusion = rows.tile, rows.entries, rows.inclusion
 
     def shards(self) -> list[Shown]:
@@ -142,9 +144,8 @@ class LogShelf:
         final = self._db.one("select note from final where shard = ?", shard)
         if final:
             return Shown(log, shard, final[0], _size(final[0]), shard)
-        lines = self._db.all("select line from cosignature where shard = ? and size = ? order by mirror", shard, size)
-        (met,) = self._db.one("select max(size) from checkpoint where shard = ? and met = 1", shard)
-        return Shown(log, shard, _with(note, lines), size, shard, certified=met or 0)
+        cosigned, certified = self._rows.cosigned(shard, size, note), self._rows.certified(shard)
+        return Shown(log, shard, cosigned, size, shard, certified)
 
     def outcomes(self) -> list[tuple[bytes, int, int]]:
         """(outcome key, shard, position) of all commits that are kept."""
@@ -153,11 +154,11 @@ class LogShelf:
 
     def anchors(self) -> list[tuple[int, bytes]]:
         """(position, entry) of the chain's anchors."""
-        rows = self._db.all("select position, body from entry where shard = ? order by position", CHAIN)
-        return [(at, body) for at, body in rows if decode_record(Entry, body).kind == EntryKind.ANCHOR]
+        rows = self._db.all(f"select place, body from entry where {PLACED} order by place", CHAIN)
+        return [(number_of(at), body) for at, body in rows if decode_record(Entry, body).kind == EntryKind.ANCHOR]
 
     def entry(self, shard: int, position: int) -> bytes | None:
-        row = self._db.one("select body from entry where shard = ? and position = ?", shard, position)
+        row = self._db.one("select body from entry where place = ?", place(shard, position))
         return bytes(row[0]) if row else None
 
     def close(self) -> None:
@@ -171,7 +172,7 @@ class MirrorShelf:
     def __init__(self, path: Path | str) -> None:
         """Open `path`, which the mirror's daemon has made. Raises BadStart."""
         self._db = Database(path, version=mirror.VERSION, read_only=True)
-        rows = _Rows(self._db, "tree")
+        self._rows = rows = _Rows(self._db)
         self.tile, self.entries, self.inclusion = rows.tile, rows.entries, rows.inclusion
 
     def shards(self) -> list[Shown]:
@@ -181,16 +182,16 @@ class MirrorShelf:
 
     def shard(self, log: bytes, shard: int) -> Shown | None:
         row = self._db.one(
-            "select tree, checkpoint.size, note, frozen from copy join checkpoint using(tree)"
-            " where log = ? and shard = ? and state = 'kept' order by checkpoint.size desc limit 1",
+            "select tree, place, note, frozen from copy"
+            f" join checkpoint on place >= tree << {BITS} and place < tree + 1 << {BITS}"
+            " where log = ? and shard = ? and state = 'kept' order by place desc limit 1",
             *(log, shard),
         )
         if row is None:
             return None
-        tree, size, note, frozen = row
-        lines = self._db.all("select line from cosignature where tree = ? and size = ? order by mirror", tree, size)
-        (met,) = self._db.one("select max(size) from checkpoint where tree = ? and met = 1", tree)
-        return Shown(log, shard, _with(note, lines), size, tree, certified=met or 0, frozen=bool(frozen))
+        tree, at, note, frozen = row
+        cosigned, certified = self._rows.cosigned(tree, number_of(at), note), self._rows.certified(tree)
+        return Shown(log, shard, cosigned, number_of(at), tree, certified, bool(frozen))
 
     def close(self) -> None:
         self._db.close()

@@ -1,25 +1,44 @@
 """Merkle trees in a table: the root of each complete subtree, so that roots and proofs read O(log n) rows.
 
-A tree is named by a number that means something only in its database. What is stored is a cache of the entries: it can
-be made anew from them.
+A tree is named by a number that means something only in its database. Its nodes stand in the order in which leaves
+complete them, so that a tree grows at its end. What is stored is a cache of the entries: it can be made anew from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from anonnet.store.database import Database
+from anonnet.store.places import place
 from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, range_root, subtree_path
 
 SCHEMA = """
 create table if not exists node(
-    tree integer not null,
-    level integer not null,     -- 0: leaf hashes
-    position integer not null,
-    hash blob not null,
-    primary key(tree, level, position)
-) without rowid;
+    place integer primary key,  -- of a tree and the number of a node
+    hash blob not null
+);
 """
+
+
+def nodes_of(size: int) -> int:
+    """How many complete subtrees the first `size` leaves have, single leaves among them."""
+    return 2 * size - size.bit_count()
+
+
+def node_number(level: int, position: int) -> int:
+    """The number of a node: how many a tree completes before. Level 0: leaf hashes."""
+    last = (position + 1 << level) - 1  # the leaf that completes it
+    return nodes_of(last) + level
+
+
+def nodes_in_order(size: int) -> Iterator[tuple[int, int]]:
+    """(level, position) of each complete subtree of the first `size` leaves, by its number."""
+    for leaf in range(size):
+        level = 0
+        yield level, leaf
+        while leaf >> level & 1:
+            level += 1
+            yield level, leaf >> level
 
 
 class Trees:
@@ -30,12 +49,8 @@ class Trees:
 
     def append(self, tree: int, size: int, completed: Iterable[Sequence[bytes]]) -> None:
         """Put behind the first `size` leaves what a frontier says that each further one completes."""
-        rows = [
-            (tree, level, position >> level, hash)
-            for position, hashes in enumerate(completed, size)
-            for level, hash in enumerate(hashes)
-        ]
-        self._db.run_many("insert into node values(?, ?, ?, ?)", rows)
+        hashes = (hash for each in completed for hash in each)
+        self._db.run_many("insert into node values(?, ?)", enumerate(hashes, place(tree, nodes_of(size))))
 
     def root(self, tree: int, size: int) -> bytes:
         """The root of the first `size` leaves."""
@@ -43,12 +58,14 @@ class Trees:
 
     def frontier(self, tree: int, size: int) -> Frontier:
         """The right edge of the first `size` leaves, to grow from without writing."""
-        subtrees, start = [], 0
+        nodes, end = list[int](), 0
         for level in reversed(range(size.bit_length())):
             if size >> level & 1:
-                subtrees.append(self._node(tree, level, start >> level))
-                start += 1 << level
-        return Frontier(size, subtrees)
+                end += 1 << level
+                nodes.append(place(tree, nodes_of(end) - 1))  # the last one that these leaves complete
+        marks = ", ".join("?" * len(nodes))
+        rows = self._db.all(f"select hash from node where place in ({marks}) order by place", *nodes)
+        return Frontier(size, [hash for (hash,) in rows])
 
     def inclusion(self, tree: int, index: int, size: int) -> list[bytes]:
         """PATH(index, D[size]) of RFC 6962, for index < size."""
@@ -56,11 +73,7 @@ class Trees:
 
     def leaves(self, tree: int, start: int, end: int) -> tuple[bytes, ...]:
         """The leaf hashes from `start` to before `end`."""
-        rows = self._db.all(
-            "select hash from node where tree = ? and level = 0 and position >= ? and position < ? order by position",
-            *(tree, start, end),
-        )
-        return tuple(hash for (hash,) in rows)
+        return tuple(self._node(tree, 0, position) for position in range(start, end))
 
     def subtree(self, tree: int, start: int, end: int, size: int) -> list[bytes]:
         """What leads from the root of the leaves from `start` to before `end` to that of `size`, its sibling first; for
@@ -74,7 +87,5 @@ class Trees:
         return (*own, *path)
 
     def _node(self, tree: int, level: int, position: int) -> bytes:
-        (hash,) = self._db.one(
-            "select hash from node where tree = ? and level = ? and position = ?", tree, level, position
-        )
+        (hash,) = self._db.one("select hash from node where place = ?", place(tree, node_number(level, position)))
         return bytes(hash)

@@ -182,6 +182,7 @@ def test_a_row_that_is_missing_is_found(data: Path, tmp_path: Path, table: str) 
     [
         ("log.db", "insert into late select outcome_key, 2000000000 from outcome limit 1", "has been called late"),
         ("log.db", "insert into quota values(x'{merchant}', 1, 20001)", "20001 sales in an hour"),
+        ("log.db", "insert into node select max(place) + 1, hash from node", "hashes of more than the entries"),
         ("mirror.db", "insert into alert select log, shard, x'00', 1, 0 from copy limit 1", "is not frozen"),
         ("mirror.db", "update released set tree = tree + 100", "its pledge does not stand here"),
     ],

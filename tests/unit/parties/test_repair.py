@@ -19,9 +19,11 @@ from anonnet.store import lock
 from anonnet.store.database import Database
 from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore
+from anonnet.store.places import place
+from anonnet.store.trees import node_number
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
-from tests.mirrors import KNOWN, MIRRORS, p4, sale
+from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
 from tests.stage import NETWORK, NOON, key_of
 from tests.unit.parties.test_certifying import pledge
 from tests.unit.parties.test_fsck import faults, forked
@@ -127,8 +129,8 @@ def test_a_damaged_entry_is_put_back(filed: Filed, tmp_path: Path) -> None:
     filed.sells(50, 60)
     filed.log.store.close()
     db = sqlite3.connect(tmp_path / "log.db")
-    db.execute("update entry set body = x'00' where position = 2")
-    db.execute("update node set hash = zeroblob(32) where level = 2")
+    db.execute("update entry set body = x'00' where place = ?", (place(SHARD, 2),))
+    db.execute("update node set hash = zeroblob(32) where place = ?", (place(SHARD, node_number(2, 0)),))
     db.commit()
     db.close()
     with pytest.raises(BadStart, match="anonnet log repair"):

@@ -20,6 +20,7 @@ from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
 from anonnet.protocol.rules import decided_by
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
+from anonnet.store.places import number_of
 from anonnet.times import RETENTION_SECONDS
 from anonnet.wire.codec import decode_record
 from tests.breaking import Breaking
@@ -79,7 +80,7 @@ def test_checkpoints_that_nobody_will_cosign_any_more_go(log: Machine) -> None:
     for number in range(ENTRIES_MAX + CHECKPOINT_STEP + 30):
         log.batch([p4(number)])
 
-    kept = sorted(row[1] for row in dump(log.store)["checkpoint"])
+    kept = sorted(number_of(row[0]) for row in dump(log.store)["checkpoint"])
 
     size = log.store.size(SHARDS[0])
     recent = range(size - ENTRIES_MAX + 1, size + 1)
