@@ -127,7 +127,7 @@ async def run_party(
     static_secret: bytes | None = None,
     clock: Callable[[], int] = wall_clock,
     entropy: Callable[[int], bytes] = os.urandom,
-    placement: Placement = Placement.COMMIT_IN_THREAD,
+    placement: Placement = Placement.COMMIT_BY_DISK,
     beside: Beside | None = None,
     merged: MergedLog | None = None,
     until: Until = signalled,

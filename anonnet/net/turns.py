@@ -1,11 +1,12 @@
 """The shell around a party's turns (design: a turn): what has arrived is run, committed once, and only then answered.
 
-Rules. The store is used by one at a time: by the turns, then by COMMIT (in a thread), then, between batches, by who
-reads what is due. No answer leaves before the commit that it rests on. A turn whose asker has gone is run all the same.
+Rules. The store is used by one at a time: by the turns, then by COMMIT, then, between batches, by who reads what is
+due. No answer leaves before the commit that it rests on. A turn whose asker has gone is run all the same.
 COMMIT is never cancelled; an error in it, or in this shell, ends the daemon, and nobody is answered.
 
 Measured: under a flood of sockets, turns on the loop with COMMIT alone in a thread do twice to three times what a
-writer thread does, because sqlite3 lets go of the GIL at every statement. Where turns run is one line: `Placement`.
+writer thread does, because sqlite3 lets go of the GIL at every statement. The way to that thread and back takes as long
+as a quick sync, so that COMMIT is there only while the disk is slow. Where turns run is one line: `Placement`.
 """
 
 from __future__ import annotations
@@ -58,8 +59,16 @@ class Placement(enum.Enum):
     """Where turns and COMMIT run."""
 
     INLINE = "inline"  # both on the loop
+    COMMIT_BY_DISK = "commit-by-disk"  # COMMIT on the loop while the disk is quick, else in a thread
     COMMIT_IN_THREAD = "commit-in-thread"
     ALL_IN_THREAD = "all-in-thread"
+
+
+SLOW_COMMIT_SECONDS = 0.005
+"""A COMMIT that takes longer on the loop holds up every socket, and checks nothing of what comes next meanwhile."""
+
+APART_SECONDS = 1.0
+"""So long COMMIT is left to the thread after a slow one."""
 
 
 Look = Callable[[int], float]
@@ -83,7 +92,7 @@ class TurnQueue:
         clock: Callable[[], int],
         entropy: Callable[[int], bytes],
         incidents: Incidents,
-        placement: Placement = Placement.COMMIT_IN_THREAD,
+        placement: Placement = Placement.COMMIT_BY_DISK,
         rerun: bool = False,
         merged: tuple[Party, LogStore] | None = None,
     ) -> None:
@@ -111,6 +120,7 @@ class TurnQueue:
         self._followers = 0
         self._finishing = Finishing()
         self._committer = Threads(1)
+        self._apart_until = -math.inf
         self._deadline: int | None = None
         self._due_again = -math.inf
         self._forget_again = -math.inf if self._takers(Forget) else math.inf
@@ -301,8 +311,7 @@ class TurnQueue:
     async def _run(self, batch: Sequence[Waiting]) -> None:
         """Run a batch, commit it, and only then let its answers out."""
         before = self._store.changes
-        with trio.CancelScope(shield=True):
-            outcomes = await self._committed([waiting.asked for waiting in batch], self.clock())
+        outcomes = await self._committed([waiting.asked for waiting in batch], self.clock())
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.outcome = outcome
             if isinstance(outcome, Answer) and outcome.hold:
@@ -331,11 +340,23 @@ class TurnQueue:
             return await self._in_thread(lambda: self._turned_and_committed(batch, now))
         before = self._store.changes
         outcomes = self._turned(batch, now)
-        if self._placement is Placement.INLINE or self._store.changes == before:  # what wrote nothing syncs nothing
-            self._store.commit()
+        if self._store.changes == before or self._on_loop():  # what wrote nothing syncs nothing
+            self._commit_on_loop()
         else:
             await self._in_thread(self._store.commit)
         return outcomes
+
+    def _on_loop(self) -> bool:
+        """True if COMMIT is made on the loop."""
+        if self._placement is Placement.COMMIT_BY_DISK:
+            return trio.current_time() >= self._apart_until
+        return self._placement is Placement.INLINE
+
+    def _commit_on_loop(self) -> None:
+        began = trio.current_time()
+        self._store.commit()
+        if (now := trio.current_time()) > began + SLOW_COMMIT_SECONDS:
+            self._apart_until = now + APART_SECONDS
 
     def _turned_and_committed(self, batch: list[Asked[Any]], now: int) -> list[Outcome]:
         outcomes = self._turned(batch, now)
@@ -349,7 +370,9 @@ class TurnQueue:
         return outcomes
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await self._committer.run(work)
+        with trio.CancelScope(shield=True):
+            done = await self._committer.run(work)
+        return done
 
     def _finish_alone(self, asked: Asked[Any], job: object) -> None:
         """What was due has left something to be made, and nobody waits for it."""

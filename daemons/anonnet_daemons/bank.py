@@ -76,7 +76,7 @@ async def remind_owner(path: Path) -> None:
         await trio.sleep(FORGET_SECONDS)
 
 
-async def run(path: Path, *, placement: Placement = Placement.COMMIT_IN_THREAD) -> None:
+async def run(path: Path, *, placement: Placement = Placement.COMMIT_BY_DISK) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal."""
     found = alone(path, Kind.BANK)
     party = party_of(found)

@@ -240,7 +240,7 @@ def queue_of(party: Party, store: Store, folder: Path, **more: object) -> TurnQu
         clock=more.pop("clock", lambda: 1000),  # type: ignore[arg-type]
         entropy=entropy,
         incidents=Incidents(folder, Counting()),
-        placement=more.pop("placement", Placement.COMMIT_IN_THREAD),  # type: ignore[arg-type]
+        placement=more.pop("placement", Placement.COMMIT_BY_DISK),  # type: ignore[arg-type]
     )
 
 

@@ -17,7 +17,7 @@ import trio.testing
 
 from anonnet.errors import Fatal, Malformed, Why
 from anonnet.limits import FOLLOW_SECONDS, GROWTH_SECONDS, TURNS_WAITING_MAX
-from anonnet.net.turns import Placement, TurnQueue
+from anonnet.net.turns import APART_SECONDS, SLOW_COMMIT_SECONDS, Placement, TurnQueue
 from anonnet.parties.turn import Answer, Asked, Forget, From, Party, Turn, on
 from anonnet.protocol.refusal import Refusal
 from anonnet.times import FORGET_SECONDS
@@ -42,8 +42,11 @@ class Watched(NoteStore):
         super().commit()
 
 
+APART = Placement.COMMIT_IN_THREAD
+
+
 class Gated(NoteStore):
-    """A store whose commits wait for the gate."""
+    """A store whose commits wait for the gate, in a thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +159,7 @@ async def test_a_log_grows_in_steps_and_nothing_else_waits_for_it(
 
 async def test_no_answer_is_out_before_its_commit(tmp_path: Path) -> None:
     store, answers = Gated(), []
-    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, placement=APART) as queue, trio.open_nursery() as nursery:
         store.gate.clear()
 
         async def asker() -> None:
@@ -173,7 +176,7 @@ async def test_no_answer_is_out_before_its_commit(tmp_path: Path) -> None:
 
 async def test_what_arrives_during_a_commit_is_the_next_batch(tmp_path: Path) -> None:
     store = Gated()
-    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, placement=APART) as queue, trio.open_nursery() as nursery:
         await begun(queue, nursery, store, "first")
         for number in range(50):
             nursery.start_soon(ask, queue, f"note {number}")
@@ -184,7 +187,7 @@ async def test_what_arrives_during_a_commit_is_the_next_batch(tmp_path: Path) ->
 
 async def test_a_bug_is_refused_and_the_others_of_its_batch_are_kept(tmp_path: Path) -> None:
     store, answers = Gated(), {}
-    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, placement=APART) as queue, trio.open_nursery() as nursery:
         await begun(queue, nursery, store, "first")
 
         async def asker(text: str) -> None:
@@ -238,7 +241,7 @@ async def test_a_failed_commit_ends_the_queue_and_nobody_is_answered(tmp_path: P
 
 async def test_the_turn_of_an_asker_who_left_is_run(tmp_path: Path) -> None:
     store = Gated()
-    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, placement=APART) as queue, trio.open_nursery() as nursery:
         await begun(queue, nursery, store, "first")
         async with trio.open_nursery() as leaving:
             leaving.start_soon(ask, queue, "who left")
@@ -250,7 +253,7 @@ async def test_the_turn_of_an_asker_who_left_is_run(tmp_path: Path) -> None:
 
 async def test_a_cancelled_queue_ends_its_commit_first(tmp_path: Path) -> None:
     store = Gated()
-    queue = queue_of(Tally(signer()), store, tmp_path)
+    queue = queue_of(Tally(signer()), store, tmp_path, placement=APART)
     with trio.fail_after(SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(queue.run)
@@ -262,7 +265,7 @@ async def test_a_cancelled_queue_ends_its_commit_first(tmp_path: Path) -> None:
 
 async def test_slots_are_bounded_and_one_is_kept_for_what_is_due(tmp_path: Path) -> None:
     store, now = Gated(), [1000]
-    async with turning(store, tmp_path, clock=lambda: now[0]) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, clock=lambda: now[0], placement=APART) as queue, trio.open_nursery() as nursery:
         await ask(queue, "deadline 2000")
         await begun(queue, nursery, store, "first")
         admitted = 0
@@ -337,15 +340,39 @@ async def test_a_commit_has_only_those_ask_again_who_wait_for_what_it_brings(tmp
 async def test_what_writes_nothing_is_not_synced(tmp_path: Path) -> None:
     """Its COMMIT costs nothing, so it stays on the loop, also where others go to a thread."""
     store = Watched()
-    async with turning(store, tmp_path) as queue:
+    async with turning(store, tmp_path, placement=APART) as queue:
         await ask(queue, "one")
         await queue.ask(asking(queue, More(than=0)))
     assert [each == threading.get_ident() for each in store.threads] == [False, True]
 
 
+async def test_a_slow_disk_has_commits_in_the_thread_for_a_while(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    class Lasting(Watched):
+        seconds = 0.0
+
+        def commit(self) -> None:
+            mock_clock.jump(self.seconds)
+            super().commit()
+
+    store = Lasting()
+    async with turning(store, tmp_path) as queue:
+        for text, seconds, later in (
+            ("quick", 0.0, 0.0),
+            ("slow", 2 * SLOW_COMMIT_SECONDS, 0.0),
+            ("soon", 0.0, APART_SECONDS),
+            ("later", 0.0, 0.0),
+        ):
+            store.seconds = seconds
+            await ask(queue, text)
+            mock_clock.jump(later)
+    assert [each == threading.get_ident() for each in store.threads] == [True, True, False, True]
+
+
 async def test_news_of_the_same_batch_are_not_missed(tmp_path: Path) -> None:
     store, answers = Gated(), []
-    async with turning(store, tmp_path) as queue, trio.open_nursery() as nursery:
+    async with turning(store, tmp_path, placement=APART) as queue, trio.open_nursery() as nursery:
         await begun(queue, nursery, store, "first")
 
         async def follow() -> None:

@@ -54,7 +54,7 @@ for group in GROUPS:
 @click.option(
     "--placement",
     type=click.Choice([each.value for each in Placement]),
-    default=Placement.COMMIT_IN_THREAD.value,
+    default=Placement.COMMIT_BY_DISK.value,
     hidden=True,
     help="Where turns run; for benchmarks.",
 )
