@@ -13,7 +13,6 @@ ConnectionError) where the world does. Trio's own errors of streams do not get o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -70,17 +69,23 @@ class _Messages:
 
     async def more(self) -> bool:
         """Wait for bytes; False at the end of the stream. One message is waited for FRAME_SECONDS in all once begun."""
+        if self._held:
+            data = await self._rest()
+        else:
+            with world():
+                data = await self.stream.receive_some()
+        self._held += data
+        return bool(data)
+
+    async def _rest(self) -> bytes | bytearray:
+        """More of a message that has begun."""
         since = trio.current_time()
-        with world(), trio.fail_after(max(0, FRAME_SECONDS - self._waited) if self._held else math.inf):
+        with world(), trio.fail_after(max(0, FRAME_SECONDS - self._waited)):
             data = await self.stream.receive_some()
         if not data:
-            if self._held:
-                raise Malformed("the stream ends within a Noise message")
-            return False
-        if self._held:
-            self._waited += trio.current_time() - since
-        self._held += data
-        return True
+            raise Malformed("the stream ends within a Noise message")
+        self._waited += trio.current_time() - since
+        return data
 
     async def send(self, messages: list[bytes]) -> None:
         with world(), trio.fail_after(SEND_SECONDS):

@@ -231,6 +231,8 @@ class Runner:
         return checked
 
     def _trace(self, peer: Peer, errand: Errand, reply: Reply, began: float) -> None:
+        if not self._tracer.watched:
+            return
         asked = (errand.request.step, HEADER.size + len(payload(errand.said)))
         replied = (reply.step, HEADER.size + len(reply.payload))
         self._tracer.exchanged(self._tracer.name, peer.name, asked=asked, replied=replied, began=began)

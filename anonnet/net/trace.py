@@ -48,11 +48,16 @@ class Tracer:
         """This party's own name."""
         self._watchers: set[trio.MemorySendChannel[Said]] = set()
 
+    @property
+    def watched(self) -> bool:
+        """False while there is nobody to tell."""
+        return bool(self._watchers)
+
     def exchanged(
         self, asker: str, answerer: str, *, asked: tuple[int, int], replied: tuple[int, int], began: float
     ) -> None:
         """A request and its reply, each as (step, bytes), that began at this time of trio's clock."""
-        if not self._watchers:
+        if not self.watched:
             return
         now = trio.current_time()
         milliseconds = (now - began) * 1000

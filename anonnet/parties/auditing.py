@@ -256,10 +256,11 @@ class Auditing:
         if name is not None and size == copy.size and turn.store.raise_mark(copy.tree, size):
             own = Signer(name.decode(), self._key).cosign(text, turn.now)
             turn.store.keep_cosignature(copy.tree, size, self._key.public, own.line)
-        mark = turn.store.shards.mark(copy.tree, size)
-        assert mark is not None
-        if not known.decides_alone and known.agreed(mark.cosignatures):
-            turn.store.shards.call_met(copy.tree, size)
+        if not known.decides_alone:
+            mark = turn.store.shards.mark(copy.tree, size)
+            assert mark is not None
+            if known.agreed(mark.cosignatures):
+                turn.store.shards.call_met(copy.tree, size)
 
     @on(CheckpointIs, by=From.ERRAND)
     def checkpoints(self, turn: AuditTurn, asked: Asked[CheckpointIs]) -> Answer:

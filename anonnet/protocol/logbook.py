@@ -58,6 +58,9 @@ OUTCOME_KINDS = frozenset({*SEALED_AS, *SEALED_AS.values()})
 """The kinds that stand under a transaction's outcome key; all others have none."""
 
 
+_KINDS = frozenset(map(int, EntryKind))
+
+
 def form(kind: EntryKind, transaction: Transaction) -> EntryKind:
     """This kind as it is for the transaction: sealed, or open."""
     return SEALED_AS[kind] if transaction.entry_key else kind
@@ -74,7 +77,7 @@ class Entry(Record):
     body: Annotated[bytes, Between(0, ENTRY_BYTES_MAX)]
 
     def check(self) -> None:
-        if self.kind not in set(EntryKind):
+        if self.kind not in _KINDS:
             raise Malformed("no such kind of entry")
         if len(self.outcome_key) != (HASH_BYTES if self.kind in OUTCOME_KINDS else 0):
             raise Malformed("an entry has an outcome key exactly if it is about a transaction")

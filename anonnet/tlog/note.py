@@ -33,6 +33,9 @@ class Kind(enum.IntEnum):
     COSIGNATURE = 0x04
 
 
+_KINDS = frozenset(map(int, Kind))
+
+
 def check_name(name: str) -> None:
     """Raise Malformed unless `name` may name a key: "non-empty", without "any Unicode spaces or plus"."""
     check_characters(name)
@@ -81,7 +84,7 @@ class Verifier:
 
     @property
     def supported(self) -> bool:
-        return self.kind in set(Kind)
+        return self.kind in _KINDS
 
     def time_of(self, text: str, value: bytes) -> int:
         """Check the value of a signature over `text`; return its time in seconds, 0 if it says none.
