@@ -35,7 +35,7 @@ from anonnet.protocol.refusal import Noted
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.errands import Errand
-from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.store.mirror import Copy, Growing, MirrorStore
 from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS, COMPARE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt, Leaf
@@ -178,8 +178,7 @@ class Auditing:
             completed = [frontier.append(leaf_hash(each.entry)) for each in piece]
             if frontier.size != signed.body.size or frontier.root() != signed.body.root:
                 break  # whoever hands these out is wrong, or the log has forked: checkpoints will tell
-            turn.store.begin_range(copy, completed)
-            audited = self._audited(turn, copy, signed, piece)
+            audited = self._audited(turn, copy, signed, piece, completed)
             if audited.size != signed.body.size:
                 return audited
             self._keep(turn, audited, signed)
@@ -194,25 +193,30 @@ class Auditing:
         assert found is not None, "no turn forgets what it works on"
         return found
 
-    def _audited(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint, piece: Sequence[Recorded]) -> Copy:
-        """The copy with this piece, which leads to this checkpoint; as it was, or frozen, where not all is lawful. Ends
-        the range that has begun."""
-        known, grown = self._logs[copy.log], copy
+    def _audited(
+        self,
+        turn: AuditTurn,
+        copy: Copy,
+        signed: SignedCheckpoint,
+        piece: Sequence[Recorded],
+        completed: Sequence[Sequence[bytes]],
+    ) -> Copy:
+        """The copy with this piece, which leads to this checkpoint and completes this in the tree; as it was, or
+        frozen, where not all is lawful."""
+        known, grown = self._logs[copy.log], Growing(copy)
         for each in piece:
             try:
                 entry = sound(self._network, known, copy.shard, each.entry)
                 follows(grown, entry)
             except Broken:
-                excerpts = self._excerpts(turn, grown, each.entry, signed)
-                turn.store.drop_range()
+                with turn.store.unkept(grown, completed) as longer:
+                    excerpts = self._excerpts(turn, longer, each.entry, signed)
                 self._report(turn, copy, excerpts)
                 return self._again(turn, copy)
             if expired(turn.now + CLOCK_TOLERANCE_SECONDS, entry.time):
-                turn.store.drop_range()  # a log that runs ahead would end sales before their time
-                return copy
-            grown = turn.store.append(grown, entry, each)
-        turn.store.keep_range(grown)
-        return grown
+                return copy  # a log that runs ahead would end sales before their time
+            grown.take(entry, each)
+        return turn.store.extend(grown, completed)
 
     def _hold_against_anchors(self, turn: AuditTurn, copy: Copy, piece: Sequence[Recorded]) -> None:
         """What the chain calls the end of a shard is what our copy of it leads to; else the log has forked the shard.

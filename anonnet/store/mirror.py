@@ -6,14 +6,15 @@ mirror never cosigns again, kept in the transaction that makes the cosignature. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from anonnet.limits import AHEAD_MAX, CHECKPOINTS_MAX, FORGET_ROWS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import CHAIN, shard_of
-from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind, Recorded
-from anonnet.protocol.rules import recorded
+from anonnet.protocol.logbook import Entry, EntryKind, Recorded
+from anonnet.protocol.rules import recorded, recorded_brand
 from anonnet.store import alerts, errands, shards, trees, witnessed
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
@@ -120,6 +121,28 @@ class Copy:
         return _news(self.tree)
 
 
+class Growing:
+    """A copy and entries behind it that are not kept yet: a prefix in the sense of the rules."""
+
+    def __init__(self, copy: Copy) -> None:
+        self.copy = copy
+        self.taken: list[tuple[Entry, Recorded]] = []
+        self.size, self.last_time, self.closed = copy.size, copy.last_time, copy.closed
+        self._standing: dict[bytes, list[Entry]] = {}
+
+    def take(self, entry: Entry, said: Recorded) -> None:
+        """This one comes next, and is lawful there."""
+        self.taken.append((entry, said))
+        self.size, self.last_time, self.closed = self.size + 1, entry.time, entry.kind == EntryKind.CLOSE
+        self._standing.setdefault(entry.outcome_key, []).append(entry)
+
+    def standing(self, outcome_key: bytes) -> Sequence[Entry]:
+        return [*self.copy.standing(outcome_key), *self._standing.get(outcome_key, ())]
+
+    def brands(self) -> Iterable[Brand]:
+        return [*self.copy.brands(), *(recorded_brand(each) for each, _ in self.taken if each.kind == EntryKind.BRAND)]
+
+
 class MirrorStore(Store):
     """Copies of shards, checkpoints with their cosignatures, keys that merchants handed over, evidence."""
 
@@ -155,33 +178,32 @@ class MirrorStore(Store):
         tree, log, shard, size, last_time, closed, frozen, cosigned = row
         return Copy(self, tree, log, shard, size, last_time, bool(closed), bool(frozen), cosigned)
 
-    def append(self, copy: Copy, entry: Entry, taken: Recorded) -> Copy:
-        """Put one entry behind a copy; it counts once `keep_range` was called."""
-        row = place(copy.tree, copy.size), entry.kind, taken.entry, taken.signature
-        self._db.run("insert into entry values(?, ?, ?, ?)", *row)
-        if entry.kind in OUTCOME_KINDS:
-            self._db.run("insert into outcome values(?, ?, ?, ?)", copy.tree, entry.outcome_key, copy.size, entry.kind)
-        closed = entry.kind == EntryKind.CLOSE
-        return replace(copy, size=copy.size + 1, last_time=entry.time, closed=closed)
-
-    def begin_range(self, copy: Copy, completed: Iterable[Sequence[bytes]]) -> None:
-        """Entries come next that complete this in the tree: they are appended one by one, and kept or dropped as a
-        whole."""
-        self._db.savepoint()
+    def extend(self, grown: Growing, completed: Iterable[Sequence[bytes]]) -> Copy:
+        """Put all this behind its copy: it leads to what the log signed, and keeps the rules. `completed`: what it
+        completes in the tree."""
+        copy, taken = grown.copy, list(enumerate(grown.taken, grown.copy.size))
         self.trees.append(copy.tree, copy.size, completed)
-
-    def keep_range(self, copy: Copy) -> None:
-        """They lead to what the log signed, and they keep the rules: the copy is now this one."""
+        self._db.run_many(
+            "insert into entry values(?, ?, ?, ?)",
+            [(place(copy.tree, at), entry.kind, said.entry, said.signature) for at, (entry, said) in taken],
+        )
+        outcomes = [(copy.tree, entry.outcome_key, at, entry.kind) for at, (entry, _) in taken if entry.outcome_key]
+        self._db.run_many("insert into outcome values(?, ?, ?, ?)", outcomes)
         self._db.run(
             "update copy set size = ?, last_time = ?, closed = ? where tree = ?",
-            *(copy.size, copy.last_time, int(copy.closed), copy.tree),
+            *(grown.size, grown.last_time, int(grown.closed), copy.tree),
         )
-        self._db.release()
         self.news.add(copy.news)
+        return replace(copy, size=grown.size, last_time=grown.last_time, closed=grown.closed)
 
-    def drop_range(self) -> None:
-        """Nothing of them stays."""
-        self._db.take_back()
+    @contextmanager
+    def unkept(self, grown: Growing, completed: Iterable[Sequence[bytes]]) -> Iterator[Copy]:
+        """The same while the block lasts: then nothing of it stays."""
+        self._db.savepoint()
+        try:
+            yield self.extend(grown, completed)
+        finally:
+            self._db.take_back()
 
     def freeze(self, log: bytes, shard: int) -> None:
         """Take nothing more of this shard in."""

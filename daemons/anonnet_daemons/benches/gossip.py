@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -34,7 +34,7 @@ from anonnet.protocol.network import Network, Role
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store.folder import Folder, write_durably
 from anonnet.store.log import LogStore
-from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.store.mirror import Copy, Growing, MirrorStore
 from anonnet.wire.frames import frame
 from anonnet_daemons.benches.asking import apart, split
 from anonnet_daemons.benches.commit import CONNECTIONS, LEAD_SECONDS, Pipelines, requests_for
@@ -251,10 +251,11 @@ class NotingMirrorStore(MirrorStore):
     full: trio.Event
     token: trio.lowlevel.TrioToken
 
-    def keep_range(self, copy: Copy) -> None:
-        super().keep_range(copy)
-        if copy.shard == self.shard:
-            self.verified.append((time.perf_counter(), copy.size))
+    def extend(self, grown: Growing, completed: Iterable[Sequence[bytes]]) -> Copy:
+        longer = super().extend(grown, completed)
+        if longer.shard == self.shard:
+            self.verified.append((time.perf_counter(), longer.size))
+        return longer
 
     def commit(self) -> None:
         verified = self.verified[-1][1] if self.verified else 0
