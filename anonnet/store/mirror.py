@@ -199,11 +199,13 @@ class MirrorStore(Store):
     @contextmanager
     def unkept(self, grown: Growing, completed: Iterable[Sequence[bytes]]) -> Iterator[Copy]:
         """The same while the block lasts: then nothing of it stays."""
+        news = set(self.news)
         self._db.savepoint()
         try:
             yield self.extend(grown, completed)
         finally:
             self._db.take_back()
+            self.news.intersection_update(news)
 
     def freeze(self, log: bytes, shard: int) -> None:
         """Take nothing more of this shard in."""

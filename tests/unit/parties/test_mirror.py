@@ -339,8 +339,11 @@ def test_a_broken_rule_freezes_the_shard_is_kept_and_told(lie: Entry, kind: str)
     wall.cut.add(frozenset({"log", MIRRORS[1]}))
     wall.now = LATE + 10
     pen.write(lie)
+    news = wall.mirrors[MIRRORS[0]].store.news
+    news.clear()
 
     wall.settle()
+    assert not news, "what is taken back is no news"
     pen.write(tick(wall.now))
     wall.settle()
 
