@@ -386,6 +386,25 @@ async def test_news_of_the_same_batch_are_not_missed(tmp_path: Path) -> None:
     assert answers == [Noted(count=2, padding=b"")]
 
 
+async def test_who_is_told_on_has_no_turn_before_there_are_news(tmp_path: Path) -> None:
+    async with turning(NoteStore(), tmp_path) as queue, trio.open_nursery() as nursery:
+        await ask(queue, "first")
+        await queue.admit()
+        durable, told = trio.Event(), []
+        waiting = queue.begin(asking(queue, More(than=1)), durable.set)
+        await durable.wait()
+
+        async def go_on() -> None:
+            told.append(said((await queue.go_on(waiting, asking(queue, More(than=1)))).outcome))
+
+        nursery.start_soon(go_on)
+        turns = queue.turns
+        await trio.testing.wait_all_tasks_blocked()
+        assert (queue.turns, told) == (turns, [])
+        await ask(queue, "second")
+    assert told == [Noted(count=2, padding=b"")]
+
+
 async def test_news_are_not_waited_for_without_end(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     queue = queue_of(Tally(signer()), NoteStore(), tmp_path, placement=Placement.INLINE)
     async with trio.open_nursery() as nursery:
