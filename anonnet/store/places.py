@@ -15,13 +15,13 @@ PLACED = f"place >= ?1 << {BITS} and place < ?1 + 1 << {BITS}"
 
 
 def place(tree: int, number: int = 0) -> int:
-    """Where this row of a list stands; a number below 0 is no row."""
+    """Where this row of a list stands, which can have it; a number below 0 is no row."""
     return tree << BITS | number
 
 
 def places(tree: int, start: int, end: int = 1 << BITS) -> tuple[int, int]:
-    """(from, to before) where the rows with start <= number < end stand."""
-    return place(tree, start), (tree << BITS) + end
+    """(from, to before) where the rows with start <= number < end stand: of this list, whatever somebody asks for."""
+    return (tree << BITS) + start, (tree << BITS) + min(end, 1 << BITS)
 
 
 def tree_of(place: int) -> int:
