@@ -44,7 +44,7 @@ class Database:
                 uri,
                 uri=path != MEMORY,
                 isolation_level=None,
-                check_same_thread=False,  # the shell runs COMMIT in a thread; never two threads at once
+                check_same_thread=False,  # the shell may run COMMIT in a thread; never two threads at once
                 cached_statements=256,
                 timeout=BUSY_SECONDS,
             )
