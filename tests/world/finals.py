@@ -340,10 +340,16 @@ def _merchant_before(judge: Judge, ended: Ended, transaction: Transaction, pays:
     verdict = judge.merchant_claims(sale.authorization_b, sale.outcome) if sale else Verdict.NOTHING
     mine = sale is not None and sale.authorization_b is not None
     mine = mine and decode(sale.authorization_b.body).transaction == transaction
-    if pays and verdict is not Verdict.BANK_OWES_CREDIT:
+    if pays and verdict is not Verdict.BANK_OWES_CREDIT and not _kept_from(ended, transaction, sale):
         yield "the merchant cannot prove what he is owed"
     if not pays and mine and verdict is not Verdict.NOTHING:
         yield "the merchant proves what he is not owed"
+
+
+def _kept_from(ended: Ended, transaction: Transaction, sale: Any) -> bool:
+    """True if a log that lies, and mirrors with it, have shown the merchant no outcome. That the bank, which had it
+    from them, has credited him all the same the books must show."""
+    return transaction.log == ended.world.lying_log and sale is not None and sale.outcome is None
 
 
 def _consumer_before(judge: Judge, ended: Ended, transaction: Transaction, pays: bool) -> Complaints:
@@ -378,6 +384,8 @@ def receipts_prove_delivery(ended: Ended) -> Complaints:
         receiver = promise.body.receiver_key
         store = ended.world.nodes[ended.world.name_of(transaction.merchant)].store
         sale = store.by_number(transaction.number)
+        if _kept_from(ended, transaction, sale):
+            continue
         receipt = store.receipt(transaction.number, receiver)
         verdict = judge.merchant_proves_delivery(sale.goods_m, receipt, sale.outcome, promise.signed)
         if verdict is not (Verdict.RECEIVED if receiver else Verdict.NOTHING):
