@@ -26,6 +26,7 @@ from anonnet.wire.signed import Signed
 from tests.stage import CURRENCY, NETWORK, key_of
 from tests.world import checkers, variations
 from tests.world.certified import all_that_was_certified
+from tests.world.council import MIRRORS
 from tests.world.inspector import Inspector
 from tests.world.judge_core import Judge, Verdict
 from tests.world.tape import Tape, gist
@@ -349,7 +350,8 @@ def _merchant_before(judge: Judge, ended: Ended, transaction: Transaction, pays:
 def _kept_from(ended: Ended, transaction: Transaction, sale: Any) -> bool:
     """True if a log that lies, and mirrors with it, have shown the merchant no outcome. That the bank, which had it
     from them, has credited him all the same the books must show."""
-    return transaction.log == ended.world.lying_log and sale is not None and sale.outcome is None
+    both_lie = transaction.log == ended.world.lying_log and not ended.world.liars.isdisjoint(MIRRORS)
+    return both_lie and sale is not None and sale.outcome is None
 
 
 def _consumer_before(judge: Judge, ended: Ended, transaction: Transaction, pays: bool) -> Complaints:
