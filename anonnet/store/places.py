@@ -15,7 +15,7 @@ PLACED = f"place >= ?1 << {BITS} and place < ?1 + 1 << {BITS}"
 
 
 def place(tree: int, number: int = 0) -> int:
-    """Where this row of a list stands, which can have it; a number below 0 is no row."""
+    """Where this row of a list stands, for a number below 2**BITS; one below 0 is no row."""
     return tree << BITS | number
 
 

@@ -43,6 +43,7 @@ class Watched(NoteStore):
 
 
 APART = Placement.COMMIT_IN_THREAD
+"""For tests that let something come between the turns and their COMMIT: on the loop nothing can."""
 
 
 class Gated(NoteStore):
