@@ -90,8 +90,8 @@ class Consumer(Party):
         self.heeding = Heeding(network)
         ordering = Ordering(network, self.purse, self.resting, self.heeding)
         discarding = Discarding(self.purse, self.tokens, self.brand_list, self.heeding)
-        complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
-        self.accusing = Accusing(complaining.draw, complaining.met)
+        self.complaining = Complaining(network, self.purse, self.tokens, commit=self._certified, abort=self._aborted)
+        self.accusing = Accusing(self.complaining.draw, self.complaining.met)
         self.reading = Reading(self.logs, self.settling, commit=self._certified, chain=self.brand_list.entries)
         self.paying = Paying(network, self.purse, self.resting, self.tokens, self.settling, self.reading, self.heeding)
         desks = ordering, self.tokens, recovery, self.brand_list, discarding, self.settling, self.heeding, self.accusing
@@ -231,13 +231,18 @@ class Consumer(Party):
     @on(Refusal, by=From.ERRAND, to=(AuthorizationQ,))
     def authorization_q_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is
-        only locked elsewhere, the bank might still take this P2. Where a log is gone, the end of the claim time ends
-        it: then the bank's word is enough that it took no P2, or has let the tokens go."""
+        only locked elsewhere, the bank might still take this P2. The abort ends it too, which the bank may have from
+        mirrors that tell her nothing. Where a log is gone, the end of the claim time ends it: then the bank's word is
+        enough that it took no P2, or has let the tokens go."""
         q, bought, refusal = request(asked), about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
         convicted = self.heeding.shown(turn, refusal, q.transaction.log)
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
+        if refusal.why == Why.SALE_ABORTED:
+            self.complaining.met(turn, bought.id, refusal.evidence)
+            if purchase_of(turn, bought.id).state != bought.state:
+                return Answer()
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"

@@ -21,7 +21,7 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.errands import Errand
-from anonnet.times import LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
 from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
@@ -295,6 +295,25 @@ def test_when_somebody_else_has_paid_her_tokens_are_free(scene: Scene) -> None:
     assert scene.purchase(purchase).state == "refused"
     assert scene.tokens() == {"free": 2 * PRICE}
     assert scene.consumer.store.errands.get(asked.hash) is None
+
+
+def test_an_abort_that_the_bank_alone_has_frees_her_tokens_once_claims_are_over(scene: Scene) -> None:
+    scene.lost = lambda line: line.kind is AuthorizationM or (line.receiver == "consumer" and line.kind is Abort)
+    purchase = scene.buy()
+    scene.to_expiration()
+    asked = errand(scene, AuthorizationQ)
+    own = Abort(transaction=transaction_of(scene))
+    elsewhere = by("log", replace(own, transaction=replace(own.transaction, number=OTHER)))
+    forged = Signed(body=by("log", own).body, signatures=elsewhere.signatures)
+    later(scene, asked, refusal("bank", asked, Why.SALE_ABORTED, elsewhere))
+    later(scene, asked, refusal("bank", asked, Why.SALE_ABORTED, forged))
+    assert (scene.purchase(purchase).state, scene.tokens()["locked"]) == ("authorized", PRICE)
+
+    scene.now = transaction_of(scene).expiration + CLAIM_SECONDS + 1
+    scene.settle()
+
+    assert scene.purchase(purchase).state == "aborted"
+    assert scene.tokens() == {"free": 2 * PRICE}
 
 
 def test_a_commit_does_not_say_whose_payment_it_was(scene: Scene) -> None:
