@@ -38,13 +38,14 @@ def everything_said_holds(tape: Tape) -> Complaints:
 
 
 def answers_stay(tape: Tape, liars: Container[str]) -> Complaints:
-    """Asked again, answered again, byte for byte; state moves one way."""
+    """Asked again, answered again, byte for byte; state moves one way. The same said under another key is another
+    request: so many keys may sign for the same goods, and no more."""
     last: dict[tuple[str, bytes], tuple[int, bytes]] = {}
     for request, answer in tape.pairs:
         rank = _rank(answer)
         if rank is None or answer.heard.sender in liars:
             continue
-        key = answer.heard.sender, bytes([request.heard.step]) + request.signed.hash
+        key = answer.heard.sender, request.heard.payload
         before = last.get(key, (0, b""))
         what = f"{answer.heard.sender} to {type(request.body).__name__}"
         if rank < before[0]:
