@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import CATALOGUE_MAX, ORDER_SECONDS, RETRY_SECONDS_MAX, TEXT_MAX
+from anonnet.limits import CATALOGUE_MAX, ORDER_SECONDS, RECEIPTS_MAX, RETRY_SECONDS_MAX, TEXT_MAX
 from anonnet.parties import delivering
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.goods import Catalogue, CatalogueOf, Chunk, ChunkOf, GoodsM, Order
@@ -22,11 +22,12 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.times import MERCHANT_MARGIN_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, Signer
 from tests.actor import Said
 from tests.dump import dump
+from tests.paper.receipts import goods_q, offered
 from tests.paper.scenes import GOODS, ITEM, LEAD, PRICE, Deal, Scene, by
-from tests.stage import CURRENCY, key_of
+from tests.stage import CURRENCY, NETWORK, key_of
 from tests.unit.parties.refusing import closed, refused
 
 OTHER = key_of("other").public
@@ -156,6 +157,18 @@ def test_a_page_of_long_descriptions_fits_in_a_frame(scene: Scene) -> None:
     assert (len(page.offers), page.more, rest.more) == (CATALOGUE_MAX, 1, 0)
     assert [offer.item for offer in rest.offers][-1] == ITEM
     frame(page, 1)
+
+
+def test_so_many_keys_may_sign_for_the_same_goods_and_no_more(scene: Scene) -> None:
+    receipt = decode(goods_q(offered(scene)).body)
+    keys = [key_of(f"Q {number}") for number in range(RECEIPTS_MAX + 1)]
+    *some, one_more = (Signer(NETWORK, key).sign(receipt) for key in keys)
+    for each in some:
+        assert isinstance(scene.ask(scene.merchant, each), Noted)
+
+    refused(scene, scene.merchant, one_more, Why.FULL)
+
+    assert isinstance(scene.ask(scene.merchant, some[0]), Noted), "who has signed may say so again"
 
 
 # P3.
