@@ -246,8 +246,12 @@ class BreakingLog(LyingLog):
 
     def _break(self, pledge: Signed) -> None:
         transaction = _transaction(pledge)
-        over = self._lie == TWO_PLEDGES or expired(transaction.expiration, self.clock())  # it may have been set back
-        if not self.up or not over:
+        if self._lie == TWO_PLEDGES:  # the first may have been lost in a crash
+            shard, kind = shard_of(transaction.expiration), form(EntryKind.PLEDGE, transaction)
+            ready = self.store.recorded(shard, transaction.outcome_key, kind) is not None
+        else:
+            ready = expired(transaction.expiration, self.clock())  # it may have been set back
+        if not self.up or not ready:
             self.events.after(1.0, lambda: self._break(pledge))
             return
         now = max(self.clock(), self.last_time())
