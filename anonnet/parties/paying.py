@@ -92,6 +92,9 @@ class Paying:
             log=wish.log,
             entry_key=bought.terms.entry_key,
         )
+        if turn.store.by_outcome_key(transaction.outcome_key):  # one outcome would end both
+            turn.store.move(bought.id, wallet.REFUSED, "the merchant gave another order the same number")
+            return
         self._reading.begin(turn, transaction, time.size(shard_of(transaction.expiration)))
         self._lock(turn, bought, transaction, chosen)
         turn.store.move(bought.id, wallet.AUTHORIZING)

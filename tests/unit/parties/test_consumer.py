@@ -11,7 +11,7 @@ import pytest
 
 from anonnet.errors import Why
 from anonnet.limits import ENTRIES_MAX, FRAME_MAX, KIB, RETRY_SECONDS_MAX
-from anonnet.parties.consumer import Consumer
+from anonnet.parties.consumer import Consumer, Fetched
 from anonnet.protocol.exchange import ExchangeQ
 from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.local import Buy, OpenAt, Purchase, PurchaseOf, Started, Withdraw
@@ -25,7 +25,7 @@ from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX
 from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
-from tests.actor import Said
+from tests.actor import Actor, Said
 from tests.dump import dump
 from tests.paper.author import Author
 from tests.paper.scenes import ITEM, LEAD, PRICE, SIZE_MAX, Deal, Hand, Scene, by
@@ -161,6 +161,33 @@ def test_an_offer_that_is_not_what_she_wants(scene: Scene, name: str) -> None:
     assert scene.purchase(purchase).state == "refused"
     assert scene.tokens() == {"free": 2 * PRICE}
     assert not scene.consumer.store.jobs()
+
+
+def test_of_two_orders_that_a_merchant_gave_one_number_one_is_paid(scene: Scene) -> None:
+    """In the same second by the same log: one outcome would be that of both."""
+    first: list[GoodsM] = []
+    say = scene.say
+
+    def numbered_alike(sender: str, receiver: Actor, said: Said) -> Said | None:
+        answer = say(sender, receiver, said)
+        if not isinstance(said, Order) or not isinstance(answer, Signed):
+            return answer
+        terms = decode(answer.body)
+        assert isinstance(terms, GoodsM)
+        first.append(terms)
+        return by("merchant", replace(terms, number=first[0].number))
+
+    scene.say = numbered_alike  # type: ignore[method-assign]
+    scene.lost = lambda line: line.kind is TimeOf
+    purchases = scene.buy(), scene.buy()
+    scene.settle()
+    for purchase in purchases:
+        scene.consumer.inform(Fetched(purchase))
+
+    scene.lost = lambda line: line.kind is AuthorizationQ
+    scene.settle()
+
+    assert sorted(scene.purchase(each).state for each in purchases) == ["authorizing", "refused"]
 
 
 @pytest.mark.parametrize(
