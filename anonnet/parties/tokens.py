@@ -160,7 +160,7 @@ class Tokens:
             batch = seen[start : start + BLINDED_MAX]
             brand = self._purse.brands[batch[0].brand]
             wanted = self._making(turn, brand.bank, brand.currency, [held.amount for held in batch])
-            if wanted and wanted.total() <= BLINDED_MAX:
+            if wanted:
                 self._exchange_for(turn, batch, wanted, wait=wait)
 
     def _making(self, turn: WalletTurn, bank: bytes, currency: str, amounts: Sequence[int]) -> Counter[bytes]:
@@ -205,7 +205,10 @@ class Tokens:
         subject: bytes = b"",
         wait: int = 0,
     ) -> bool:
-        """Begin an exchange for so many tokens of each brand; False if too many of one are awaited already."""
+        """Begin an exchange for so many tokens of each brand; False if one cannot be for so many, or too many of a
+        brand are awaited already."""
+        if sum(counts.values()) > BLINDED_MAX:
+            return False
         if any(turn.store.tokens.room(brand, Lane.EXCHANGE) < count for brand, count in counts.items()):
             return False
         places = {brand: turn.store.tokens.advance(brand, Lane.EXCHANGE, counts[brand]) for brand in sorted(counts)}

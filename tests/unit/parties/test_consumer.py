@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,6 +202,22 @@ def test_an_order_that_is_refused(scene: Scene, why: Why, state: str) -> None:
 
     assert scene.purchase(purchase).state == state
     assert (scene.consumer.store.errands.get(asked.hash) is not None) == (state == "ordering")
+
+
+def test_what_no_exchange_can_change_holds_up_no_other_purchase(tmp_path: Path) -> None:
+    """40 of a token of 50, with nothing between that and 1: forty tokens, which are too many for one exchange."""
+    scene = Scene(tmp_path, denominations={1: "2048-a", 50: "2048-b"})
+    scene.prepare(1)
+    scene.fund(scene.account(scene.consumer), 50)
+    scene.withdraw(50)
+    scene.withdraw(1)
+    scene.sell("dear", price=40)
+    scene.sell("cheap", price=1)
+
+    dear, cheap = (scene.buy(item=item, price_max=price) for item, price in (("dear", 40), ("cheap", 1)))
+    scene.settle()
+
+    assert (scene.purchase(dear).state, scene.purchase(cheap).state) == ("refused", "done")
 
 
 # P2 and P3.
