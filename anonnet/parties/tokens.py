@@ -305,11 +305,9 @@ class Tokens:
         for held in given:
             turn.store.tokens.move(held, FREE)
         taken = Counter(held.brand for held in expected if held.state != VOID)
-        brands = self._purse.brands_at(self._purse.brands[given[0].brand].bank)
-        if not turn.store.recovery.under_way(brands):  # else they are compared first, like all others
-            for held in expected:
-                if held.state == RESTORED:
-                    turn.store.tokens.move(held, FREE)
+        for held in expected:  # where its brand is recovered, it is compared first, like all others
+            if held.state == RESTORED and not turn.store.recovery.under_way([held.brand]):
+                turn.store.tokens.move(held, FREE)
         places: dict[bytes, list[int]] = {brand: [] for brand in sorted({held.brand for held in expected})}
         for held in expected:
             places[held.brand] += [held.position] if held.state == VOID else []
@@ -317,14 +315,19 @@ class Tokens:
         if all(tokens.room(brand, lane, but=places[brand]) >= count for brand, count in taken.items()):
             places = {b: sorted(at + tokens.advance(b, lane, taken[b], but=at)) for b, at in places.items()}
             self._exchange(turn, given, places, wait=0 if taken else RETRY_SECONDS_MAX)
+        else:
+            self._look_again(turn)
 
     def _resume(self, turn: WalletTurn, asked: Asked[ExchangeB] | Asked[Refusal]) -> Answer:
-        """Purchases that waited for change look again at what is there, unless theirs is still on its way."""
         answer = done(turn, asked)
+        self._look_again(turn)
+        return answer
+
+    def _look_again(self, turn: WalletTurn) -> None:
+        """Purchases that waited for change look again at what is there, unless theirs is still on its way."""
         for bought in turn.store.changing():
             if not turn.store.errands.about(bought.id):
                 ask_time(turn, bought)
-        return answer
 
     def proven_spent(
         self, refusal: Refusal, payments: tuple[Payment, ...], sale: Transaction | None = None

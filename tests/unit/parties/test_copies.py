@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import Why
-from anonnet.limits import BLINDED_MAX
+from anonnet.limits import BLINDED_MAX, RETRY_SECONDS_MAX
+from anonnet.parties import recovery
 from anonnet.parties.bank import Bank
 from anonnet.parties.consumer import Consumer
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
 from anonnet.protocol.goods import ChunkOf
 from anonnet.protocol.local import Recover, Recovery, RecoveryOf, Withdraw
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ
-from anonnet.protocol.recovery import Restore
+from anonnet.protocol.recovery import Restore, UsedOf
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.times import BRAND_MARGIN_SECONDS, RESTORE_GAP
@@ -23,7 +24,7 @@ from anonnet.wire.codec import Message
 from anonnet.wire.signed import Signer
 from tests.actor import Actor
 from tests.dump import dump
-from tests.paper.scenes import PRICE
+from tests.paper.scenes import PRICE, Line
 from tests.stage import CURRENCY, NETWORK, key_of, mint
 from tests.unit.parties.copies import CHEAP, SEED, Copies, restart_bank
 
@@ -182,6 +183,51 @@ def test_an_exchange_at_places_that_are_taken_goes_on_at_others(tmp_path: Path) 
     scene.lost = lambda line: False
     scene.rest()
     scene.check()
+
+
+def test_a_purchase_does_not_wait_for_change_that_no_exchange_makes(tmp_path: Path) -> None:
+    scene, copy = with_other_tokens(tmp_path)
+    purchase = scene.buy(copy, item=CHEAP)
+
+    def full(line: Line) -> bool:
+        """From the refusal on there is no room for more tokens that the bank could be asked for."""
+        if isinstance(line.body, Refusal) and line.body.why == Why.BAD_BLINDED:
+            copy.store.tokens.room = lambda *places, **more: 0
+        return line.kind is AuthorizationQ and line.sender == "copy"
+
+    scene.lost = full
+    scene.settle()
+
+    assert refusals(scene, Why.BAD_BLINDED)
+    assert scene.purchase(purchase, copy).state == "authorizing"
+
+
+def test_what_an_exchange_finds_restored_is_free_where_its_brand_has_been_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other wallet took the places of the exchange after this one had scanned them, and the bank's list of another
+    brand is late."""
+    monkeypatch.setattr(recovery, "RESTORE_GAP", 5)
+    scene = Copies.opened(tmp_path, 2 * PRICE)
+    copy, old, late = scene.backup(), scene.consumer, scene.brand(4).id
+    scene.consumers = [copy]
+    scene.lost = lambda line: line.kind is ExchangeQ or (isinstance(line.body, UsedOf) and line.body.brand == late)
+    copy.command(Recover(bank=scene.bank_key, fast=1))
+    scene.settle(300)
+    scene.consumers, scene.lost = [old], lambda line: False
+    scene.buy(old, item=CHEAP)
+    scene.settle()
+    scene.consumers = [copy]
+    scene.lost = lambda line: isinstance(line.body, UsedOf)
+    scene.pass_time(RETRY_SECONDS_MAX + 1)
+    scene.settle(300)
+    assert refusals(scene, Why.BAD_BLINDED)
+
+    scene.lost = lambda line: False
+    scene.pass_time(RETRY_SECONDS_MAX + 1)
+    scene.rest()
+
+    assert "restored" not in scene.tokens(copy)
 
 
 def test_tokens_of_an_aborted_sale_are_exchanged_in_spite_of_a_copy(tmp_path: Path) -> None:
