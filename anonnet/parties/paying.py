@@ -27,7 +27,7 @@ from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store import wallet
 from anonnet.store.tokens import LOCKED, Held
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.times import LOG_CLOCK_SECONDS_MAX
+from anonnet.times import CLAIM_SECONDS, LOG_CLOCK_SECONDS_MAX
 
 WalletTurn = Turn[WalletStore]
 
@@ -101,16 +101,20 @@ class Paying:
         self._settling.await_outcome(turn, transaction, subject=bought.id)
 
     def _lock(self, turn: WalletTurn, bought: Bought, transaction: Transaction, chosen: list[Held]) -> None:
-        """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first."""
-        wish, offer = bought.buy, bought.goods_m
+        """Bind the tokens durably, then send P2 over them; where the contract wants a receipt, that first.
+
+        Where the merchant is gone, and the log too, only the bank can end it: it is asked when claims are over. What P2
+        tells it then is no more than in any sale, and nothing comes of it."""
+        wish, offer, due = bought.buy, bought.goods_m, turn.now
         assert offer is not None
         if bought.terms.contract.receipt:
             goods_q = self._purse.goods_q(offer, wish.merchant, transaction.number, chosen)
             signed = self._purse.authorization_q(wish.bank, transaction, chosen, goods_q.signatures[0].signer)
             turn.store.errands.add(wish.merchant, goods_q, subject=bought.id, due=turn.now)
+            due = transaction.expiration + CLAIM_SECONDS + 1  # or as soon as the receipt is noted
         else:
             signed = self._purse.authorization_q(wish.bank, transaction, chosen)
-            turn.store.errands.add(wish.bank, signed, subject=bought.id, due=turn.now)
+        turn.store.errands.add(wish.bank, signed, subject=bought.id, due=due)
         turn.store.tokens.bind(chosen, LOCKED, bought.id)
         turn.store.keep_authorization_q(bought.id, transaction.outcome_key, signed)
 

@@ -8,12 +8,13 @@ from anonnet.protocol.goods import GoodsQ
 from anonnet.protocol.known_log import Theft
 from anonnet.protocol.purchase import AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.refusal import Noted
+from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
 from tests.judge.court import Court
 from tests.paper.receipts import SIGNED_FOR, goods_q, naming, offered, promised, signed_for
-from tests.paper.scenes import Deal, Scene, by
+from tests.paper.scenes import LEAD, PRICE, Deal, Scene, by
 from tests.paper.stamping import TRUSTED, all_at, backdated, stamp
 
 
@@ -206,3 +207,22 @@ def test_a_merchant_who_does_not_take_the_receipt_costs_no_token(scene: Scene) -
     assert scene.purchase(purchase).state == "aborted"
     assert not scene.said(AuthorizationQ)
     assert scene.tokens()["free"] == before["free"]
+
+
+def test_tokens_come_back_when_merchant_and_log_are_gone_before_the_receipt_is_taken(scene: Scene) -> None:
+    """Section "Data Management": claims have "a limited time of validity". Until it is over the bank hears of nothing;
+    then nothing is promised over this P2 any more, so it goes without the receipt."""
+    gone = {"merchant", "log"}
+    scene.lost = lambda line: bool(scene.said(GoodsQ)) and bool(gone & {line.sender, line.receiver})
+    scene.sell(SIGNED_FOR, receipt=1)
+    purchase, before = scene.buy(item=SIGNED_FOR, receipt=1), scene.tokens()
+    scene.settle()
+    scene.pass_time(LEAD + CLAIM_SECONDS)
+    assert scene.tokens()["locked"] == PRICE
+    assert not scene.said(AuthorizationQ)
+
+    scene.pass_time(LEAD)
+
+    assert scene.purchase(purchase).state == "aborted"
+    assert scene.tokens() == before
+    assert not scene.consumer.store.errands.about(purchase)
