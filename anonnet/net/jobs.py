@@ -77,7 +77,7 @@ class Jobs:
         self._folder = folder.path
         self._incidents = incidents
         self._tracer = tracer
-        self._under_way: set[Job] = set()
+        self._under_way: dict[Job, trio.CancelScope] = {}
         self._pauses = Pauses[Job]()
         self._nursery: trio.Nursery | None = None
         self._limiter = trio.CapacityLimiter(FINISHERS)
@@ -103,9 +103,13 @@ class Jobs:
         assert self._nursery is not None
         clock = trio.current_time()
         for job in self._store.jobs():
-            if job not in self._under_way and self._pauses.over(job, clock):
-                self._under_way.add(job)
-                self._nursery.start_soon(self._one, job, self._store.purchase(job.purchase))
+            if job in self._under_way or not self._pauses.over(job, clock):
+                continue
+            if isinstance(job, RemoveFiles) and (fetching := self._under_way.get(FetchGoods(job.purchase))):
+                fetching.cancel()  # its end rings, and we look again
+                continue
+            self._under_way[job] = trio.CancelScope()
+            self._nursery.start_soon(self._one, job, self._store.purchase(job.purchase))
         return self._pauses.next_over(clock) - clock
 
     async def _one(self, job: Job, bought: Bought | None) -> None:
@@ -119,10 +123,11 @@ class Jobs:
 
         began = trio.current_time()
         try:
-            await self._incidents.confine(run)
+            with self._under_way[job]:
+                await self._incidents.confine(run)
         finally:
             self._pauses.lengthen(job, began)
-            self._under_way.discard(job)
+            del self._under_way[job]
             self._queue.ring()
 
     # Fetching.

@@ -27,6 +27,8 @@ WalletTurn = Turn[WalletStore]
 
 OVER = wallet.DONE, wallet.ABORTED, wallet.REFUSED
 """Purchases that may be discarded. Of one that is disputed, the papers are her evidence."""
+BEGUN = wallet.ORDERING, wallet.FETCHING, wallet.TIMING
+"""Those that may be given up: nothing is signed yet, and a merchant or a log that is gone would never end them."""
 USED_UP = SPENT, EXCHANGED, VOID
 """Tokens that go with their brand. Free ones stay, so that their owner sees what she has lost."""
 
@@ -52,8 +54,10 @@ class Discarding:
         """ "If the goods are satisfactory, then the consumer may discard all data on the transaction" (paper)."""
         id = asked.body.purchase
         bought = purchase_of(turn, id)
-        if bought.state not in OVER or turn.store.errands.about(id):
+        over = bought.state in OVER and not turn.store.errands.about(id)
+        if not over and bought.state not in BEGUN:
             raise Refused(Why.UNDECIDED, "its papers are needed: it is not over, or the goods were not as described")
+        turn.store.errands.end_all(id)
         turn.store.discarding.discard(id)
         return Answer(Started(subject=id))
 

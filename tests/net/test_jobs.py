@@ -14,9 +14,11 @@ import trio.testing
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES
 from anonnet.limits import CHUNKS_IN_FLIGHT_MAX
 from anonnet.net.connection import Reply
-from anonnet.net.jobs import SEALED_FILE, Jobs, file_name
+from anonnet.net.jobs import SEALED_FILE, Jobs, file_name, goods_folder
 from anonnet.net.trace import Tracer
+from anonnet.net.turns import TurnQueue
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
+from anonnet.protocol.local import Discard
 from anonnet.store.folder import Folder
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.codec import decode
@@ -55,6 +57,14 @@ class Cheat:
         return Reply(Chunk.step, payload(Chunk(index=said.index, sealed=self.chunks[said.index], path=path)))
 
 
+class Silent(Cheat):
+    """Who never answers."""
+
+    async def ask(self, said: ChunkOf) -> Reply:
+        self.asked += 1
+        return await trio.sleep_forever()
+
+
 def tree_of(chunks: list[bytes]) -> Tree:
     return Tree.from_leaves(b"".join(leaf_hash(chunk) for chunk in chunks))
 
@@ -75,7 +85,7 @@ def offered(scene: Scene, chunks: list[bytes], **contract: object) -> bytes:
 
 
 @asynccontextmanager
-async def working(scene: Scene, dialer: Cheat, folder: Path) -> AsyncIterator[None]:
+async def working(scene: Scene, dialer: Cheat, folder: Path) -> AsyncIterator[TurnQueue]:
     """The consumer's jobs, for the time of the block."""
     queue = queue_of(scene.consumer.party, scene.consumer.store, folder, clock=lambda: scene.now)
     data = Folder(folder)
@@ -90,7 +100,7 @@ async def working(scene: Scene, dialer: Cheat, folder: Path) -> AsyncIterator[No
     async with trio.open_nursery() as nursery:
         await nursery.start(queue.run)
         await nursery.start(jobs.run)
-        yield
+        yield queue
         nursery.cancel_scope.cancel()
     data.close()
     assert queue.incidents.count == 0
@@ -140,3 +150,20 @@ def test_no_item_s_name_leads_to_another_file() -> None:
         assert name
         assert not name.startswith(".")
         assert set(name) & set("/\0\x1b") == set()
+
+
+async def test_a_download_under_way_ends_when_its_purchase_is_given_up(tmp_path: Path) -> None:
+    """However slow the merchant is; and nothing of it is on the disk afterwards."""
+    scene = Scene(tmp_path)
+    scene.prepare()
+    chunks = [bytes(CHUNK_BYTES + TAG_BYTES)] * 2
+    purchase, silent = offered(scene, chunks, size=2 * CHUNK_BYTES), Silent(chunks)
+    folder = goods_folder(tmp_path / "data", purchase)
+
+    async with working(scene, silent, tmp_path / "data") as queue:
+        await until(lambda: silent.asked > 0)
+        assert folder.exists()
+        await queue.ask(queue.request(Discard(purchase=purchase), owner=True))
+        await until(lambda: not scene.consumer.store.jobs())
+
+    assert not folder.exists()

@@ -264,7 +264,7 @@ def show(purchase: str, data: Path) -> Found:
 @click.argument("purchase")
 @data_option(Kind.CONSUMER)
 def forget(purchase: str, data: Path) -> Found:
-    """Discard one PURCHASE that is over: its papers, and the goods in this wallet's folder.
+    """Discard one PURCHASE that is over, or not paid yet: its papers, and the goods in this wallet's folder.
 
     Afterwards you can prove nothing about it. A copy that was made with --to stays.
     """

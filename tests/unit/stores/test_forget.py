@@ -20,10 +20,10 @@ from anonnet.parties.purse import Purse
 from anonnet.parties.turn import Asked, Forget
 from anonnet.protocol.account import Claim, Credit
 from anonnet.protocol.exchange import ExchangeB, ExchangeQ
-from anonnet.protocol.goods import ChunkOf, GoodsM, Order
+from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.known_log import expirations_of, shard_of
 from anonnet.protocol.local import Discard, PurchaseOf
-from anonnet.protocol.logbook import Follow, OutcomeOf
+from anonnet.protocol.logbook import Follow, OutcomeOf, Time
 from anonnet.protocol.proofs import Proofs
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, AuthorizationQ, Commit
 from anonnet.protocol.recovery import Restore, State, StateOf
@@ -44,7 +44,7 @@ from anonnet.times import (
     SETTLE_SECONDS,
     WITHDRAW_LIFE_SECONDS_MIN,
 )
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import Message, decode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.actor import Actor
@@ -616,6 +616,24 @@ def test_files_of_a_discarded_purchase_are_removed_after_a_restart(scene: Scene)
     scene.consumer.command(Discard(purchase=purchase))
 
     assert scene.consumer.store.jobs() == [RemoveFiles(purchase)]
+
+
+@pytest.mark.parametrize(("lost", "state"), [(GoodsM, "ordering"), (Chunk, "fetching"), (Time, "timing")])
+def test_a_purchase_that_is_not_paid_yet_is_given_up_when_its_owner_says_so(
+    scene: Scene, lost: type[Message], state: str
+) -> None:
+    scene.lost = lambda line: line.kind is lost
+    purchase = scene.buy()
+    scene.settle()
+    assert scene.purchase(purchase).state == state
+
+    scene.consumer.command(Discard(purchase=purchase))
+    scene.lost = lambda line: False
+    scene.pass_time(60)
+
+    assert (rows(scene.consumer, "purchase"), files(scene)) == (0, [])
+    assert not scene.consumer.store.errands.about(purchase)
+    assert scene.tokens() == {"free": 2 * PRICE}
 
 
 def test_a_purchase_whose_tokens_the_bank_still_holds_is_kept(scene: Scene) -> None:
