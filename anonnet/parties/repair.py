@@ -56,9 +56,14 @@ class Repair:
     """Fills the store of a new database."""
 
     def __init__(self, known: KnownLog, signer: Signer, store: LogStore, locked: Lock) -> None:
-        """`locked`: the lock beside the old database. Raises BadStart where that log has ended for good."""
+        """`locked`: the lock beside the old database. Raises BadStart where that log has ended for good, and where no
+        log has started with this lock: by what is not in it the new database would be empty."""
         if note := locked.ended():
             raise two_histories(note)
+        if not locked.began():
+            raise BadStart(
+                "lock.db is new, and says nothing of what is to be put back: start the log, and it says what is wrong"
+            )
         self._known = known
         self._signer = signer
         self._store = store

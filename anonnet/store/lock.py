@@ -24,7 +24,7 @@ create table if not exists lock(
     origin text primary key,
     note blob not null          -- with the log's signature alone
 ) without rowid;
-create table if not exists began(only integer primary key check(only = 0));
+create table if not exists began(only integer primary key check(only = 0)); -- a log has started with this lock
 create table if not exists shown(
     origin text primary key,
     note blob not null          -- with the log's signature alone: mirrors have more entries than log.db
@@ -61,11 +61,14 @@ class Lock:
         self._db = db
 
     def began(self) -> bool:
-        """Whether this lock was begun before; from now on it has been. Raises Fatal."""
+        """Whether a log has ever started with this lock."""
+        return self._db.one("select 1 from began") is not None
+
+    def begin(self) -> None:
+        """A log starts with it: nothing forbids that. Raises Fatal."""
         self._db.begin()
-        new = self._db.run("insert or ignore into began values(0)")
+        self._db.run("insert or ignore into began values(0)")
         self._db.commit()
-        return not new
 
     def end(self, note: bytes) -> None:
         """This checkpoint has the log's signature, and the log has not made it: never start again. Raises Fatal."""

@@ -98,7 +98,7 @@ class LogStore(Store):
         self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
         self._grown: set[int] = set()
         self._sealed: list[Head] = []
-        recover(self.heads, self._lock)
+        recover(self.heads, self._lock, self.time())
 
     def seal(self) -> None:
         """Sign what each shard has grown to: what stands under a checkpoint is told to who follows."""
@@ -289,16 +289,19 @@ DROPPED = (
 """The tables of a shard's rows, what tells which are its own, and the key of one among them. `entry` goes last."""
 
 
-def recover(heads: Heads, lock: Lock) -> None:
-    """Compare what is here with what may have been shown, and go on where a crash came between. Raises BadStart."""
+def recover(heads: Heads, lock: Lock, time: int) -> None:
+    """Compare what is here with what may have been shown, and go on where a crash came between. `time`: how late the
+    log has said that it is; 0: it has never run. Raises BadStart, and then has written nothing that the next start
+    could pass by."""
     if note := lock.ended():
         raise two_histories(note)
-    began, notes, found = lock.began(), lock.notes(), heads.all()
-    if found and not began:
+    notes, found = lock.notes(), heads.all()
+    if (found or time) and not lock.began():
         raise BadStart(
-            "log.db has entries, but there is no lock.db beside it: is it a backup, or a copy? Start the log where its"
-            " lock.db is; if that is lost, this log cannot go on, since it could sign a second history"
+            "log.db is that of a log that has run, but there is no lock.db of it: is it a backup, or a copy? Start the"
+            " log where its lock.db is; if that is lost, this log cannot go on, since it could sign a second history"
         )
+    ahead = list[Head]()
     for head in found:
         if head.note != heads.sealed(head.shard, head.size, head.root):
             raise BadStart(f"log.db is that of another log: {head.origin} was not signed with this log's key")
@@ -306,17 +309,20 @@ def recover(heads: Heads, lock: Lock) -> None:
             raise BadStart(
                 f"the tree of {head.origin} is damaged: run `anonnet log fsck` to see where, then `anonnet log repair`"
             )
-        _check(heads, head, notes.pop(head.origin, None), lock)
+        locked = notes.pop(head.origin, None)
+        _check(heads, head, locked)
+        if locked != head.note:
+            ahead.append(replace(head, before=locked))
     for origin, note in notes.items():
         if heads.final(_shard(origin)) is None:
             raise _behind(origin, SignedCheckpoint.parse(note).body.size, 0)
+    lock.begin()
+    lock.swap(ahead)
     check_shown(heads, lock)
 
 
-def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
-    """Move the lock to a head that it is behind of. Raises BadStart where it is not on the way to that head."""
-    if locked == head.note:
-        return
+def _check(heads: Heads, head: Head, locked: bytes | None) -> None:
+    """Raise BadStart where the lock is not on the way to this head."""
     seen = SignedCheckpoint.parse(locked).body if locked else None
     if seen and seen.size > head.size:
         raise _behind(head.origin, seen.size, head.size)
@@ -325,7 +331,6 @@ def _check(heads: Heads, head: Head, locked: bytes | None, lock: Lock) -> None:
             f"log.db and lock.db show two histories of {head.origin} at {seen.size} entries: this is a copy that went"
             " on by itself. Never start it; start the log that others follow"
         )
-    lock.swap([replace(head, before=locked)])
 
 
 def check_shown(heads: Heads, lock: Lock) -> None:

@@ -72,6 +72,7 @@ class Filed(Circle):
     def repaired(self) -> bool:
         """Make a new database from what the mirrors say, and put it in place; false where they have not all of it."""
         aside = self.folder / "repair"
+        shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         store = LogStore(str(aside / "log.db"), seal=SEAL)
         locked = lock_in(self.folder)
@@ -227,7 +228,9 @@ def test_whom_the_owner_admitted_and_alerts_that_hold_are_carried_over(tmp_path:
     alerts = [(good.log, 5, good.evidence), (good.log, 6, good.evidence), (bytes(32), 5, good.evidence)]
 
     (tmp_path / "old").mkdir()
-    work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, lock_in(tmp_path / "old"))
+    locked = lock_in(tmp_path / "old")
+    locked.begin()
+    work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, locked)
     work.carry_over(NETWORK, {KNOWN.identity: KNOWN}, [merchant, bytes(32)], alerts)
 
     assert store.alerts.all() == alerts[:1]

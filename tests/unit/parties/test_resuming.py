@@ -13,6 +13,7 @@ from anonnet.parties.resuming import Resuming
 from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointsSeen, NewestOf
 from anonnet.protocol.refusal import Refusal
+from anonnet.store import lock
 from anonnet.store.log import LogStore
 from anonnet.times import BEHIND_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import STEPS
@@ -195,6 +196,21 @@ def test_a_log_that_has_signed_two_histories_never_starts_again(resumed: Resumed
             resumed.repaired()
     with pytest.raises(BadStart, match="never starts again"):
         resumed.begin()
+
+
+def test_a_log_that_has_lost_its_lock_is_not_started_by_a_second_try_nor_by_a_repair(resumed: Resumed) -> None:
+    """Mirrors have not all that it has signed: some went to readers alone."""
+    resumed.sells(50)
+    resumed.down = set(MIRRORS)
+    resumed.ask(pledge(sale(NOON + 60)))
+    resumed.store.close()
+    (resumed.folder / lock.FILE).unlink()
+
+    for _ in range(3):
+        with pytest.raises(BadStart, match="could sign a second history"):
+            resumed.begin()
+        with pytest.raises(BadStart, match=r"lock\.db is new"):
+            resumed.repaired()
 
 
 def test_shards_that_are_dropped_are_not_asked_about(resumed: Resumed) -> None:

@@ -18,6 +18,7 @@ from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
 from anonnet.protocol.rules import decided_by
+from anonnet.store import lock
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
 from anonnet.store.places import number_of
@@ -179,16 +180,50 @@ def test_a_copy_that_went_on_by_itself_does_not_start(log: Machine, tmp_path: Pa
         Machine(tmp_path)
 
 
-def test_a_log_without_its_lock_or_of_another_key_does_not_start(log: Machine, tmp_path: Path) -> None:
+def test_a_log_of_another_key_does_not_start(log: Machine, tmp_path: Path) -> None:
     log.batch([p4(1)])
     log.store.close()
     other = partial(KnownLog(key_of("other").public).sealed, key_of("other"))
+
     with pytest.raises(BadStart, match="another log"):
         LogStore(str(tmp_path / "log.db"), seal=other)
-    (tmp_path / "lock.db").unlink()
 
-    with pytest.raises(BadStart, match=r"no lock\.db"):
-        Machine(tmp_path)
+
+@pytest.mark.parametrize("entries", [True, False], ids=["entries", "no entry yet"])
+@pytest.mark.parametrize("made", [True, False], ids=["a new lock", "no lock"])
+def test_a_log_without_its_lock_never_starts(log: Machine, tmp_path: Path, made: bool, entries: bool) -> None:
+    """Also at the second start, and with the lock that `anonnet init` made, as a backup of the first day has it."""
+    log.ask(p4(1) if entries else TimeOf(log=KNOWN.identity))
+    log.store.close()
+    (tmp_path / "lock.db").unlink()
+    if made:
+        Database(tmp_path / "lock.db", schema=lock.SCHEMA, version=lock.VERSION).close()
+
+    for _ in range(3):
+        with pytest.raises(BadStart, match=r"no lock\.db"):
+            Machine(tmp_path)
+
+
+def test_a_refused_start_moves_no_lock(log: Machine, tmp_path: Path) -> None:
+    """One shard of the copy could have been the log's own, and would lead the lock past it; the other one tells."""
+    log.batch([p4(1, LAST), p4(2, LAST + 1)])
+    log.store.close()
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    copy = Machine(tmp_path / "copy")
+    copy.batch([p4(3, LAST), p4(4, LAST + 1)])
+    copy.store.close()
+    log = Machine(tmp_path, log.observer)
+    log.batch([p4(5, LAST + 1)])
+    log.store.close()
+    shutil.move(tmp_path / "log.db", tmp_path / "own.db")
+    shutil.copy(tmp_path / "copy" / "log.db", tmp_path / "log.db")
+    for _ in range(2):
+        with pytest.raises(BadStart, match="two histories"):
+            Machine(tmp_path)
+
+    shutil.move(tmp_path / "own.db", tmp_path / "log.db")
+
+    log.observer.reads(Machine(tmp_path, log.observer))
 
 
 def test_a_second_log_on_the_same_files_ends_before_it_answers(log: Machine, tmp_path: Path) -> None:
