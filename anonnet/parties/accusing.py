@@ -15,7 +15,7 @@ from anonnet.parties.errands import answered, done, later
 from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started, fitting
-from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.refusal import NOT_NOW, Refusal
 from anonnet.wire.codec import encode
 from anonnet.wire.signed import Signed
 
@@ -24,8 +24,6 @@ Draw = Callable[[Turn[Any], Accuse, bytes], tuple[bytes, Signed]]
 
 Met = Callable[[Turn[Any], bytes, Sequence[Signed]], None]
 """Takes in what the accused has done about the subject, by papers of which nothing is checked yet."""
-
-NOT_NOW = Why.FULL, Why.INCIDENT
 
 
 class Accusing:

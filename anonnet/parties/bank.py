@@ -131,10 +131,10 @@ class Bank(Party):
 
     def _check_new_sale(self, turn: BankTurn, asked: Asked[AuthorizationQ]) -> None:
         transaction = asked.body.transaction
-        if transaction.log not in self.logs:
-            raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
         if expired(transaction.expiration + CLAIM_SECONDS, asked.arrival):
             raise Refused(Why.EXPIRED)  # it may have been taken and forgotten: nothing is said against that
+        if transaction.log not in self.logs:
+            raise Refused(Why.WRONG_LOG, "this bank does not follow that log")
         self.alerting.refuse_convicted(turn, transaction.log)
         if not turn.store.has_account(transaction.merchant):
             raise Refused(Why.UNKNOWN, "the merchant has no account here")

@@ -37,7 +37,7 @@ from anonnet.protocol.network import Network
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
-from anonnet.protocol.refusal import Noted, Refusal
+from anonnet.protocol.refusal import NOT_NOW, Noted, Refusal
 from anonnet.protocol.transaction import expired
 from anonnet.store import wallet
 from anonnet.store.tokens import RELEASING, SPENT
@@ -223,7 +223,7 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Order,))
     def order_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        if asked.body.why in (Why.FULL, Why.INCIDENT):
+        if asked.body.why in NOT_NOW:
             return later(turn, asked, RETRY_SECONDS_MAX)
         turn.store.move(answered(asked).subject, wallet.REFUSED, f"the merchant refused the order: {asked.body.why}")
         return done(turn, asked)
@@ -233,7 +233,7 @@ class Consumer(Party):
         """Proof that a token is spent for good, or that somebody else has paid, ends the purchase: while a token is
         only locked elsewhere, the bank might still take this P2. The abort ends it too, which the bank may have from
         mirrors that tell her nothing. Where a log is gone, the end of the claim time ends it: then the bank's word is
-        enough that it took no P2, or has let the tokens go."""
+        enough, for whatever reason, that it took no P2, or has let the tokens go."""
         q, bought, refusal = request(asked), about(turn, asked), asked.body
         assert isinstance(q, AuthorizationQ)
         spent = self.tokens.proven_spent(refusal, q.payments, q.transaction)
@@ -244,13 +244,15 @@ class Consumer(Party):
             if purchase_of(turn, bought.id).state != bought.state:
                 return Answer()
         no_claims = expired(q.transaction.expiration + CLAIM_SECONDS, turn.now)
+        brands = (payment.token.brand for payment in q.payments)
+        missed = refusal.why == Why.BAD_BRAND and not self.tokens.dropped(brands, turn.now)  # it may be found again
         if spent:
             end = wallet.REFUSED, "a token was spent before: is there another copy of this wallet?"
         elif paid_by_another(self.network, q.bank, refusal.evidence, q.transaction):
             end = wallet.REFUSED, "somebody else has paid for this sale"
         elif convicted and bought.state == wallet.AUTHORIZING:  # begun before, the bank would have given its promise
             end = wallet.REFUSED, self.heeding.complaint(turn, q.transaction.log)
-        elif no_claims and refusal.why in (Why.EXPIRED, Why.TOO_LATE):
+        elif no_claims and refusal.why not in NOT_NOW and not missed:
             end = wallet.ABORTED, "the log told no outcome while claims were valid"
         else:
             in_time = not expired(q.transaction.expiration, turn.now)  # tokens locked elsewhere may be free soon

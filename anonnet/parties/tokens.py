@@ -259,9 +259,9 @@ class Tokens:
         assert isinstance(order, ExchangeQ)
         turn.store.unexchanged.keep(answered(asked).request, why, asked.signed, self._kept(order))
         spent = self.proven_spent(asked.body, order.payments)
-        ends = min(self._ends(order.payments))
-        ended = why == Why.NOT_OPEN and expired(ends, turn.now)
-        dropped = why == Why.BAD_BRAND and expired(ends + BRAND_MARGIN_SECONDS, turn.now)
+        given = [payment.token.brand for payment in order.payments]
+        ended = why == Why.NOT_OPEN and expired(min(self._ends(given)), turn.now)
+        dropped = why == Why.BAD_BRAND and self.dropped(given, turn.now)
         over = (why == Why.EXPIRED or ended or dropped) and expired(order.until, turn.now)
         if not spent and why == Why.BAD_BLINDED:
             return self._recall(turn, asked)
@@ -275,12 +275,16 @@ class Tokens:
 
     def _kept(self, order: ExchangeQ) -> int:
         """Until when the bank can show what it has done with an exchange; so long its refusal is worth something."""
-        wanted = [self._purse.brands[each.brand].ends for each in order.wanted]
-        return max(*self._ends(order.payments), *wanted) + BRAND_MARGIN_SECONDS
+        given, wanted = [each.token.brand for each in order.payments], [each.brand for each in order.wanted]
+        return max(self._ends([*given, *wanted])) + BRAND_MARGIN_SECONDS
 
-    def _ends(self, payments: Iterable[Payment]) -> list[int]:
-        """When the brands of these tokens end."""
-        return [self._purse.brands[payment.token.brand].ends for payment in payments]
+    def _ends(self, brands: Iterable[bytes]) -> list[int]:
+        """When these brands end."""
+        return [self._purse.brands[brand].ends for brand in brands]
+
+    def dropped(self, brands: Iterable[bytes], now: int) -> bool:
+        """True if their bank may have dropped one of these brands. One that it misses before, it may find again."""
+        return expired(min(self._ends(brands)) + BRAND_MARGIN_SECONDS, now)
 
     def _recall(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
         """Another copy of this wallet has taken some of these places: ask which, while the tokens given stay bound."""

@@ -1,7 +1,7 @@
 """Refusals and acknowledgements.
 
 A refusal names the request by its hash and carries what justifies it. It is final when it carries evidence, or when the
-request's own deadline has passed; else it means "not now".
+request's own deadline has passed; else it means "not now". NOT_NOW is never final.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from anonnet.protocol.steps import Step
 from anonnet.wire.codec import Between, Message, message
 from anonnet.wire.signed import Signed
 
+NOT_NOW = Why.FULL, Why.INCIDENT
+"""Reasons that say nothing of the request, nor of what was done with it before: only that it was not looked at."""
 DETAIL_MAX = 200
 """Characters of what is said beside the reason, for people."""
 

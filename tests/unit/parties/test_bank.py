@@ -65,6 +65,10 @@ def with_token(**changes: Any) -> Callable[[Payment], Payment]:
 
 PAYMENTS: dict[str, tuple[Why, Callable[[Scene, Deal], Signed]]] = {
     "another log": (Why.WRONG_LOG, lambda scene, deal: asks(scene, log=OTHER)(deal)),
+    "another log when claims are over": (
+        Why.EXPIRED,
+        lambda scene, deal: asks(scene, log=OTHER, expiration=scene.now - CLAIM_SECONDS - 1)(deal),
+    ),
     "a merchant without an account": (Why.UNKNOWN, lambda scene, deal: asks(scene, merchant=OTHER)(deal)),
     "an expiration that has passed": (Why.EXPIRED, lambda scene, deal: asks(scene, expiration=scene.now - 1)(deal)),
     "an expiration too far ahead": (

@@ -22,7 +22,13 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.store.errands import Errand
-from anonnet.times import CLAIM_SECONDS, LEAD_SECONDS_MAX, LOG_CLOCK_SECONDS_MAX, WITHDRAW_PATIENCE_SECONDS
+from anonnet.times import (
+    BRAND_MARGIN_SECONDS,
+    CLAIM_SECONDS,
+    LEAD_SECONDS_MAX,
+    LOG_CLOCK_SECONDS_MAX,
+    WITHDRAW_PATIENCE_SECONDS,
+)
 from anonnet.wire.codec import STEPS, Message, decode, encode
 from anonnet.wire.frames import Frame, frame
 from anonnet.wire.signed import Signed
@@ -264,6 +270,41 @@ def test_a_refusal_without_proof_frees_nothing(scene: Scene) -> None:
 
     assert scene.purchase(purchase).state == "authorizing"
     assert scene.tokens() == {"free": PRICE, "locked": PRICE}
+
+
+@pytest.mark.parametrize("why", [Why.EXPIRED, Why.WRONG_LOG, Why.TOKEN_USED, Why.SALE_AUTHORIZED])
+def test_once_claims_are_over_a_refusal_needs_no_proof(scene: Scene, why: Why) -> None:
+    """For whatever reason the bank refuses: it has not taken her payment, or has let the tokens go."""
+    purchase = stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    scene.now = transaction_of(scene).expiration + CLAIM_SECONDS
+    later(scene, asked, refusal("bank", asked, why))
+
+    scene.now += 1
+    answer(scene, asked, refusal("bank", asked, why))
+
+    assert scene.purchase(purchase).state == "aborted"
+    assert scene.tokens() == {"free": 2 * PRICE}
+    assert not scene.consumer.store.errands.about(purchase)
+
+
+def test_a_bank_that_did_not_look_at_the_payment_ends_nothing(scene: Scene) -> None:
+    """It may have been paid, and find that out. A brand that it misses it may find again until it may drop it."""
+    purchase = stopped(scene, AuthorizationB)
+    asked = errand(scene, AuthorizationQ)
+    dropped = min(each.brand.ends for each in scene.minted) + BRAND_MARGIN_SECONDS
+    for now in (transaction_of(scene).expiration + CLAIM_SECONDS + 1, dropped):
+        scene.now = now
+        for why in (Why.FULL, Why.INCIDENT, Why.BAD_BRAND):
+            later(scene, asked, refusal("bank", asked, why))
+
+    scene.now += 1
+    for why in (Why.FULL, Why.INCIDENT):
+        later(scene, asked, refusal("bank", asked, why))
+    answer(scene, asked, refusal("bank", asked, Why.BAD_BRAND))
+
+    assert scene.purchase(purchase).state == "aborted"
+    assert not scene.consumer.store.errands.about(purchase)
 
 
 def twice(scene: Scene) -> tuple[Errand, Signed, Transaction]:
