@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anonnet.errors import Malformed, Why
@@ -34,7 +35,7 @@ from anonnet.protocol.goods import GoodsM, Order
 from anonnet.protocol.history import paid_by_another
 from anonnet.protocol.local import Accuse, PurchaseOf
 from anonnet.protocol.network import Network
-from anonnet.protocol.outcome import committed
+from anonnet.protocol.outcome import committed, is_commit
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ, Commit
 from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import NOT_NOW, Noted, Refusal
@@ -163,14 +164,17 @@ class Consumer(Party):
         if committed(self.network, self.logs[bought.buy.log], commit, bought.transaction) is None:
             self._aborted(turn, bought.id, commit)  # sealed, and no P4: nothing else can come in its place
             return
-        if bought.state not in (wallet.AUTHORIZING, wallet.AUTHORIZED):
-            return
+        if bought.state in (wallet.AUTHORIZING, wallet.AUTHORIZED):
+            self._paid(turn, bought, commit)
+
+    def _paid(self, turn: WalletTurn, bought: Bought, commit: Signed) -> None:
+        """The key is here. Whether it was her P2 that paid, the bank has to say where it has promised nothing."""
         turn.store.keep_outcome(bought.id, commit)
         turn.store.move(bought.id, wallet.COMMITTED)
         self._end_questions(turn, bought)
-        if bought.state == wallet.AUTHORIZED:
+        if bought.authorization_b:
             turn.store.tokens.settle(bought.id, SPENT)
-        else:  # whether it was her P2 that paid, the bank still has to say
+        else:
             assert bought.authorization_q is not None
             turn.store.errands.add(bought.buy.bank, bought.authorization_q, subject=bought.id, due=turn.now)
 
@@ -213,9 +217,29 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that P2 never reached does not know the sale."""
-        turn.store.answered.keep(answered(asked).subject, asked.body.why, asked.signed)
-        return self._released(turn, asked) if asked.body.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
+        """A bank that P2 never reached does not know the sale; one that has paid shows by what."""
+        bought, refusal = about(turn, asked), asked.body
+        turn.store.answered.keep(bought.id, refusal.why, asked.signed)
+        commit = next(filter(partial(self._pays, bought), refusal.evidence), None)
+        if refusal.why == Why.SALE_AUTHORIZED and commit:
+            self._overruled(turn, bought, commit)
+            return Answer()
+        return self._released(turn, asked) if refusal.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
+
+    def _pays(self, bought: Bought, paper: Signed) -> bool:
+        """True for a commit that holds P4 of this purchase."""
+        try:
+            log = self.logs[bought.buy.log]
+            return is_commit(paper) and committed(self.network, log, paper, bought.transaction) is not None
+        except Malformed:
+            return False
+
+    def _overruled(self, turn: WalletTurn, bought: Bought, commit: Signed) -> None:
+        """The log has told the bank a commit and her an abort, and both convict it: the money is gone, the key hers."""
+        assert bought.outcome is not None
+        turn.store.answered.keep(bought.id, "abort", bought.outcome)
+        turn.store.tokens.lock_again(bought.id)
+        self._paid(turn, bought, commit)
 
     def _released(self, turn: WalletTurn, asked: Asked[Any]) -> Answer:
         self.tokens.release(turn, answered(asked).subject)

@@ -54,7 +54,7 @@ MOVES = {
     FREE: {LOCKED, EXCHANGING, SPENT},
     EXCHANGING: {FREE, EXCHANGED, SPENT},
     LOCKED: {SPENT, RELEASING, FREE},
-    RELEASING: {FREE, SPENT},
+    RELEASING: {FREE, LOCKED},
 }
 """The state of a part moves one way; what is not here does not happen."""
 
@@ -237,6 +237,12 @@ class Tokens:
         for held in released:
             self.move(held, FREE)
         return released
+
+    def lock_again(self, purchase: bytes) -> None:
+        """The bank knows of a commit instead: what was waiting for the abort is held as before."""
+        for held in self.bound_to(purchase):
+            if held.state == RELEASING:
+                self.move(held, LOCKED)
 
     def move(self, held: Held, state: str) -> None:
         """One part moves on."""

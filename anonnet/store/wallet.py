@@ -95,6 +95,7 @@ MOVES = {
     AUTHORIZING: {AUTHORIZED, COMMITTED, ABORTED, REFUSED},
     AUTHORIZED: {COMMITTED, ABORTED, REFUSED},
     COMMITTED: {DONE, DISPUTED},
+    ABORTED: {COMMITTED},  # where the log has told the bank otherwise
 }
 """A purchase's state moves one way; what is not here does not happen."""
 

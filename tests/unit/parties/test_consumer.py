@@ -401,6 +401,31 @@ def test_an_abort_that_the_bank_alone_has_frees_her_tokens_once_claims_are_over(
     assert scene.tokens() == {"free": 2 * PRICE}
 
 
+@pytest.mark.parametrize("promised", [True, False])
+def test_who_was_told_an_abort_of_a_sale_that_was_paid_has_the_goods_and_both_papers(
+    scene: Scene, promised: bool
+) -> None:
+    """By a log that decides alone, and told the bank the commit."""
+    told = {Follow, OutcomeOf, *([] if promised else [AuthorizationB])}
+    scene.lost = lambda line: line.kind in told and "consumer" in (line.sender, line.receiver)
+    purchase = scene.buy()
+    scene.settle()
+    transaction = scene.consumer.store.purchase(purchase).transaction
+    abort = by("log", Abort(transaction=transaction))
+    answer(scene, errand(scene, OutcomeOf), abort)
+    asked = errand(scene, Abort)
+    wrong = by("log", Commit(authorization_m=by("other", AuthorizationM(transaction=transaction, key=OTHER)), index=3))
+    later(scene, asked, refusal("bank", asked, Why.SALE_AUTHORIZED, wrong, abort))
+    assert (scene.purchase(purchase).state, scene.tokens()["releasing"]) == ("aborted", PRICE)
+
+    scene.lost = lambda line: False
+    scene.pass_time(RETRY_SECONDS_MAX)
+
+    assert scene.purchase(purchase).state == "done"
+    assert scene.tokens() == {"free": PRICE, "spent": PRICE}
+    assert abort in scene.consumer.store.answered.of(purchase), "beside the commit it convicts the log"
+
+
 def test_a_commit_does_not_say_whose_payment_it_was(scene: Scene) -> None:
     purchase = stopped(scene, AuthorizationQ)
     asked, rival = errand(scene, AuthorizationQ), Hand(scene, "rival")
