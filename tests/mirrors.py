@@ -21,8 +21,10 @@ from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import MirrorStore
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.cosignature import TIME_BYTES
+from anonnet.tlog.cosignature import message as cosignature_message
 from anonnet.tlog.merkle import Tree, leaf_hash
-from anonnet.tlog.note import Note
+from anonnet.tlog.note import Kind, Note, Signature
 from anonnet.tlog.note import Signer as NoteSigner
 from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import Message, encode
@@ -147,6 +149,13 @@ def cosigned(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON)
     note = Note.parse(pen.notes[pen.size])
     lines = [NoteSigner(mirror, key_of(mirror)).cosign(note.text, time) for mirror in cosigners]
     return SignedCheckpoint.parse(Note(note.text, (*note.signatures, *lines)).encoded())
+
+
+def timed(mirror: str, text: str, time: int) -> Signature:
+    """A mirror's cosignature with any time, 0 too, as no honest one makes it."""
+    signer = NoteSigner(mirror, key_of(mirror))
+    value = time.to_bytes(TIME_BYTES, "big") + signer.key.sign(cosignature_message(text, time))
+    return Signature.of(signer.verifier(Kind.COSIGNATURE), value)
 
 
 def certificate(pen: Pen, cosigners: Sequence[str] = MIRRORS[:3], time: int = NOON) -> Signed:

@@ -161,14 +161,9 @@ def places(known: KnownLog, mirrors: Collection[bytes]) -> int:
 
 
 def cosignatures(known: KnownLog, note: Note) -> dict[bytes, Signature]:
-    """The cosignatures of the log's mirrors on a checkpoint, by mirror. Raises Malformed where one does not hold."""
+    """The mirrors' cosignatures of a checkpoint by which a certificate under it would hold, by mirror. Raises Malformed
+    where one does not hold."""
     if known.decides_alone:
         return {}
-    witnesses = {(each.key.name, each.key.id): each.key for each in known.quorum.witnesses}
-    found: dict[bytes, Signature] = {}
-    for signature in note.signatures:
-        key = witnesses.get((signature.name, signature.id))
-        if key is not None and key.public in known.mirrors:
-            key.time_of(note.text, signature.value)
-            found.setdefault(key.public, signature)
-    return found
+    keys = {name: key for key, name in known.mirrors.items()}
+    return {keys[name]: each.signature for name, each in known.quorum.cosigned(note).items()}

@@ -184,10 +184,11 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A signature that holds: whose it is, and its time in seconds, 0 if it says none."""
+    """A signature that holds: whose it is, its time in seconds, 0 if it says none, and its line."""
 
     key: Verifier
     time: int
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,16 @@ class Note:
 
         Raises Malformed if one of them does not hold, or if there is none; ValueError for two keys of one name and id.
         """
+        verified = self.verified(keys)
+        if not verified:
+            raise Malformed("a note without a signature by a known key")
+        return verified
+
+    def verified(self, keys: Iterable[Verifier]) -> tuple[Verified, ...]:
+        """The signatures of known keys, verified as above; there may be none."""
         known: dict[tuple[str, bytes], Verifier] = {}
         for key in keys:
             if key.supported and known.setdefault((key.name, key.id), key) != key:
                 raise ValueError(f"two keys of one name and id: {key.name}")
         named = ((known.get((each.name, each.id)), each) for each in self.signatures)
-        verified = tuple(Verified(key, key.time_of(self.text, each.value)) for key, each in named if key is not None)
-        if not verified:
-            raise Malformed("a note without a signature by a known key")
-        return verified
+        return tuple(Verified(key, key.time_of(self.text, each.value), each) for key, each in named if key is not None)

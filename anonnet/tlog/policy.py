@@ -19,7 +19,7 @@ from anonnet.limits import (
     POLICY_WITNESSES_MAX,
 )
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
-from anonnet.tlog.note import Kind, Verifier
+from anonnet.tlog.note import Kind, Note, Verified, Verifier
 from anonnet.tlog.text import number
 
 NONE = b"none"
@@ -144,17 +144,25 @@ class Policy:
         Raises Malformed unless a log signed it whose key is named as the origin, and if any known signature is bad.
         """
         logs = {key for key in (*(log.key for log in self.logs), *also) if key.name == signed.body.origin}
-        names, counted = {witness.key: witness.name for witness in self.witnesses}, self.counted
-        verified = signed.note.opened([*logs, *names])
-        signer = next((each.key for each in verified if each.key in logs), None)
-        if signer is None:
+        signers = signed.note.verified(logs)
+        if not signers:
             raise Malformed("a checkpoint without a signature by its log")
-        times: dict[bytes, int] = {}
-        for each in verified:
-            name = names.get(each.key, NONE)
+        times = {name: each.time for name, each in self.cosigned(signed.note).items()}
+        return Evaluation(signed.body, signers[0].key, tuple(sorted(times.items())), self._quorum_time(times))
+
+    def cosigned(self, note: Note) -> dict[bytes, Verified]:
+        """Whose cosignatures of this text count for the quorum, by name: of each witness the earliest.
+
+        Whoever checks a certificate and whoever collects cosignatures for one must ask here alike: what one of them
+        counts and the other does not would make certificates that fail. Raises Malformed if any known one is bad.
+        """
+        names, counted = {witness.key: witness.name for witness in self.witnesses}, self.counted
+        found: dict[bytes, Verified] = {}
+        for each in note.verified(names):
+            name = names[each.key]
             if name in counted and each.time:  # a cosignature of time 0 does not say that the tree was the largest
-                times[name] = min(each.time, times.get(name, each.time))
-        return Evaluation(signed.body, signer, tuple(sorted(times.items())), self._quorum_time(times))
+                found[name] = min(found.get(name, each), each, key=lambda verified: verified.time)
+        return found
 
     def agreed(self, names: Iterable[bytes]) -> bool:
         """Tell whether the witnesses of these names are a quorum."""

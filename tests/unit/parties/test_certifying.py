@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from anonnet.protocol.quorum import Certificate, CertificateOf, Pledge, Pledged,
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import (
+    BEHIND_SECONDS,
     CLAIM_SECONDS,
     LEAD_SECONDS_MAX,
     RELEASE_SECONDS,
@@ -24,14 +26,17 @@ from anonnet.times import (
     SHARD_SECONDS,
     TICK_SECONDS,
 )
-from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.tlog.note import Note, Signature
+from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from anonnet.tlog.note import Kind, Note, Signature, Verifier
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer
 from tests.circle import Circle
-from tests.mirrors import EXPIRATION, KEY, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick
+from tests.mirrors import EXPIRATION, KEY, KNOWN, MIRRORS, SHARD, Pen, p4, sale, signed_by, tick, timed
 from tests.stage import NETWORK, NOON, key_of
+
+LIAR = MIRRORS[3]
+STRANGER = Verifier.of("stranger", Kind.COSIGNATURE, key_of(LIAR).public)
 
 
 @pytest.fixture
@@ -80,6 +85,47 @@ def test_a_certificate_needs_a_quorum_and_comes_with_it(circle: Circle, down: in
     circle.down = set()
     circle.settle()
     assert isinstance(circle.ask(certificate_of(EntryKind.PLEDGE)), Certificate)
+
+
+OTHER = Checkpoint(KNOWN.origin(SHARD), 2, bytes(32)).text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text: (timed(LIAR, text, 0),),
+        lambda text: (timed(LIAR, text, 0), timed(LIAR, text, NOON)),
+        lambda text: (timed(LIAR, text, 2**63 - 1),),
+        lambda text: (timed(LIAR, text, 2**63),),
+        lambda text: (timed(LIAR, OTHER, NOON),),
+        lambda text: (Signature.of(STRANGER, timed(LIAR, text, NOON).value),),
+        lambda text: (Signature.of(Verifier.of(LIAR, Kind.ED25519, key_of(LIAR).public), key_of(LIAR).sign(b"")),),
+    ],
+    ids=["time 0", "time 0 and another", "last second", "beyond", "other text", "other name", "other kind"],
+)
+def test_what_counts_as_a_quorum_is_certified_for_everybody(
+    circle: Circle, said: Callable[[str], tuple[Signature, ...]]
+) -> None:
+    """Else the certificate of an entry fails everywhere, however many honest mirrors cosign: a merchant is not paid."""
+    circle.down = {LIAR, MIRRORS[2]}
+    circle.ask(pledge(sale()))
+    circle.settle()
+    newest = Note.parse(circle.log.store.heads.mark(SHARD, 2).note)
+    lie = Note(newest.text, (*newest.signatures, *said(newest.text))).encoded()
+    answer = CheckpointIs(log=KNOWN.identity, shard=SHARD, checkpoints=(lie,))
+    for name in ("log", *MIRRORS[:2]):
+        errands = circle.actors[name].store.errands.due(circle.now + BEHIND_SECONDS, most=99)
+        asked = [(each, each.message) for each in errands if each.receiver == key_of(LIAR).public]
+        (errand,) = [each for each, what in asked if isinstance(what, CheckpointOf) and what.shard == SHARD]
+        circle.actors[name].takes(frame(answer, 1), answers=errand)
+        found = circle.ask(certificate_of(EntryKind.PLEDGE), name)
+        assert isinstance(found, Undecided) or certified(KNOWN, found, EntryKind.PLEDGE)
+    circle.down = {LIAR}
+    for circle.now in range(NOON, NOON + 2 * BEHIND_SECONDS + 1):
+        circle.settle()
+        found = [circle.ask(certificate_of(EntryKind.PLEDGE), name) for name in ("log", *MIRRORS[:3])]  # all want it
+
+    assert all(certified(KNOWN, each, EntryKind.PLEDGE) for each in found)
 
 
 def test_a_key_before_its_pledge_is_not_taken(circle: Circle) -> None:
