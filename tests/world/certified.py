@@ -120,7 +120,7 @@ class Certified:
                 time = key.time_of(signed.note.text, line.value)
             except Malformed:
                 continue
-            if key is not log:
+            if key is not log and time:  # a cosignature without a time is none
                 self.cosigned[signed.body].setdefault(key.public, time)
 
     @cached_property

@@ -24,12 +24,11 @@ from anonnet.times import RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.note import Note
-from anonnet.tlog.note import Signer as NoteSigner
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed
-from tests.mirrors import entry, tick
-from tests.stage import NOON, key_of
+from tests.mirrors import entry, tick, timed
+from tests.stage import NOON
 from tests.world.network import Heard
 from tests.world.node import Node
 
@@ -139,8 +138,8 @@ class LyingMirror(Node):
         return CheckpointIs(log=question.log, shard=question.shard, checkpoints=notes) if notes else None
 
     def _by_us(self, signed: SignedCheckpoint) -> bytes:
-        """A checkpoint of the log with our cosignature alone."""
-        line = NoteSigner(self.name, key_of(self.name)).cosign(signed.note.text, self.clock())
+        """A checkpoint of the log with our cosignature alone, which may say no time: such a one counts for nobody."""
+        line = timed(self.name, signed.note.text, self.chance.choice([0, self.clock()]))
         return Note(signed.note.text, (signed.note.signatures[0], line)).encoded()
 
     def _uncertified(self, question: ProofsOf) -> Proofs | None:
