@@ -210,9 +210,12 @@ class LyingLog(Node):
 
 
 def written(log: Node, *entries: Entry) -> None:
-    """Put these behind what a log has of the shard of now."""
+    """Put these behind what a log has of the shard of now, which begins with its genesis."""
     shard, store = shard_of(int(log.events.now)), log.store
+    party: Any = log.party
     store.begin()
+    if not store.size(shard):
+        store.append(shard, 0, entry(EntryKind.GENESIS, entries[0].time, party.known.origin(shard).encode()))
     for each in entries:
         store.append(shard, store.size(shard), each)
     store.commit()
