@@ -63,6 +63,8 @@ class Circle:
             for name, actor in self.actors.items():
                 if name not in self.down:
                     actor.remind()
+            for name, actor in self.actors.items():
+                if name not in self.down:
                     for errand in actor.store.errands.due(self.now, most=100):
                         self._run(actor, errand)
             if before == [actor.store.changes for actor in self.actors.values()]:

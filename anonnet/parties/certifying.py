@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.admission import Admission, whose
 from anonnet.parties.appending import LogTurn, append, entry, next_index, recorded_commit
 from anonnet.parties.errands import done, later, request
@@ -202,10 +203,11 @@ class Certifying:
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: LogTurn, asked: Asked[Refusal]) -> Answer:
-        """A mirror that does not follow this shard yet, or not any more."""
+        """A mirror that does not follow this shard yet, or not any more: it holds no answer until there is news."""
         question = request(asked)
         assert isinstance(question, CheckpointOf)
-        return done(turn, asked) if turn.store.is_dropped(question.shard) else Answer()
+        is_over = turn.store.is_dropped(question.shard)
+        return done(turn, asked) if is_over else later(turn, asked, RETRY_SECONDS_MAX)
 
     def _answer_for(self, turn: LogTurn, shard: int, shown: Sequence[SignedCheckpoint]) -> None:
         """Raise Fatal where one of these is ours and not ours. All are looked at: the next start says what to do."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anonnet.errors import BadStart, Fatal, Why
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.protocol.known_log import expirations_of
 from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entry, EntryKind, Follow, OutcomeOf, Undecided
 from anonnet.protocol.outcome import aborted, committed
@@ -357,6 +358,21 @@ def test_a_mirror_that_is_gone_is_asked_nothing_about_a_shard_that_is_dropped(ci
     circle.log.forget()
 
     assert circle.log.store.errands.of(KNOWN.origin(SHARD).encode()) == []
+
+
+def test_a_mirror_that_does_not_follow_the_shard_is_asked_again_after_a_while(circle: Circle) -> None:
+    """Not at once, whenever it has said so, for as long as the log keeps the shard."""
+    errands = circle.log.store.errands
+    circle.ask(pledge(sale()))
+    (errand, *_) = errands.waiting_for(key_of(MIRRORS[0]).public, circle.now, most=9)
+    asked = errands.get(errand[1])
+    assert asked is not None
+
+    for circle.now in (NOON, NOON + RETRY_SECONDS_MAX):
+        assert errands.next_due_for(asked.receiver, circle.now - 1) == circle.now
+        gone = Refusal(request=asked.request.hash, why=Why.FORGOTTEN.value, detail="", evidence=())
+        circle.log.takes(frame(signed_by(MIRRORS[0], gone), 1), answers=asked)
+        assert errands.next_due_for(asked.receiver, circle.now - 1) == circle.now + RETRY_SECONDS_MAX
 
 
 def test_checkpoints_are_handed_on_with_their_cosignatures(circle: Circle) -> None:
