@@ -316,8 +316,9 @@ class Merchant(Party):
     def authorization_m_refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
         """A log that calls P4 or the pledge late is asked for the abort."""
         sale = sale_of(turn, answered(asked).subject)
-        if asked.body.why == Why.NOT_PLEDGED:  # a mirror that has not read so far
-            return later(turn, asked, BEHIND_SECONDS)
+        if asked.body.why == Why.NOT_PLEDGED:  # a mirror that has not read so far, or never will: its copy is frozen
+            in_time = not expired(self._signed_for(sale).expiration, turn.now)
+            return later(turn, asked, BEHIND_SECONDS if in_time else RETRY_SECONDS_MAX)
         if asked.body.why != Why.EXPIRED:
             return later(turn, asked, RETRY_SECONDS_MAX)
         if sale.state != AUTHORIZED:

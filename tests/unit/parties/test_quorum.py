@@ -8,16 +8,21 @@ from typing import TypeVar
 
 import pytest
 
+from anonnet.errors import Why
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.protocol.account import Claim
 from anonnet.protocol.outcome import aborted, committed
 from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, Pledge
-from anonnet.times import CLAIM_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
+from anonnet.protocol.refusal import Refusal
+from anonnet.store.errands import Errand
+from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, RELEASE_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode
+from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed
 from tests.dump import dump
 from tests.mirrors import MIRRORS
-from tests.paper.scenes import LEAD, PRICE, Line
+from tests.paper.scenes import LEAD, PRICE, Line, by
 from tests.quorum import QuorumScene, WrittenScene
 from tests.stage import NETWORK
 
@@ -207,6 +212,33 @@ def test_a_log_that_takes_the_key_late_still_pays(written: WrittenScene) -> None
 
     assert scene.purchase(purchase).state == "done"
     assert scene.income == PRICE
+
+
+def test_a_mirror_that_never_reads_the_pledge_is_brought_the_key_seldom_after_the_expiration(
+    written: WrittenScene,
+) -> None:
+    """Its copy is frozen, and the log takes no key: it is asked for as long as the sale may still be decided."""
+    scene, frozen = written, MIRRORS[3]
+    scene.log.deaf_to.add(AuthorizationM)
+    scene.dead.add(frozen)
+    purchase = scene.buy()
+    scene.settle()
+    scene.wait(6)
+    expiration = scene.consumer.store.purchase(purchase).transaction.expiration
+    errands = scene.merchant.store.errands
+    key = next(each for each in errands.due(2**40, most=99) if is_key_for(each, scene.by_name[frozen]))
+    refusal = by(frozen, Refusal(request=key.request.hash, why=Why.NOT_PLEDGED.value, detail="", evidence=()))
+
+    waits = []
+    for scene.now in (expiration, expiration + 1):
+        scene.merchant.takes(frame(refusal, 1), answers=key)
+        waits.append(min(wait for wait in range(99) if key in errands.due(scene.now + wait, most=99)))
+
+    assert waits == [BEHIND_SECONDS, RETRY_SECONDS_MAX]
+
+
+def is_key_for(errand: Errand, receiver: bytes) -> bool:
+    return errand.receiver == receiver and isinstance(errand.message, AuthorizationM)
 
 
 def test_shares_that_never_were_enough_are_forgotten_with_the_claim_time(scene: QuorumScene) -> None:
