@@ -82,7 +82,16 @@ CHECKPOINTS_MAX = 5
 """Checkpoints in one answer: the newest, and one for each CHECKPOINT_STEP entries of the ENTRIES_MAX before it."""
 
 CHECKPOINT_STEP = 64
-"""The first checkpoint over a multiple of so many entries is everyone's: else each mirror would cosign another one."""
+"""At each multiple of so many entries a checkpoint ends, however many a batch brings. It is everyone's: else each
+mirror would cosign another one."""
+
+SALE_ENTRY_MAX = FOLLOW_BYTES_MAX // CHECKPOINT_STEP
+"""An entry of a shard of sales; sealed ones, the largest, have some 760 bytes. So one answer leads from each checkpoint
+that is everyone's to the next one: a mirror takes in what leads to a checkpoint, and no less."""
+
+CHAIN_STEP = FOLLOW_BYTES_MAX // ENTRY_BYTES_MAX
+"""In the chain, where an anchor has up to ENTRY_BYTES_MAX with its cosignatures, one ends at each multiple of so many,
+and all stay."""
 
 CHECKPOINT_BYTES_MAX = 8 * KIB
 """A checkpoint with its cosignatures: 32 of some 200 bytes; CHECKPOINTS_MAX of them fit beside the entries."""

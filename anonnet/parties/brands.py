@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonnet.errors import Malformed
-from anonnet.limits import CHECKPOINT_STEP, ENTRIES_MAX, ENTRY_BYTES_MAX, FOLLOW_BYTES_MAX
+from anonnet.limits import CHAIN_STEP, ENTRIES_MAX, ENTRY_BYTES_MAX, FOLLOW_BYTES_MAX
 from anonnet.parties.errands import done, request
 from anonnet.parties.following import check_range
 from anonnet.parties.purse import Purse
@@ -52,7 +52,7 @@ class BrandList:
         turn.store.listing.forget(turn.now)
         for log in self._network.logs:
             size = turn.store.listing.frontier(log).size
-            self._follow(turn, log, size - size % CHECKPOINT_STEP)
+            self._follow(turn, log, size - size % CHAIN_STEP)
 
     def _follow(self, turn: WalletTurn, log: bytes, start: int) -> None:
         turn.store.errands.add(log, Follow(log=log, shard=CHAIN, start=start), subject=SUBJECT, due=turn.now)

@@ -1,7 +1,9 @@
 """A log's heads: for each shard the tree, every checkpoint that counts still, and what mirrors have put under it.
 
-A head is made in the transaction that adds its entries, once for all of a batch. Checkpoints between two that everyone
-is handed (CHECKPOINT_STEP) go when they are ENTRIES_MAX entries old, unless a quorum has cosigned them.
+A head is made in the transaction that adds its entries, once for all of a batch, and at each step of its shard: between
+two checkpoints that stay there are never more entries than one answer holds, or nobody could follow any further. Those
+between two that everyone is handed (CHECKPOINT_STEP) go when they are ENTRIES_MAX entries old, unless a quorum has
+cosigned them, or they are the chain's.
 """
 
 from __future__ import annotations
@@ -10,14 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from anonnet.limits import CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.limits import CHAIN_STEP, CHECKPOINT_STEP, CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.protocol.known_log import CHAIN
 from anonnet.store import shards, trees
 from anonnet.store.database import Database
-from anonnet.store.places import number_of, place, places
+from anonnet.store.places import PLACED, number_of, place, places
 from anonnet.store.shards import Mark, Shards
 from anonnet.store.trees import Trees
 from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.tlog.merkle import Frontier
+from anonnet.tlog.merkle import Frontier, leaf_hash
 
 SCHEMA = (
     trees.SCHEMA
@@ -45,6 +48,11 @@ create table if not exists final(
 
 Seal = Callable[[int, int, bytes], bytes]
 """Signs the checkpoint of a shard with so many leaves and this root; the same bytes whenever it is done again."""
+
+
+def step_of(shard: int) -> int:
+    """At each multiple of so many entries a checkpoint of this shard ends."""
+    return CHAIN_STEP if shard == CHAIN else CHECKPOINT_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,10 @@ class Heads(Shards):
         return self._seal(shard, size, root)
 
     def grow(self, shard: int, leaves: Sequence[bytes]) -> Head:
-        """Put leaf hashes behind those of a shard, and sign the head that they lead to. Where a bundle of ENTRIES_MAX
-        ends among them, so does a checkpoint: who reads it takes in what a checkpoint in it leads to, and no more."""
-        before = self.head(shard)
+        """Put leaf hashes behind those of a shard, and sign the head that they lead to, and one at each step before."""
+        before, step = self.head(shard), step_of(shard)
         frontier = self.trees.frontier(shard, before.size if before else 0)
-        ends = [*range(ENTRIES_MAX - frontier.size % ENTRIES_MAX, len(leaves), ENTRIES_MAX), len(leaves)]
+        ends = [*range(step - frontier.size % step, len(leaves), step), len(leaves)]
         heads = [self._grown(shard, frontier, leaves[start:end]) for start, end in pairwise([0, *ends])]
         return replace(heads[-1], before=before.note if before else None)
 
@@ -110,11 +117,48 @@ class Heads(Shards):
         )
         everyones = old // CHECKPOINT_STEP < size // CHECKPOINT_STEP
         self._db.run("insert into checkpoint values(?, ?, ?, 0)", place(shard, size), note, int(everyones))
-        self._db.run(
-            "delete from checkpoint where place >= ? and place < ? and not everyones and not met",
-            *places(shard, max(0, old - ENTRIES_MAX + 1), max(0, size - ENTRIES_MAX + 1)),
-        )
+        if shard != CHAIN:
+            self._db.run(
+                "delete from checkpoint where place >= ? and place < ? and not everyones and not met",
+                *places(shard, max(0, old - ENTRIES_MAX + 1), max(0, size - ENTRIES_MAX + 1)),
+            )
         return Head(shard, size, root, note)
+
+    def fill(self) -> None:
+        """Sign the checkpoints that are missing at a step where one answer does not lead from one that is there to the
+        next: before, a batch ended one in each bundle of ENTRIES_MAX entries alone."""
+        gaps = [(head.shard, *gap) for head in self.all() for gap in self._gaps(head.shard)]
+        if gaps:
+            self._db.begin()
+            for gap in gaps:
+                self._fill(*gap)
+            self._db.commit()
+
+    def _gaps(self, shard: int) -> list[tuple[int, int]]:
+        """The sizes of two checkpoints, one after the other, with more entries between than one answer holds."""
+        rows = self._db.all(
+            "select before, place from (select place, lag(place, 1, ?2) over (order by place) as before from checkpoint"
+            f" where {PLACED}) where place - before > ?3",
+            *(shard, place(shard), step_of(shard)),
+        )
+        wide = [(number_of(before), number_of(at)) for before, at in rows]
+        return [(start, end) for start, end in wide if len(self.entries(shard, start, end)) < end - start]
+
+    def _fill(self, shard: int, start: int, end: int) -> None:
+        """By the entries, and only where they lead to the checkpoint that was signed: a damaged tree is not signed."""
+        frontier, between = self.trees.frontier(shard, start), list[tuple[int, bytes]]()
+        rows = self._db.all(
+            "select body from entry where place >= ? and place < ? order by place", *places(shard, start, end)
+        )
+        for (body,) in rows:
+            frontier.append(leaf_hash(body))
+            if frontier.size % step_of(shard) == 0:
+                between.append((frontier.size, frontier.root()))
+        signed = self.mark(shard, end)
+        if signed and SignedCheckpoint.parse(signed.note).body.root == frontier.root():
+            for size, root in between:
+                note = self._seal(shard, size, root)
+                self._db.run("insert or ignore into checkpoint values(?, ?, 1, 0)", place(shard, size), note)
 
     # Checkpoints.
 

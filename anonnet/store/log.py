@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anonnet.errors import BadStart
-from anonnet.limits import FORGET_ROWS_MAX, SHARDS_MAX
+from anonnet.limits import ENTRY_BYTES_MAX, FORGET_ROWS_MAX, SALE_ENTRY_MAX, SHARDS_MAX
 from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
 from anonnet.store import admission, alerts, errands, heads, lock
@@ -99,6 +99,7 @@ class LogStore(Store):
         self._grown: set[int] = set()
         self._sealed: list[Head] = []
         recover(self.heads, self._lock, self.time())
+        self.heads.fill()
 
     def seal(self) -> None:
         """Sign what each shard has grown to: what stands under a checkpoint is told to who follows."""
@@ -194,9 +195,11 @@ class LogStore(Store):
 
     def append(self, shard: int, index: int, entry: Entry, signature: bytes = b"") -> None:
         """Add the entry at the next index of a shard."""
+        body = encode(entry)
+        assert len(body) <= (ENTRY_BYTES_MAX if shard == CHAIN else SALE_ENTRY_MAX), "no answer leads on behind this"
         self._grown.add(shard)
         self.news |= {entries_of(shard), checkpoints_of(shard)}
-        self._db.run("insert into entry values(?, ?, ?, ?)", place(shard, index), entry.time, encode(entry), signature)
+        self._db.run("insert into entry values(?, ?, ?, ?)", place(shard, index), entry.time, body, signature)
 
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
         """Entries of a shard from an index on that stand under a checkpoint, as many as one answer holds."""

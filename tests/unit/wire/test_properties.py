@@ -16,11 +16,25 @@ from hypothesis import strategies as st
 
 from anonnet.crypto.keys import SigningKey, verify
 from anonnet.errors import Malformed
-from anonnet.limits import FRAME_MAX, USED_MAX
+from anonnet.limits import (
+    CHAIN_STEP,
+    CHECKPOINT_STEP,
+    CHECKPOINTS_MAX,
+    ENTRIES_MAX,
+    ENTRY_BYTES_MAX,
+    FOLLOW_BYTES_MAX,
+    FRAME_MAX,
+    SALE_ENTRY_MAX,
+    USED_MAX,
+)
+from anonnet.parties.chaining import ANCHOR_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.goods import Chunk
 from anonnet.protocol.logbook import Entries, Entry, Recorded
+from anonnet.protocol.purchase import AuthorizationM
+from anonnet.protocol.quorum import Pledge
 from anonnet.protocol.recovery import USED_NAME_BYTES, Used
+from anonnet.protocol.sealed import SealedM
 from anonnet.wire.codec import STEPS, Message, decode, decode_record, encode
 from anonnet.wire.frames import HEADER, Frames, frame
 from anonnet.wire.signed import Signed, Signer, checked, payload, received
@@ -247,6 +261,19 @@ def test_the_largest_message_of_each_step_fits_in_its_frame() -> None:
     outgrown = {kind.__name__ for kind in MESSAGES if frame_of(kind) > kind.frame_max}
 
     assert outgrown == set(BY_THEIR_MAKERS)
+
+
+def test_one_answer_to_follow_leads_from_each_checkpoint_that_stays_to_the_next() -> None:
+    """For the largest lawful entry of every kind, each with one signature. Genesis, tick and close are short."""
+    beside = largest(Entry) - ENTRY_BYTES_MAX
+    of_sales = max(beside + largest(kind) + 112 for kind in (AuthorizationM, Pledge, SealedM))
+
+    assert of_sales <= SALE_ENTRY_MAX
+    assert CHECKPOINT_STEP * SALE_ENTRY_MAX <= FOLLOW_BYTES_MAX
+    assert max(beside + largest(Brand) + 112, 64 + ANCHOR_MAX) <= ENTRY_BYTES_MAX
+    assert CHAIN_STEP * ENTRY_BYTES_MAX <= FOLLOW_BYTES_MAX
+    assert CHECKPOINT_STEP % CHAIN_STEP == 0, "what is everyone's is so in the chain, too"
+    assert ENTRIES_MAX // CHECKPOINT_STEP < CHECKPOINTS_MAX, "an answer brings all of everyone's that it leads to"
 
 
 # Signatures.
