@@ -217,14 +217,18 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that P2 never reached does not know the sale; one that has paid shows by what."""
+        """A bank that P2 never reached does not know the sale; one that has paid shows by what. When claims are over, any
+        other holds nothing for it any more."""
         bought, refusal = about(turn, asked), asked.body
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         commit = next(filter(partial(self._pays, bought), refusal.evidence), None)
         if refusal.why == Why.SALE_AUTHORIZED and commit:
             self._overruled(turn, bought, commit)
             return Answer()
-        return self._released(turn, asked) if refusal.why == Why.UNKNOWN else later(turn, asked, RETRY_SECONDS_MAX)
+        no_claims = expired(bought.transaction.expiration + CLAIM_SECONDS, turn.now)
+        if refusal.why == Why.UNKNOWN or (no_claims and refusal.why not in (*NOT_NOW, Why.SALE_AUTHORIZED)):
+            return self._released(turn, asked)
+        return later(turn, asked, RETRY_SECONDS_MAX)
 
     def _pays(self, bought: Bought, paper: Signed) -> bool:
         """True for a commit that holds P4 of this purchase."""

@@ -512,6 +512,25 @@ def test_after_an_abort_tokens_are_exchanged_when_the_bank_knows(
     assert scene.tokens() == {"free": PRICE, **others}
 
 
+@pytest.mark.parametrize("why", [Why.TOO_LATE, Why.WRONG_LOG])
+def test_once_claims_are_over_tokens_are_exchanged_whatever_the_bank_says_of_an_abort(scene: Scene, why: Why) -> None:
+    """The lock has ended with the claim time; the bank may have forgotten the sale, or have dropped its log."""
+    stopped(scene, AuthorizationB)
+    scene.lost = lambda line: line.receiver in ("bank", "merchant") or line.kind is Entries
+    scene.to_expiration()
+    asked = errand(scene, Abort)
+    scene.now = transaction_of(scene).expiration + CLAIM_SECONDS
+    later(scene, asked, refusal("bank", asked, why))
+
+    scene.now += 1
+    for other in (Why.FULL, Why.INCIDENT, Why.SALE_AUTHORIZED):
+        later(scene, asked, refusal("bank", asked, other))
+    answer(scene, asked, refusal("bank", asked, why))
+
+    assert scene.tokens() == {"free": PRICE, "exchanging": PRICE, "withdrawing": PRICE}
+    assert scene.consumer.store.errands.get(asked.hash) is None
+
+
 def exchanging(scene: Scene) -> Errand:
     """The exchange of what a sale that has failed gave back; nothing reaches the bank."""
     stopped(scene, AuthorizationB)
