@@ -118,13 +118,22 @@ class Heads(Shards):
         everyones = old // CHECKPOINT_STEP < size // CHECKPOINT_STEP
         self._db.run("insert into checkpoint values(?, ?, ?, 0)", place(shard, size), note, int(everyones))
         if shard != CHAIN:
-            self._db.run(
-                "delete from checkpoint where place >= ? and place < ? and not everyones and not met",
-                *places(shard, max(0, old - ENTRIES_MAX + 1), max(0, size - ENTRIES_MAX + 1)),
-            )
+            self._drop(shard, max(0, old - ENTRIES_MAX + 1), max(0, size - ENTRIES_MAX + 1))
         return Head(shard, size, root, note)
 
-    def fill(self) -> None:
+    def _drop(self, shard: int, start: int, end: int) -> None:
+        """Drop checkpoints with start <= size < end that nobody will cosign any more, with what is put under them."""
+        old = "place >= ?1 and place < ?2 and not everyones and not met"
+        between = places(shard, start, end)
+        self._db.run(f"delete from cosignature where place in (select place from checkpoint where {old})", *between)
+        self._db.run(f"delete from checkpoint where {old}", *between)
+
+    def mend(self) -> None:
+        """Put right what logs of before have left behind."""
+        self._db.run("delete from cosignature where place not in (select place from checkpoint)")
+        self._fill_gaps()
+
+    def _fill_gaps(self) -> None:
         """Sign the checkpoints that are missing at a step where one answer does not lead from one that is there to the
         next: before, a batch ended one in each bundle of ENTRIES_MAX entries alone."""
         gaps = [(head.shard, *gap) for head in self.all() for gap in self._gaps(head.shard)]

@@ -99,7 +99,7 @@ class LogStore(Store):
         self._grown: set[int] = set()
         self._sealed: list[Head] = []
         recover(self.heads, self._lock, self.time())
-        self.heads.fill()
+        self.heads.mend()
 
     def seal(self) -> None:
         """Sign what each shard has grown to: what stands under a checkpoint is told to who follows."""

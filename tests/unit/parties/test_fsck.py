@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from anonnet_daemons.config import Kind, read_setup
 from anonnet_daemons.founding import Plan, found
 from click.testing import CliRunner
 
-from anonnet.parties.appending import begin
+from anonnet.limits import ENTRIES_MAX
+from anonnet.parties.appending import append, begin
 from anonnet.parties.fsck import Fsck
 from anonnet.parties.log import Log
 from anonnet.parties.turn import Turn
@@ -24,6 +26,7 @@ from anonnet.protocol.network import Role
 from anonnet.protocol.rules import decided_by
 from anonnet.store.checking import Kept
 from anonnet.store.log import LogStore
+from anonnet.store.places import place
 from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
@@ -34,6 +37,7 @@ from tests.stage import NETWORK, NOON, key_of, mint
 from tests.unit.parties.test_certifying import pledge
 
 ONE = MIRRORS[0]
+SEAL = partial(KNOWN.sealed, key_of("log"))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,31 @@ def changed(data: Path, to: Path, file: str, table: str, column: str) -> Path:
 
 def test_what_is_whole_has_no_fault(data: Path) -> None:
     assert faults(data) == []
+
+
+def test_a_checkpoint_that_no_quorum_cosigns_goes_with_its_cosignatures(tmp_path: Path) -> None:
+    """Two of four mirrors have cosigned it when the log grows on without any. So do those that were left before."""
+    circle, store = Circle(), LogStore(str(tmp_path / "log.db"), seal=SEAL)
+    circle.act("log", Log(Signer(NETWORK, key_of("log")), KNOWN), store)
+    circle.down = {*MIRRORS[2:]}
+    circle.ask(pledge(sale()))
+    circle.settle()
+    assert len(store.heads.mark(SHARD, 2).cosignatures) == 2
+    for _ in range(2):
+        store.begin()
+        for _ in range(ENTRIES_MAX):
+            append(Turn(store, NOON), KNOWN, SHARD, tick(NOON))
+        store.advance(NOON)
+        store.commit()
+    store.close()
+    assert faults(tmp_path) == []
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database, database:
+        database.execute("insert into cosignature values(?, ?, ?)", (place(SHARD, 3), key_of(ONE).public, "a line"))
+    assert len(faults(tmp_path)) == 1
+
+    LogStore(str(tmp_path / "log.db"), seal=SEAL).close()
+
+    assert faults(tmp_path) == []
     assert faults(data, mirrored=True) == []
 
 
