@@ -34,10 +34,10 @@ from anonnet.protocol.logbook import (
     form,
 )
 from anonnet.protocol.outcome import Logs
-from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import CertificateOf, Pledge, places
 from anonnet.protocol.rules import decided_by
-from anonnet.protocol.sealed import Submission, Ticket, check_sealed_m
+from anonnet.protocol.sealed import Submission, Ticket, check_recordable
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.log import checkpoints_of, entries_of
 from anonnet.times import LEAD_SECONDS_MAX, RETENTION_SECONDS, SETTLE_SECONDS
@@ -83,12 +83,12 @@ class Log(Party):
             raise Refused(Why.WRONG_RECEIVER, "this is another log")
         if isinstance(body, AuthorizationM | Pledge | OutcomeOf | CertificateOf | Submission):
             self._check_transaction(body.transaction)
-        if isinstance(body, AuthorizationM):
-            check_authorization_m(said)
-        elif isinstance(body, Pledge):
+        if isinstance(body, AuthorizationM | Submission):
+            check_recordable(self.network, said)
+        if isinstance(body, Pledge):
             check_pledge(said)
         elif isinstance(body, Submission):
-            self._check_submission(body)
+            self._check_admitted(body)
 
     def _check_transaction(self, transaction: Transaction) -> None:
         if transaction.log != self.identity:
@@ -96,14 +96,16 @@ class Log(Party):
         if transaction != transaction.public:
             raise Refused(Why.UNKNOWN, "a sealed transaction is told to nobody in the open")
 
-    def _check_submission(self, submission: Submission) -> None:
-        """W has signed, and a bank has admitted it: else anybody could fill the log with what nobody can read."""
-        sealed_m = check_sealed_m(self.network, submission.sealed_m)
-        ticket = checked(self.network, submission.ticket, Ticket)
-        if ticket.signer not in self._banks:
-            raise Refused(Why.WRONG_SIGNER, "not a bank whose tickets this log takes")
-        if (sealed_m.kind == EntryKind.SEALED) != self.known.decides_alone:
+    def _check_admitted(self, submission: Submission) -> None:
+        """A bank has admitted it, or its pledge: else anybody could fill the log with what nobody can read."""
+        kind = submission.said.kind
+        if (kind == EntryKind.SEALED) != self.known.decides_alone:
             raise Refused(Why.UNKNOWN, "a kind of entry that this log's policy does not know")
+        if kind != EntryKind.SEALED_KEY and self._ticket(submission).signer not in self._banks:
+            raise Refused(Why.WRONG_SIGNER, "not a bank whose tickets this log takes")
+
+    def _ticket(self, submission: Submission) -> Checked[Ticket]:
+        return checked(self.network, submission.ticket, Ticket)
 
     @on(AuthorizationM, keys=lambda asked: whose(asked.body.transaction))  # P4 -> P5a
     def authorization_m(self, turn: LogTurn, asked: Asked[AuthorizationM]) -> Answer:

@@ -35,11 +35,11 @@ from anonnet.protocol.logbook import (
 )
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.proofs import Proofs, ProofsOf
-from anonnet.protocol.purchase import Abort, AuthorizationM, Commit, check_authorization_m
+from anonnet.protocol.purchase import Abort, AuthorizationM, Commit
 from anonnet.protocol.quorum import Certificate, CertificateOf, Receipt, places
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Decision, decision, fits
-from anonnet.protocol.sealed import Submission, check_sealed_m
+from anonnet.protocol.sealed import Submission, check_recordable
 from anonnet.protocol.transaction import Transaction, expired
 from anonnet.store.mirror import Copy, MirrorStore
 from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, LEAD_SECONDS_MAX, SHARD_SECONDS
@@ -82,10 +82,8 @@ class Mirror(Party):
         log = body.transaction.log if hasattr(body, "transaction") else getattr(body, "log", None)
         if log is not None and log not in self.logs and not isinstance(body, Alert):
             raise Refused(Why.WRONG_LOG, "this mirror does not follow that log")
-        if isinstance(body, AuthorizationM):
-            check_authorization_m(said)
-        elif isinstance(body, Submission):
-            check_sealed_m(self.network, body.sealed_m)
+        if isinstance(body, AuthorizationM | Submission):
+            check_recordable(self.network, said)
         elif isinstance(body, CheckpointsSeen):
             for note in body.checkpoints:
                 self._check_signed(body, note)

@@ -13,11 +13,11 @@ nothing which n opens to this transaction's P4 counts as failed, for everybody w
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from anonnet.crypto.keys import SIGNATURE_BYTES
 from anonnet.crypto.padded import SEALED_BYTES, seal, unseal
-from anonnet.errors import Malformed
+from anonnet.errors import Malformed, Refused, Why
 from anonnet.limits import KIB
 from anonnet.protocol.fields import Hash, Key, Seconds
 from anonnet.protocol.logbook import SEALED_AS, EntryKind
@@ -25,7 +25,7 @@ from anonnet.protocol.purchase import AuthorizationM, check_authorization_m
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
 from anonnet.wire.codec import Between, Message, decode, decode_record, encode, message
-from anonnet.wire.signed import Signature, Signed, checked
+from anonnet.wire.signed import Checked, Signature, Signed, checked
 
 SEALED_KINDS = frozenset(SEALED_AS.values())
 
@@ -104,7 +104,7 @@ def ticket_of(bank: bytes, transaction: Transaction, signature: bytes) -> Signed
 
 @message(Step.SUBMISSION, signed=False, frame_max=4 * KIB)
 class Submission(Message):
-    """M -> L or a mirror: sealed_m, and the ticket that admits it."""
+    """M -> L or a mirror: sealed_m, and the ticket that admits it; beside a key nobody looks at that."""
 
     sealed_m: Signed
     ticket: Signed
@@ -132,3 +132,19 @@ def check_sealed_m(network: str, signed: Signed) -> SealedM:
     if said.signer != said.body.entry_key:
         raise Malformed("sealed_m is signed by another than W")
     return said.body
+
+
+def check_recordable(network: str, said: Checked[Any]) -> None:
+    """What a log asks of P4, open or sealed, and each of its mirrors too, before they look for the pledge. Raises
+    Malformed; Refused where a sealed sale's P4 comes in the open.
+
+    A mirror's receipt convicts a log that does not record the key: by what the log asked beyond this, a merchant could
+    have an honest one convicted. So nobody looks at a key's ticket, as mirrors do not know whose a log takes: that of
+    its pledge has admitted it, signed by the same W.
+    """
+    if isinstance(said.body, Submission):
+        check_sealed_m(network, said.body.sealed_m)
+        return
+    check_authorization_m(said)
+    if said.body.transaction != said.body.transaction.public:
+        raise Refused(Why.UNKNOWN, "a sealed transaction is told to nobody in the open")
