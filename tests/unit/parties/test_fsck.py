@@ -122,6 +122,7 @@ def changed(data: Path, to: Path, file: str, table: str, column: str) -> Path:
 
 def test_what_is_whole_has_no_fault(data: Path) -> None:
     assert faults(data) == []
+    assert faults(data, mirrored=True) == []
 
 
 def test_a_checkpoint_that_no_quorum_cosigns_goes_with_its_cosignatures(tmp_path: Path) -> None:
@@ -147,7 +148,6 @@ def test_a_checkpoint_that_no_quorum_cosigns_goes_with_its_cosignatures(tmp_path
     LogStore(str(tmp_path / "log.db"), seal=SEAL).close()
 
     assert faults(tmp_path) == []
-    assert faults(data, mirrored=True) == []
 
 
 @pytest.mark.parametrize(
