@@ -11,13 +11,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from anonnet.crypto.keys import SigningKey
+from anonnet.crypto.keys import SIGNATURE_BYTES, SigningKey
 from anonnet.errors import Malformed
-from anonnet.limits import VERIFIERS_REMEMBERED
+from anonnet.limits import CHECKPOINT_BYTES_MAX, TREE_SIZE_MAX, VERIFIERS_REMEMBERED
 from anonnet.protocol.transaction import NO_POLICY, log_id
 from anonnet.times import SHARD_SECONDS
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
-from anonnet.tlog.note import Kind, Note, Signer, Verifier
+from anonnet.tlog.cosignature import TIME_BYTES
+from anonnet.tlog.merkle import HASH_BYTES
+from anonnet.tlog.note import Kind, Note, Signature, Signer, Verifier
 from anonnet.tlog.policy import NONE, Group, Policy, Witness
 from anonnet.tlog.text import number
 
@@ -100,8 +102,9 @@ class KnownLog:
         return 2 * group.threshold - len(group.members) - 1
 
     def check(self) -> None:
-        """Raise Malformed unless the policy is one that a log can have: in its one form, naming mirrors only, and such
-        that any two quorums share a mirror (else a sale could both commit and abort)."""
+        """Raise Malformed unless the policy is one that a log can have: in its one form, naming mirrors only, whose
+        cosignatures all who keep them can count, and such that any two quorums share a mirror (else a sale could both
+        commit and abort)."""
         if self.decides_alone:
             return
         if self.quorum.canonical() != self.policy or self.quorum.logs:
@@ -111,6 +114,18 @@ class KnownLog:
         (group,) = self.quorum.groups
         if 2 * group.threshold <= len(group.members):
             raise Malformed("two quorums of a log's policy need not share a mirror")
+        keys = {each.name: each.key for each in self.quorum.witnesses}
+        if any((key.name.encode(), key.kind) != (name, Kind.COSIGNATURE) for name, key in keys.items()):
+            raise Malformed("a log's policy calls a mirror otherwise than its key does, or nobody can check its key")
+        if self._note_bytes_max() > CHECKPOINT_BYTES_MAX:
+            raise Malformed("the names of a log's mirrors are too long for a checkpoint with all their cosignatures")
+
+    def _note_bytes_max(self) -> int:
+        """How long a checkpoint with all its cosignatures can be."""
+        origin = self.origin(TREE_SIZE_MAX)
+        lines = [Signature.of(_verifier(origin, self.key), bytes(SIGNATURE_BYTES))]
+        lines += [Signature.of(each.key, bytes(TIME_BYTES + SIGNATURE_BYTES)) for each in self.quorum.witnesses]
+        return len(Note(Checkpoint(origin, TREE_SIZE_MAX, bytes(HASH_BYTES)).text, tuple(lines)).encoded())
 
     def origin(self, shard: int) -> str:
         """The origin of a shard's checkpoints: it follows from L, so no directory of names needs to be believed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from anonnet_daemons.config import NETWORK_FILE, read_network
 from anonnet_daemons.founding import Plan, found
 
 from anonnet.errors import BadStart
+from anonnet.limits import CHECKPOINT_BYTES_MAX
+from anonnet.protocol.known_log import mirror_policy
 from anonnet.protocol.network import Network, Role
 from anonnet.store.folder import write_durably
+from anonnet.tlog.policy import Policy
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +60,37 @@ def of_a_bank(file: dict[str, Any]) -> None:
     file["parties"][0]["policy"] = of_log(file)["policy"]
 
 
+def renamed(file: dict[str, Any]) -> None:
+    """As tlog-policy allows; but a mirror cosigns under one name, and would count itself by the other."""
+    log = of_log(file)
+    policy = log["policy"].replace("witness mirror-4 ", "witness mirror-5 ").replace(" mirror-4\n", " mirror-5\n")
+    assert policy != log["policy"]
+    log["policy"] = policy
+
+
+def unchecked(file: dict[str, Any]) -> None:
+    """A key of a type that nobody verifies."""
+    witness = next(each for each in Policy.parse(of_log(file)["policy"].encode()).witnesses if each.name == b"mirror-4")
+    other = replace(witness.key, kind=0x06)
+    of_log(file)["policy"] = of_log(file)["policy"].replace(witness.key.vkey, other.vkey)
+
+
+def long(file: dict[str, Any]) -> None:
+    mirrors = {party["name"]: bytes.fromhex(party["key"]) for party in file["parties"] if party["role"] == "mirror"}
+    names = {name + "-" * (CHECKPOINT_BYTES_MAX // len(mirrors)): key for name, key in mirrors.items()}
+    of_log(file)["policy"] = mirror_policy(names, 3).decode()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(weak, "need not share a mirror"), (unknown, "not among the parties"), (of_a_bank, "not a key that is known")],
+    [
+        (weak, "need not share a mirror"),
+        (unknown, "not among the parties"),
+        (of_a_bank, "not a key that is known"),
+        (renamed, "calls a mirror otherwise than its key does"),
+        (unchecked, "nobody can check its key"),
+        (long, "too long for a checkpoint"),
+    ],
 )
 def test_a_file_with_another_policy_is_not_taken(
     network: tuple[Network, Path], tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
