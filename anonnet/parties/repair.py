@@ -9,19 +9,21 @@ has shown beyond it, which no entry that is missing, added or changed can do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from anonnet.crypto.keys import is_sound
 from anonnet.errors import BadStart, Malformed
-from anonnet.limits import ENTRIES_MAX
+from anonnet.limits import CHAIN_STEP, ENTRIES_MAX
 from anonnet.parties.admission import Admission
 from anonnet.parties.certifying import Certifying
 from anonnet.parties.turn import Turn
 from anonnet.protocol.breach import breach
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import OUTCOME_KINDS, Entry, EntryKind
+from anonnet.protocol.logbook import OUTCOME_KINDS, Entries, Entry, EntryKind, Follow
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Commit
+from anonnet.protocol.quorum import cosignatures
 from anonnet.protocol.rules import PAYING
 from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore, two_histories
@@ -40,6 +42,34 @@ class Lost:
     note: bytes
     before: Checkpoint | None
     """Where the log itself stood, where mirrors had to show it the head."""
+
+
+@dataclass
+class Copied:
+    """What one mirror gives out of a shard that is to be put back: its entries from the first on, and checkpoints."""
+
+    log: bytes
+    wanted: Lost
+    entries: list[bytes] = field(default_factory=list)
+    notes: list[bytes] = field(default_factory=list)
+    _start: int = 0
+
+    @property
+    def next(self) -> Follow | None:
+        """What to ask that mirror now; None at the end. An answer brings but the last of the checkpoints that it leads
+        to. Where wallets will read, from each step of the chain, one of those must be found again in what they get."""
+        if self._start >= self.wanted.head.size:
+            return None
+        return Follow(log=self.log, shard=self.wanted.shard, start=self._start)
+
+    def take(self, said: Entries) -> bool:
+        """Its answer; false where there is nothing in it, or nothing that was asked for."""
+        if not said.entries or (said.shard, said.start) != (self.wanted.shard, self._start):
+            return False
+        self.entries[self._start :] = [each.entry for each in said.entries]
+        self.notes += said.checkpoints
+        self._start = self._start + CHAIN_STEP if self.wanted.shard == CHAIN else len(self.entries)
+        return self._start <= len(self.entries) or len(self.entries) >= self.wanted.head.size
 
 
 def leads_to(checkpoint: Checkpoint, entries: Sequence[bytes]) -> bool:
@@ -82,24 +112,54 @@ class Repair:
                 raise BadStart(f"lock.db does not hold ({why}): restore it from nothing but its own disk") from why
             yield Lost(shard, head, note, before)
 
-    def put_back(self, wanted: Lost, found: Iterable[Sequence[bytes]]) -> bool:
+    def put_back(self, wanted: Lost, found: Iterable[Sequence[bytes]], seen: Iterable[bytes] = ()) -> bool:
         """Put a shard back from the first of these lists of entries that is it; false where none is. Raises BadStart,
-        and ends the log for good, where it shows that there are two histories."""
+        and ends the log for good, where it shows that there are two histories.
+
+        `seen`: checkpoints that mirrors have handed out. Those that a quorum has cosigned are kept with that: nobody
+        asks for cosignatures of any but the newest, and a chain is read from one such checkpoint to the next.
+        """
         entries = next((each[: wanted.head.size] for each in found if leads_to(wanted.head, each)), None)
         if entries is None:
             return False
         if wanted.before and not leads_to(wanted.before, entries):
             self._lock.end(wanted.note)
             raise two_histories(wanted.note)
-        for start in range(0, len(entries), ENTRIES_MAX):
+        certified = self._certified(wanted, seen)
+        ends = sorted({*certified, *range(ENTRIES_MAX, len(entries), ENTRIES_MAX), len(entries)})
+        for start, end in pairwise([0, *ends]):
             self._store.begin()
-            for index, body in enumerate(entries[start : start + ENTRIES_MAX], start):
+            for index, body in enumerate(entries[start:end], start):
                 self._put(wanted.shard, index, decode_record(Entry, body))
+            self._store.seal()
+            for each in certified.get(end, ()):
+                self._certify(wanted.shard, each)
             self._store.commit()
         head = self._store.heads.head(wanted.shard)
         assert head is not None
         assert head.note == wanted.note, "the same key signs the same tree alike"
         return True
+
+    def _certified(self, wanted: Lost, seen: Iterable[bytes]) -> dict[int, list[SignedCheckpoint]]:
+        """Those of these checkpoints that a quorum has cosigned, by their sizes."""
+        certified: dict[int, list[SignedCheckpoint]] = {}
+        for note in set(seen):
+            try:
+                signed = self._known.opened(wanted.shard, note)
+                met = self._known.agreed(cosignatures(self._known, signed.note))
+            except Malformed:  # what an honest mirror hands out holds
+                continue
+            if met and 0 < signed.body.size <= wanted.head.size:
+                certified.setdefault(signed.body.size, []).append(signed)
+        return certified
+
+    def _certify(self, shard: int, signed: SignedCheckpoint) -> None:
+        """Keep the cosignatures of a checkpoint that is one of what has been put back."""
+        heads, size = self._store.heads, signed.body.size
+        if heads.trees.root(shard, size) == signed.body.root:
+            for mirror, signature in cosignatures(self._known, signed.note).items():
+                heads.keep_cosignature(shard, size, mirror, signature.line)
+            heads.call_met(shard, size)
 
     def _put(self, shard: int, index: int, entry: Entry) -> None:
         kind, signature = EntryKind(entry.kind), b""

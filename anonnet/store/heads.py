@@ -174,13 +174,14 @@ class Heads(Shards):
     def marks(self, shard: int, start: int, end: int) -> list[Mark]:
         """Some of the checkpoints with start <= size <= end, none older than ENTRIES_MAX entries before the end.
 
-        At most CHECKPOINTS_MAX: the newest, those that everyone is handed, and then the others.
+        At most CHECKPOINTS_MAX: the newest, in the chain the newest that a quorum has cosigned, since no other leads a
+        wallet on, those that everyone is handed, and then the others.
         """
-        end = min(end, self.size(shard))
+        end, among = min(end, self.size(shard)), "from checkpoint where place >= ?1 and place < ?2"
         rows = self._db.all(
-            "select place from checkpoint where place >= ?1 and place < ?2 order by place = (select max(place)"
-            " from checkpoint where place >= ?1 and place < ?2) desc, everyones desc, place desc limit ?3",
-            *(*places(shard, max(start, end - ENTRIES_MAX), end + 1), CHECKPOINTS_MAX),
+            f"select place {among} order by place = (select max(place) {among}) desc,"
+            f" place = (select max(place) {among} and met = 1 and ?4) desc, everyones desc, place desc limit ?3",
+            *(*places(shard, max(start, end - ENTRIES_MAX), end + 1), CHECKPOINTS_MAX, shard == CHAIN),
         )
         marks = (self.mark(shard, number_of(at)) for (at,) in sorted(rows))
         return [mark for mark in marks if mark]

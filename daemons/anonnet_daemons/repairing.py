@@ -11,9 +11,9 @@ from pathlib import Path
 
 from anonnet.errors import BadStart, Fatal, Malformed
 from anonnet.net.dialing import Direct
-from anonnet.parties.repair import Lost, Repair
+from anonnet.parties.repair import Copied, Lost, Repair
 from anonnet.protocol.known_log import CHAIN, KnownLog
-from anonnet.protocol.logbook import Entries, Follow
+from anonnet.protocol.logbook import Entries
 from anonnet.protocol.network import Network, Peer
 from anonnet.store import lock
 from anonnet.store.checking import Kept
@@ -50,9 +50,11 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             work = Repair(known, found.signer, store, locked)
             all_lost = list(work.lost())
             for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
-                lists = [await _entries(dialer, found.network, each, known, wanted) for each in mirrors if each]
+                copies = [await _copied(dialer, found.network, each, known, wanted) for each in mirrors if each]
+                lists, seen = [each.entries for each in copies], [note for each in copies for note in each.notes]
                 last = {**store.ends(), **old.finals}.get(wanted.shard, b"")
-                if not work.put_back(wanted, old.completing(wanted.shard, lists)) and not work.drop(wanted, last):
+                whole = work.put_back(wanted, old.completing(wanted.shard, lists), seen)
+                if not whole and not work.drop(wanted, last):
                     raise BadStart(
                         f"no mirror has all {wanted.head.size} entries of {wanted.head.origin}: start the mirrors, all"
                         " of them if you can, and run it again"
@@ -98,19 +100,18 @@ class Old:
         yield mine
 
 
-async def _entries(dialer: Direct, network: Network, mirror: Peer, known: KnownLog, wanted: Lost) -> list[bytes]:
-    """As many entries of this shard as one mirror gives out, from the first on."""
-    found = list[bytes]()
+async def _copied(dialer: Direct, network: Network, mirror: Peer, known: KnownLog, wanted: Lost) -> Copied:
+    """As much of this shard as one mirror gives out."""
+    copied = Copied(known.identity, wanted)
     try:
-        while len(found) < wanted.head.size:
-            reply = await dialer.ask(mirror, Follow(log=known.identity, shard=wanted.shard, start=len(found)))
+        while follow := copied.next:
+            reply = await dialer.ask(mirror, follow)
             body = received(network.name, STEPS[reply.step], reply.payload).body
-            if not isinstance(body, Entries) or not body.entries or body.start != len(found):
+            if not isinstance(body, Entries) or not copied.take(body):
                 break
-            found += [each.entry for each in body.entries]
     except (OSError, Malformed):  # another one may be there, or honest
         pass
-    return found
+    return copied
 
 
 def _take_its_place(folder: Folder) -> None:

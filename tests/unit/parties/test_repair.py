@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.parties.repair import Repair
+from anonnet.limits import ENTRIES_MAX
+from anonnet.parties.admission import Admission
+from anonnet.parties.appending import append
+from anonnet.parties.certifying import Certifying
+from anonnet.parties.repair import Copied, Lost, Repair
+from anonnet.parties.turn import Turn
+from anonnet.protocol.known_log import CHAIN
 from anonnet.protocol.logbook import Entries, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
-from anonnet.protocol.quorum import Certificate, CertificateOf
+from anonnet.protocol.quorum import Certificate, CertificateOf, cosignatures
 from anonnet.store import lock
 from anonnet.store.database import Database
 from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore
 from anonnet.store.places import place
 from anonnet.store.trees import node_number
+from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
-from tests.mirrors import KNOWN, MIRRORS, SHARD, p4, sale
+from tests.mirrors import KNOWN, MIRRORS, SHARD, entry, p4, sale
 from tests.stage import NETWORK, NOON, key_of
 from tests.unit.parties.test_certifying import pledge
 from tests.unit.parties.test_fsck import faults, forked
@@ -78,7 +84,11 @@ class Filed(Circle):
         locked = lock_in(self.folder)
         try:
             work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, locked)
-            whole = [work.put_back(each, self.copies(each.shard)) for each in work.lost()]
+            whole = []
+            for wanted in work.lost():
+                copies = self.copies(wanted)
+                seen = [note for each in copies for note in each.notes]
+                whole.append(work.put_back(wanted, [each.entries for each in copies], seen))
             if all(whole):
                 work.finish(self.now, NOON)
         finally:
@@ -89,12 +99,17 @@ class Filed(Circle):
         shutil.rmtree(aside)
         return all(whole)
 
-    def copies(self, shard: int) -> Iterator[list[bytes]]:
-        for name in MIRRORS:
-            if name in self.down:
-                continue
-            page = self.ask(Follow(log=KNOWN.identity, shard=shard, start=0), name)
-            yield [each.entry for each in page.entries] if isinstance(page, Entries) else []
+    def copies(self, wanted: Lost) -> list[Copied]:
+        """What each mirror gives out."""
+        return [self._copied(wanted, name) for name in MIRRORS if name not in self.down]
+
+    def _copied(self, wanted: Lost, name: str) -> Copied:
+        copied = Copied(KNOWN.identity, wanted)
+        while follow := copied.next:
+            page = self.ask(follow, name)
+            if not isinstance(page, Entries) or not copied.take(page):
+                break
+        return copied
 
 
 @pytest.fixture
@@ -236,3 +251,41 @@ def test_whom_the_owner_admitted_and_alerts_that_hold_are_carried_over(tmp_path:
     assert store.alerts.all() == alerts[:1]
     assert (store.admissions.admitted(merchant), store.admissions.admitted(bytes(32))) == (True, False)
     store.close()
+
+
+def frontiers(filed: Filed) -> list[int]:
+    """The sizes of the chain up to which a wallet reads that has nothing of it yet, one after the other."""
+    at = [0]
+    while True:
+        page = filed.ask(Follow(log=KNOWN.identity, shard=CHAIN, start=at[-1]))
+        shown = [SignedCheckpoint.parse(note) for note in page.checkpoints]
+        sizes = [each.body.size for each in shown if KNOWN.agreed(cosignatures(KNOWN, each.note))]
+        if not sizes:
+            return at
+        at.append(sizes[-1])
+
+
+def test_a_long_chain_that_was_put_back_can_be_read_from_its_beginning(filed: Filed, tmp_path: Path) -> None:
+    """By wallets, who go from one checkpoint that a quorum has cosigned to the next. Nobody cosigns old ones anew."""
+    store, most, batch = filed.log.store, 2 * ENTRIES_MAX + 20, 19
+    turn, certifying = Turn(store, NOON), Certifying(Signer(NETWORK, key_of("log")), KNOWN, Admission(None))
+    for start in range(0, most, batch):
+        store.begin()
+        for shard in range(start + 1, start + batch + 1):
+            note = KNOWN.sealed(key_of("log"), shard, 5, bytes(32))
+            append(turn, KNOWN, CHAIN, entry(EntryKind.ANCHOR, NOON, note))
+        certifying.collect(turn, CHAIN)
+        store.commit()
+        filed.settle()
+    size = store.size(CHAIN)
+    assert frontiers(filed)[-1] == size
+    filed.log.store.close()
+    (tmp_path / "log.db").unlink()
+
+    assert filed.repaired()
+
+    filed.begin()
+    filed.settle()
+    assert faults(tmp_path) == []
+    read = frontiers(filed)
+    assert (len(read) > 2, read[-1]) == (True, size)
