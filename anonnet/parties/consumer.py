@@ -217,8 +217,8 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that P2 never reached does not know the sale; one that has paid shows by what. When claims are over, any
-        other holds nothing for it any more."""
+        """A bank that P2 never reached does not know the sale; one that has paid shows by what. When claims are over,
+        any other holds nothing for it any more."""
         bought, refusal = about(turn, asked), asked.body
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         commit = next(filter(partial(self._pays, bought), refusal.evidence), None)
