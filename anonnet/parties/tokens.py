@@ -130,10 +130,11 @@ class Tokens:
 
     @on(Refusal, by=From.ERRAND, to=(WithdrawC,))
     def withdrawal_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """Final past the request's own deadline; else not now."""
-        order = request(asked)
+        """Final past the request's own deadline; else not now. A bank that has dropped the brand looks no further."""
+        order, why = request(asked), asked.body.why
         assert isinstance(order, WithdrawC)
-        if asked.body.why != Why.EXPIRED or not expired(order.until, turn.now):
+        dropped = why == Why.BAD_BRAND and self.dropped([order.brand], turn.now)
+        if not (why == Why.EXPIRED or dropped) or not expired(order.until, turn.now):
             return later(turn, asked, RETRY_SECONDS_MAX)
         turn.store.tokens.give_up(answered(asked).hash)
         return done(turn, asked)

@@ -136,6 +136,21 @@ def test_a_withdrawal_is_given_up_only_when_its_time_is_over(scene: Scene) -> No
     assert scene.consumer.store.errands.get(asked.hash) is None
 
 
+def test_a_withdrawal_is_given_up_when_the_bank_may_have_dropped_the_brand(scene: Scene) -> None:
+    scene.lost = lambda line: line.kind is WithdrawB
+    scene.fund(scene.account(scene.consumer), 1)
+    scene.withdraw(1)
+    asked = errand(scene, WithdrawC)
+
+    scene.now = scene.brand(1).ends + BRAND_MARGIN_SECONDS
+    later(scene, asked, refusal("bank", asked, Why.BAD_BRAND))
+    scene.now += 1
+    answer(scene, asked, refusal("bank", asked, Why.BAD_BRAND))
+
+    assert scene.tokens() == {"lost": 2 * PRICE, "void": 1}
+    assert scene.consumer.store.errands.get(asked.hash) is None
+
+
 # P1.
 
 
