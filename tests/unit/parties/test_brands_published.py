@@ -153,6 +153,7 @@ def withdrawn(scene: Scene, brand: Brand) -> int:
 @pytest.mark.parametrize("mirrors", [(), ("mirror-0", "mirror-1", "mirror-2", "mirror-3")], ids=["alone", "quorum"])
 def test_a_wallet_withdraws_from_a_brand_that_the_log_has_published(tmp_path: Path, mirrors: tuple[str, ...]) -> None:
     scene = Scene(tmp_path, mirrored_by=mirrors)
+    scene.pass_time(0)  # mirrors look what they follow
     scene.prepare()
     made = next_minted(opening(scene))
     announced(scene, *scene.minted, made)
@@ -233,6 +234,7 @@ def test_a_chain_that_is_not_what_the_log_signed_is_not_read(scene: Scene) -> No
 
 def test_without_a_quorum_s_cosignatures_a_chain_counts_for_nothing(tmp_path: Path) -> None:
     scene = Scene(tmp_path, mirrored_by=("mirror-0", "mirror-1", "mirror-2", "mirror-3"))
+    scene.pass_time(0)  # mirrors look what they follow
     made = next_minted(opening(scene))
     scene.say("bank", scene.log, made.offer.brand)
     scene.consumer.forget()
