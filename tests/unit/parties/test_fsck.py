@@ -30,9 +30,10 @@ from anonnet.store.places import place
 from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
+from anonnet.tlog.note import Note
 from anonnet.wire.signed import Signer
 from tests.circle import Circle
-from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, p4, sale, tick
+from tests.mirrors import KNOWN, MIRRORS, SHARD, Pen, p4, sale, tick, timed
 from tests.stage import NETWORK, NOON, key_of, mint
 from tests.unit.parties.test_certifying import pledge
 
@@ -227,6 +228,22 @@ def test_what_contradicts_the_entries_is_found(data: Path, tmp_path: Path, file:
 
     assert found
     assert all(says in fault for fault in found)
+
+
+@pytest.mark.parametrize("file", ["log.db", "mirror.db"])
+def test_a_cosignature_that_counts_for_nobody_is_found(data: Path, tmp_path: Path, file: str) -> None:
+    """One without a time: of a checkpoint that is called certified by it certificates do not hold."""
+    shutil.copytree(data, tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / file)) as database, database:
+        at, note = database.execute("select place, note from checkpoint where met order by place limit 1").fetchone()
+        database.execute("delete from cosignature where place = ? and mirror = ?", (at, key_of(MIRRORS[3]).public))
+        line = timed(MIRRORS[2], Note.parse(note).text, 0).line
+        third = (line, at, key_of(MIRRORS[2]).public)
+        assert database.execute("update cosignature set line = ? where place = ? and mirror = ?", third).rowcount == 1
+
+    found = faults(tmp_path / "data", mirrored=file == "mirror.db")
+
+    assert ["not of the mirror beside it" in found[0], "no quorum has cosigned it" in found[1]] == [True, True]
 
 
 def test_a_backup_that_was_put_back_is_called_one(data: Path, tmp_path: Path) -> None:
