@@ -18,7 +18,7 @@ from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.refusal import Noted
 from anonnet.protocol.transaction import expired
-from anonnet.wire.codec import decode, encode
+from anonnet.wire.codec import encode
 
 ANCHOR_MAX = ENTRY_BYTES_MAX - 64
 """An anchor's checkpoint: beside it stand the entry's kind and its time."""
@@ -41,15 +41,15 @@ class Chaining:
         brand = asked.body
         if asked.signer != brand.bank or brand.bank not in self._banks:
             raise Refused(Why.WRONG_SIGNER, "brands are taken from the banks of the network file")
-        standing = turn.store.brands()
-        if asked.signed.body not in [signed.body for signed in standing]:
+        standing = turn.store.chain.read().brands
+        if asked.signed.body not in standing:
             time = max(turn.store.advance(asked.arrival), turn.store.last_time(CHAIN))
-            others = [(each, signed) for signed in standing if isinstance(each := decode(signed.body), Brand)]
-            if rivals := [signed for each, signed in others if brand.competes(each)]:
+            if rivals := [signed for each, signed in standing.values() if brand.competes(each)]:
                 raise Refused(Why.BAD_BRAND, "another brand of its kind is open at that time", evidence=rivals[:1])
             if not brand.announced_in_time(time):
                 raise Refused(Why.TOO_LATE, "a brand has to stand here for some while before it opens")
-            if sum(each.bank == brand.bank and not expired(each.ends, time) for each, _ in others) >= BRANDS_MAX:
+            going = [each for each, _ in standing.values() if not expired(each.ends, time)]
+            if sum(each.bank == brand.bank for each in going) >= BRANDS_MAX:
                 raise Refused(Why.FULL, "so many brands of this bank have not ended")
             append(turn, self._known, CHAIN, entry(EntryKind.BRAND, time, encode(asked.signed)))
             self._grown(turn, CHAIN)
@@ -60,7 +60,7 @@ class Chaining:
 
         What the chain holds stays, so that what was certified in a shard can be held against it for ever.
         """
-        anchored = turn.store.anchored()
+        anchored = turn.store.chain.read().ends
         for shard, _ in turn.store.sizes():
             if shard == CHAIN or shard in anchored or not turn.store.is_closed(shard):
                 continue

@@ -17,6 +17,7 @@ from anonnet.protocol.known_log import CHAIN, expirations_of
 from anonnet.protocol.logbook import Entry, EntryKind, Recorded
 from anonnet.store import admission, alerts, errands, heads, lock
 from anonnet.store.base import Store
+from anonnet.store.chain import Chain, shard_in
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
 from anonnet.store.lock import Lock
@@ -25,7 +26,6 @@ from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.wire.codec import decode_record, encode
-from anonnet.wire.signed import Signed
 
 VERSION = 3
 
@@ -93,6 +93,7 @@ class LogStore(Store):
         there = merged.database.admit(SCHEMA, VERSION) if merged else None
         super().__init__(there or database(path, schema=SCHEMA, version=VERSION))
         self.heads = Heads(self._db, seal)
+        self.chain = Chain(self._db, self.heads)
         self.alerts = alerts.Alerts(self._db)
         self.admissions = admission.Admissions(self._db)
         self._lock = Lock(database(lock.beside(path), schema=lock.SCHEMA, version=lock.VERSION))
@@ -144,6 +145,7 @@ class LogStore(Store):
     def rollback(self) -> None:
         self._grown.clear()
         self._sealed.clear()
+        self.chain.forget()
         super().rollback()
 
     def close(self) -> None:
@@ -204,25 +206,6 @@ class LogStore(Store):
     def entries(self, shard: int, start: int) -> tuple[Recorded, ...]:
         """Entries of a shard from an index on that stand under a checkpoint, as many as one answer holds."""
         return self.heads.entries(shard, start, self.heads.size(shard))
-
-    def brands(self) -> list[Signed]:
-        """The brands that the chain records, as their banks signed them."""
-        return [decode_record(Signed, body) for body in self._chained(EntryKind.BRAND)]
-
-    def anchored(self) -> set[int]:
-        """The shards whose last checkpoint the chain records."""
-        return set(self.ends())
-
-    def ends(self) -> dict[int, bytes]:
-        """The last checkpoint of each anchored shard."""
-        bodies = self._chained(EntryKind.ANCHOR)
-        return {_shard(SignedCheckpoint.parse(body).body.origin): body for body in bodies}
-
-    def _chained(self, kind: EntryKind) -> list[bytes]:
-        """What the chain's entries of this kind record: a few for each bank and month, and one for each week."""
-        rows = self._db.all(f"select body from entry where {PLACED} order by place", CHAIN)
-        entries = (decode_record(Entry, body) for (body,) in rows)
-        return [entry.body for entry in entries if entry.kind == kind]
 
     # Outcomes.
 
@@ -317,7 +300,7 @@ def recover(heads: Heads, lock: Lock, time: int) -> None:
         if locked != head.note:
             ahead.append(replace(head, before=locked))
     for origin, note in notes.items():
-        if heads.final(_shard(origin)) is None:
+        if heads.final(shard_in(origin)) is None:
             raise _behind(origin, SignedCheckpoint.parse(note).body.size, 0)
     lock.begin()
     lock.swap(ahead)
@@ -341,7 +324,7 @@ def check_shown(heads: Heads, lock: Lock) -> None:
     if note := lock.ended():
         raise two_histories(note)
     for origin, note in lock.shown().items():
-        shard, seen = _shard(origin), SignedCheckpoint.parse(note).body
+        shard, seen = shard_in(origin), SignedCheckpoint.parse(note).body
         if seen.size > (here := heads.size(shard)):
             raise BadStart(
                 f"mirrors have {origin} of {seen.size} entries, signed by this log, and here are {here}: was the log's"
@@ -369,9 +352,3 @@ def _behind(origin: str, seen: int, here: int) -> BadStart:
         " backup put back? Put the newest log.db there, or run `anonnet log repair`, which gets the entries from the"
         " log's mirrors; from an older one this log would sign a second history"
     )
-
-
-def _shard(origin: str) -> int:
-    """The number in an origin of ours."""
-    name = origin.rpartition("/")[2]
-    return CHAIN if name == "chain" else int(name)

@@ -52,7 +52,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
                 copies = [await _copied(dialer, found.network, each, known, wanted) for each in mirrors if each]
                 lists, seen = [each.entries for each in copies], [note for each in copies for note in each.notes]
-                last = {**store.ends(), **old.finals}.get(wanted.shard, b"")
+                last = {**store.chain.read().ends, **old.finals}.get(wanted.shard, b"")
                 whole = work.put_back(wanted, old.completing(wanted.shard, lists), seen)
                 if not whole and not work.drop(wanted, last):
                     raise BadStart(
