@@ -31,7 +31,7 @@ create table if not exists sale(
     lapses integer not null,    -- end of the claim time
     kept integer not null       -- once it has ended, it goes after this second
 ) without rowid;
-create index if not exists sale_open on sale(lapses) where state = 'locked';
+create index if not exists sale_open on sale(lapses, log, state) where state = 'locked';  -- state: to be read alone
 create index if not exists sale_over on sale(kept) where state != 'locked';
 """
 OVER = "select outcome_key from sale where state != 'locked' and kept < ? limit ?"
@@ -121,6 +121,12 @@ class Sales:
         )
         sales = [self.find(key) for (key,) in rows]
         return [sale for sale in sales if sale is not None]
+
+    def locked_by(self, now: int) -> dict[bytes, int]:
+        """The logs of locked sales whose claim time is not over at `now`, each with the last end of it. The index alone
+        answers that, and holds nothing but locked sales."""
+        query = "select log, max(lapses) from sale where state = 'locked' and lapses >= ? group by log"
+        return dict(self._db.all(query, now))
 
     def next_deadline(self) -> int | None:
         """When the claim time of a locked sale will have run out next."""

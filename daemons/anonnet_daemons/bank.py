@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import trio
@@ -16,11 +16,12 @@ from anonnet.net.dialing import Direct
 from anonnet.net.turns import Placement
 from anonnet.parties.bank import Bank
 from anonnet.parties.mint import Minted
+from anonnet.protocol.network import Network
 from anonnet.store.bank import BankStore
 from anonnet.store.database import begun
 from anonnet.store.folder import Folder
 from anonnet.times import FORGET_SECONDS
-from anonnet_daemons.branding import BANK_STORE, Plate
+from anonnet_daemons.branding import BANK_STORE, Plate, day
 from anonnet_daemons.config import Kind, offers_of
 from anonnet_daemons.serving import Reachable, alone, beside, reachable, told
 
@@ -68,6 +69,30 @@ def books(path: str) -> BankStore:
     return BankStore(path)
 
 
+def followed(path: str, network: Network) -> BankStore:
+    """The bank's database, to go on with by the logs of this network. Raises BadStart."""
+    store = books(path)
+    try:
+        check_logs(store, network.logs, int(time.time()))
+    except BadStart:
+        store.close()
+        raise
+    return store
+
+
+def check_logs(store: BankStore, logs: Collection[bytes], now: int) -> None:
+    """Raise BadStart where a sale is locked whose log is not among these: its commit would be refused, and the merchant
+    not be paid."""
+    ends = {log: end for log, end in store.sales.locked_by(now).items() if log not in logs}
+    if ends:
+        names = ", ".join(log.hex()[:16] for log in sorted(ends))
+        until = day(max(ends.values()) + 60)  # the first whole minute when all are over
+        raise BadStart(
+            f"sales are locked whose outcome a log tells that the network file does not have ({names}), and their"
+            f" merchants would not be paid: put it back there until {until} UTC, also where the log is gone for good"
+        )
+
+
 async def remind_owner(path: Path) -> None:
     """Say this at the start and once a day, since a bank may run for months. Without end."""
     while True:
@@ -82,7 +107,7 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_BY_DISK) ->
     party = party_of(found)
     with Folder(path) as folder:
         await run_party(
-            *(party, books(str(folder / STORE))),
+            *(party, followed(str(folder / STORE), found.network)),
             name=found.peer.name,
             network=found.network,
             dialer=Direct(found.network, found.setup.bind),

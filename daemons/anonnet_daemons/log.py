@@ -19,7 +19,7 @@ from anonnet.net.dialing import Direct
 from anonnet.parties.log import Log
 from anonnet.parties.turn import Party
 from anonnet.protocol.known_log import KnownLog
-from anonnet.protocol.network import Role
+from anonnet.protocol.network import Network, Role
 from anonnet.protocol.transaction import NO_POLICY
 from anonnet.store import lock
 from anonnet.store.base import Store
@@ -42,13 +42,13 @@ class Host:
     """How a party is made that a log can be merged with."""
 
     file: str
-    store: Callable[[str], Store]
+    store: Callable[[str, Network], Store]
     party: Callable[[Reachable], Party]
 
 
 HOSTS = {
-    Kind.BANK: Host(bank.STORE, bank.books, bank.party_of),
-    Kind.MERCHANT: Host(merchant.STORE, MerchantStore, merchant.party_of),
+    Kind.BANK: Host(bank.STORE, bank.followed, bank.party_of),
+    Kind.MERCHANT: Host(merchant.STORE, lambda path, _: MerchantStore(path), merchant.party_of),
 }
 
 
@@ -132,4 +132,5 @@ def _host(log: Reachable, merger: Merger, folders: ExitStack) -> Runs:
         )
     host = HOSTS[merger.kind]
     folder = folders.enter_context(Folder(merger.folder))
-    return Runs(found, host.party(found), host.store(str(folder / host.file)), folder)
+    store = host.store(str(folder / host.file), found.network)
+    return Runs(found, host.party(found), store, folder)

@@ -1,7 +1,10 @@
-"""A party whose database is lost does not go on as if it had never done anything."""
+"""A party whose database is lost, or what its sales rest on, does not go on as if it had never done anything."""
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,11 @@ from anonnet_daemons.founding import Plan, found
 
 from anonnet.errors import BadStart
 from anonnet.protocol.network import Role
+from anonnet.protocol.transaction import Transaction
 from anonnet.store import lock
 from anonnet.store.folder import Folder
+from anonnet.times import CLAIM_SECONDS
+from anonnet.wire.signed import Signed
 
 
 @pytest.fixture
@@ -32,6 +38,31 @@ async def test_a_bank_without_its_books_does_not_begin_new_ones(home: Path) -> N
         bank.books(str(path))
 
     assert not path.exists()
+
+
+async def test_a_bank_does_not_start_without_a_log_of_which_it_still_holds_a_sale(home: Path) -> None:
+    path, network = home / Kind.BANK / bank.STORE, read_network(home / NETWORK_FILE)
+    (log_name,) = network.logs
+    now, lost = int(time.time()), replace(SALE, log=bytes(32))
+    for sale in (replace(lost, expiration=now - CLAIM_SECONDS - 1), replace(lost, expiration=now, log=log_name)):
+        holds(path, sale)
+    bank.followed(str(path), network).close()
+    holds(path, replace(lost, expiration=now + 60))
+
+    with pytest.raises(BadStart, match=r"sales are locked.*0000000000000000.*put it back"):
+        bank.followed(str(path), network)
+
+
+SALE = Transaction(number=bytes(32), expiration=0, merchant=bytes(32), log=bytes(32))
+PAPER = Signed(body=b"P2", signatures=())
+
+
+def holds(path: Path, sale: Transaction) -> None:
+    """The bank has taken a P2 of this sale."""
+    with closing(bank.books(str(path))) as store:
+        store.begin()
+        store.sales.begin(PAPER, sale, PAPER, "EUR", 0)
+        store.commit()
 
 
 async def test_a_log_that_decides_alone_does_not_begin_a_second_history(home: Path) -> None:
