@@ -244,16 +244,21 @@ class Mirror(Party):
         return self._released(turn, asked, asked.body.sealed_m)
 
     def _released(self, turn: MirrorTurn, asked: Asked[AuthorizationM] | Asked[Submission], said: Signed) -> Answer:
-        """Keep the key of a pledge, take it to the log, and say when it came."""
+        """Keep the key of a pledge, take it to the log, and say when it came. One for each pledge: W can sign any
+        number of sealed ones, and any number of tickets can stand beside one."""
         transaction = asked.body.transaction
         copy, key = self._about(turn, transaction), transaction.outcome_key
         standing = copy.standing(key)
         kinds = [entry.kind for entry in standing]
         if form(EntryKind.PLEDGE, transaction) not in kinds or not fits(standing[0], said):
             raise Refused(Why.NOT_PLEDGED, "no pledge of this key stands here yet")
-        time = turn.store.keep_released(copy.tree, key, said, asked.arrival)
-        if form(EntryKind.KEY, transaction) not in kinds:
-            turn.store.errands.add(transaction.log, asked.signed, subject=key, due=turn.now)
+        kept, time = turn.store.released(key) or (None, asked.arrival)
+        if kept is None:
+            turn.store.keep_released(copy.tree, key, said, time)
+            if form(EntryKind.KEY, transaction) not in kinds:
+                turn.store.errands.add(transaction.log, asked.signed, subject=key, due=turn.now)
+        elif kept != said:
+            raise Refused(Why.UNKNOWN, "another key of this pledge was handed over before")
         return Answer(self.sign(Receipt(authorization_m=said.hash, outcome_key=key, time=time)))
 
     # Answers of the log, which count for nothing here: its entries do.

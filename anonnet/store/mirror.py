@@ -301,13 +301,14 @@ class MirrorStore(Store):
 
     # Keys that merchants handed over.
 
-    def keep_released(self, tree: int, outcome_key: bytes, authorization_m: Signed, now: int) -> int:
-        """Keep P4; return when it came first."""
-        self._db.run(
-            "insert or ignore into released values(?, ?, ?, ?)", outcome_key, tree, encode(authorization_m), now
-        )
-        (time,) = self._db.one("select time from released where outcome_key = ?", outcome_key)
-        return int(time)
+    def keep_released(self, tree: int, outcome_key: bytes, authorization_m: Signed, now: int) -> None:
+        """Keep P4, and when it came."""
+        self._db.run("insert into released values(?, ?, ?, ?)", outcome_key, tree, encode(authorization_m), now)
+
+    def released(self, outcome_key: bytes) -> tuple[Signed, int] | None:
+        """The P4 of a sale that is kept, and when it came."""
+        row = self._db.one("select authorization_m, time from released where outcome_key = ?", outcome_key)
+        return (decode_record(Signed, row[0]), int(row[1])) if row else None
 
     # Time.
 

@@ -13,6 +13,7 @@ from anonnet.parties.log import Log
 from anonnet.protocol.logbook import EntryKind
 from anonnet.protocol.purchase import AuthorizationM
 from anonnet.protocol.quorum import Pledge, Receipt
+from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.sealed import SealedM, Submission, Ticket
 from anonnet.store.log import LogStore
 from anonnet.wire.codec import Message
@@ -42,6 +43,17 @@ def by_two(said: Message) -> Signed:
     return Signer(NETWORK, key_of("merchant"), key_of("other")).sign(said)
 
 
+def pledged() -> Circle:
+    """The log, which takes this bank's tickets, has recorded both pledges, and the mirrors have read them."""
+    circle = Circle()
+    log = Log(Signer(NETWORK, key_of("log")), KNOWN, [key_of("bank").public])
+    circle.act("log", log, LogStore(seal=partial(KNOWN.sealed, key_of("log"))))
+    circle.ask(PLEDGED[SALE])
+    circle.ask(submission(EntryKind.PLEDGE, PLEDGED[HIDDEN]))
+    circle.settle()
+    return circle
+
+
 SEALED_KEY = submission(EntryKind.KEY, p4(HIDDEN))
 RECORDED: dict[str, Said] = {
     "its key": p4(SALE),
@@ -67,12 +79,7 @@ NOT_RECORDED: dict[str, Said] = {
 def test_a_mirror_gives_a_receipt_for_what_its_log_records_and_for_nothing_else(handed: str) -> None:
     """A merchant may hand anything to mirrors alone, and let the sale abort without its key: the receipts of honest
     mirrors must not convict an honest log then."""
-    circle = Circle()
-    log = Log(Signer(NETWORK, key_of("log")), KNOWN, [key_of("bank").public])
-    circle.act("log", log, LogStore(seal=partial(KNOWN.sealed, key_of("log"))))
-    circle.ask(PLEDGED[SALE])
-    circle.ask(submission(EntryKind.PLEDGE, PLEDGED[HIDDEN]))
-    circle.settle()
+    circle = pledged()
 
     said = [circle.ask((RECORDED | NOT_RECORDED)[handed], name) for name in MIRRORS[:2]]
     circle.settle()
@@ -80,3 +87,18 @@ def test_a_mirror_gives_a_receipt_for_what_its_log_records_and_for_nothing_else(
     assert circle.kinds()[:3] == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.SEALED_PLEDGE]
     assert [isinstance(each, Receipt) for each in said] == [len(circle.kinds()) == 4] * 2
     assert (len(circle.kinds()) == 4) == (handed in RECORDED)
+
+
+def test_of_one_pledge_a_mirror_takes_one_key_to_the_log() -> None:
+    """W can sign any number of sealed keys, and anybody can put any ticket beside one."""
+    circle = pledged()
+
+    first, again, other = (
+        circle.ask(each, MIRRORS[0])
+        for each in (SEALED_KEY, unsigned_ticket(SEALED_KEY), submission(EntryKind.KEY, PLEDGED[HIDDEN]))
+    )
+
+    assert isinstance(first, Receipt)
+    assert first == again
+    assert isinstance(other, Refusal)
+    assert [each.said for each in circle.actors[MIRRORS[0]].store.errands.of(HIDDEN.outcome_key)] == [SEALED_KEY]
