@@ -217,18 +217,18 @@ class Consumer(Party):
 
     @on(Refusal, by=From.ERRAND, to=(Abort, Commit, Certificate))
     def abort_refused(self, turn: WalletTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that P2 never reached does not know the sale; one that has paid shows by what. When claims are over,
-        any other holds nothing for it any more."""
+        """A bank that P2 never reached does not know the sale, one that had the abort before has freed the tokens, and
+        one that has paid shows by what. When claims are over, any other holds nothing for it any more."""
         bought, refusal = about(turn, asked), asked.body
         turn.store.answered.keep(bought.id, refusal.why, asked.signed)
         commit = next(filter(partial(self._pays, bought), refusal.evidence), None)
         if refusal.why == Why.SALE_AUTHORIZED and commit:
             self._overruled(turn, bought, commit)
             return Answer()
-        no_claims = expired(bought.transaction.expiration + CLAIM_SECONDS, turn.now)
-        if refusal.why == Why.UNKNOWN or (no_claims and refusal.why not in (*NOT_NOW, Why.SALE_AUTHORIZED)):
-            return self._released(turn, asked)
-        return later(turn, asked, RETRY_SECONDS_MAX)
+        over = refusal.why in (Why.UNKNOWN, Why.SALE_ABORTED)
+        if expired(bought.transaction.expiration + CLAIM_SECONDS, turn.now):
+            over = refusal.why not in (*NOT_NOW, Why.SALE_AUTHORIZED)
+        return self._released(turn, asked) if over else later(turn, asked, RETRY_SECONDS_MAX)
 
     def _pays(self, bought: Bought, paper: Signed) -> bool:
         """True for a commit that holds P4 of this purchase."""

@@ -508,6 +508,7 @@ def test_entries_are_read_from_where_they_were_asked_for(scene: Scene) -> None:
     [
         (lambda asked: Noted(request=asked.hash), "exchanging"),
         (lambda asked: refusal("bank", asked, Why.UNKNOWN), "exchanging"),
+        (lambda asked: refusal("bank", asked, Why.SALE_ABORTED), "exchanging"),
         (lambda asked: refusal("bank", asked, Why.INCIDENT), "releasing"),
         (lambda asked: refusal("bank", asked, Why.SALE_AUTHORIZED), "releasing"),
     ],
