@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from anonnet.errors import BadStart
@@ -15,7 +16,8 @@ from anonnet.parties.consumer import Consumer
 from anonnet.parties.recovery import Woken
 from anonnet.parties.turn import ENTROPY_BYTES, Asked, Turns
 from anonnet.protocol.network import Network, Role
-from anonnet.store.database import begun
+from anonnet.store import recovery
+from anonnet.store.database import Database, begun
 from anonnet.store.folder import Folder
 from anonnet.store.wallet import WalletStore
 from anonnet.times import DWELL_SECONDS
@@ -40,14 +42,14 @@ def through_relay(setup: Setup, network: Network) -> ThroughRelay:
 def opened(folder: Folder, network: Network) -> WalletStore:
     """The wallet's database. Where there was none, its memory is lost, and no place of its seed may be used twice: it
     withdraws at no bank before it has looked there what became of them. Raises BadStart."""
-    remembers = begun(folder / STORE)
-    store = WalletStore(str(folder / STORE))
-    if not remembers:
-        store.begin()
-        for bank in network.all(Role.BANK):
-            store.recovery.forget(bank.identity)
-        store.commit()
-    return store
+    path = folder / STORE
+    if not begun(path):  # written before the file counts as begun: the next start would take it for a memory
+        with closing(Database(path, schema=recovery.SCHEMA, version=0)) as made:
+            made.begin()
+            for bank in network.all(Role.BANK):
+                recovery.Recovery(made).forget(bank.identity)
+            made.commit()
+    return WalletStore(str(path))
 
 
 def wake(party: Consumer, store: WalletStore, incidents: Incidents) -> None:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from anonnet_daemons import bank, log
+from anonnet_daemons import bank, consumer, log
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
-from anonnet_daemons.consumer import opened
 from anonnet_daemons.founding import Plan, found
 
 from anonnet.errors import BadStart
@@ -18,6 +17,7 @@ from anonnet.protocol.network import Role
 from anonnet.protocol.transaction import Transaction
 from anonnet.store import lock
 from anonnet.store.folder import Folder
+from anonnet.store.wallet import WalletStore
 from anonnet.times import CLAIM_SECONDS
 from anonnet.wire.signed import Signed
 
@@ -82,7 +82,7 @@ async def test_a_wallet_without_its_memory_looks_at_its_banks_before_it_withdraw
 
     def has_forgotten() -> bool:
         with Folder(home / Kind.CONSUMER) as folder:
-            store = opened(folder, network)
+            store = consumer.opened(folder, network)
             try:
                 return store.recovery.forgotten(there.identity)
             finally:
@@ -92,3 +92,23 @@ async def test_a_wallet_without_its_memory_looks_at_its_banks_before_it_withdraw
     (home / Kind.CONSUMER / "wallet.db").unlink()
     assert has_forgotten()
     assert has_forgotten(), "also after its next start"
+
+
+async def test_a_wallet_without_its_memory_knows_that_also_when_its_first_start_was_cut_short(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, folder = read_network(home / NETWORK_FILE), home / Kind.CONSUMER
+    (there,) = network.all(Role.BANK)
+    (folder / "wallet.db").unlink()
+
+    def cut_short(path: str) -> WalletStore:
+        WalletStore(path).close()
+        raise BadStart("the power is gone when the file has been made")
+
+    with monkeypatch.context() as patched, Folder(folder) as held:
+        patched.setattr(consumer, "WalletStore", cut_short)
+        with pytest.raises(BadStart, match="the power is gone"):
+            consumer.opened(held, network)
+
+    with Folder(folder) as held, closing(consumer.opened(held, network)) as store:
+        assert store.recovery.forgotten(there.identity)
