@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -119,13 +120,21 @@ def test_a_burst_that_no_answer_holds_is_taken_in_by_every_mirror(busy: Busy) ->
     assert isinstance(busy.sells(), Certificate)
 
 
-def test_a_log_that_had_signed_no_checkpoint_among_them_does_at_its_next_start(busy: Busy) -> None:
-    """Before, it had one at their end alone: mirrors stood before it, and asked for more once a second."""
+@contextmanager
+def as_before(busy: Busy) -> Iterator[sqlite3.Connection]:
+    """The file of a log that has stopped, with a burst of which no mirror has read, and one checkpoint at its end."""
     busy.down = set(MIRRORS)
     busy.bursts()
     busy.log.store.close()
     with closing(sqlite3.connect(busy.path)) as database, database:
         database.execute("delete from checkpoint where place < ?", (place(SHARD, BURST + 1),))
+        yield database
+
+
+def test_a_log_that_had_signed_no_checkpoint_among_them_does_at_its_next_start(busy: Busy) -> None:
+    """Before, it had one at their end alone: mirrors stood before it, and asked for more once a second."""
+    with as_before(busy):
+        pass
     busy.begin()
     busy.down = set()
 
@@ -137,11 +146,7 @@ def test_a_log_that_had_signed_no_checkpoint_among_them_does_at_its_next_start(b
 
 def test_the_checkpoints_of_a_damaged_tree_are_not_signed(busy: Busy) -> None:
     """A log that signed another history than it has would be convicted of it."""
-    busy.down = set(MIRRORS)
-    busy.bursts()
-    busy.log.store.close()
-    with closing(sqlite3.connect(busy.path)) as database, database:
-        database.execute("delete from checkpoint where place < ?", (place(SHARD, BURST + 1),))
+    with as_before(busy) as database:
         database.execute("update entry set body = cast(body || x'00' as blob) where place = ?", (place(SHARD, 7),))
 
     busy.begin()
