@@ -106,11 +106,13 @@ class BankStore(Store):
         return self._db.one("select 1 from account where key = ?", key) is not None
 
     def fund(self, account: bytes, currency: str, amount: int, reference: bytes, now: int) -> None:
-        """Credit what was paid in, once for each reference."""
+        """Credit what was paid in, once for each reference. Refuses one under which something else was paid in."""
         self.touch(account)
+        credit = Leg(ACCOUNT, account, amount)
         if self._db.run("insert or ignore into funding values(?, ?)", reference, account):
-            legs = Leg(CASH, b"", -amount), Leg(ACCOUNT, account, amount)
-            self.ledger.move("fund", reference, currency, now, *legs)
+            self.ledger.move("fund", reference, currency, now, Leg(CASH, b"", -amount), credit)
+        elif not self.ledger.has_moved("fund", reference, currency, credit):
+            raise Refused(Why.NUMBER_USED, "another account, currency or amount was paid in under this reference")
 
     # Withdrawal.
 

@@ -63,7 +63,7 @@ class Posting:
 
 
 class Ledger:
-    """Postings and balances. `settled` is asked at the end of every turn."""
+    """Postings and balances. `settle` is called at the end of every turn."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -82,6 +82,17 @@ class Ledger:
                 *(leg.book, leg.owner, currency, leg.amount),
             )
             self._open[currency] = self._open.get(currency, 0) + leg.amount
+
+    def has_moved(self, kind: str, reference: bytes, currency: str, leg: Leg) -> bool:
+        """True if this leg has been posted."""
+        return (
+            self._db.one(
+                "select 1 from posting where book = ? and owner = ? and amount = ?"
+                " and kind = ? and reference = ? and currency = ?",
+                *(leg.book, leg.owner, leg.amount, kind, reference, currency),
+            )
+            is not None
+        )
 
     def balance(self, book: str, owner: bytes, currency: str) -> int:
         """What a book holds of one currency."""

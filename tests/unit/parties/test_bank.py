@@ -356,6 +356,25 @@ def test_no_more_is_paid_in_than_every_balance_can_say(scene: Scene) -> None:
     assert hand.balance == room + 1
 
 
+@pytest.mark.parametrize("other", [{"account": OTHER}, {"currency": "GBP"}, {"amount": 6}], ids=lambda each: [*each][0])
+def test_a_reference_stands_for_one_payment_in(scene: Scene, other: dict[str, Any]) -> None:
+    """Otherwise the owner would be told that the second one has been credited."""
+    hand = Hand(scene)
+    hand.open(1)
+    scene.bank.store.open_account(OTHER, scene.now)
+    paid = Fund(account=hand.key.public, currency=CURRENCY, amount=5, reference=bytes(32))
+    assert isinstance(scene.bank.command(paid), Started)
+    before = dump(scene.bank.store)
+
+    refusal = decode(scene.bank.command(replace(paid, **other)).body)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == Why.NUMBER_USED
+    assert dump(scene.bank.store) == before
+    assert isinstance(scene.bank.command(paid), Started), "the same one counts once"
+    assert hand.balance == 1 + 5
+
+
 def test_a_bug_is_taken_back_and_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_and_fail(store: BankStore, key: bytes, now: int) -> None:
         store.fund(key, "EUR", 1, key, now)
