@@ -40,9 +40,11 @@ class Discarding:
         return [RemoveFiles(id) for (id,) in self._db.all("select purchase from discarded order by purchase")]
 
     def drop_tokens(self, brand: bytes, states: Sequence[str], *, most: int) -> int:
-        """Drop at most `most` tokens of this brand that are in one of these states; return how many."""
+        """Drop at most `most` parts of tokens of this brand that are in one of these states; return how many."""
         marks = ", ".join("?" * len(states))
+        part = "brand, lane, position, part"
         return self._db.run(
-            f"delete from token where id in (select id from token where brand = ? and state in ({marks}) limit ?)",
+            f"delete from token where ({part}) in"
+            f" (select {part} from token where brand = ? and state in ({marks}) limit ?)",
             *(brand, *states, most),
         )

@@ -33,6 +33,7 @@ from anonnet.protocol.transaction import Transaction
 from anonnet.protocol.withdrawal import WithdrawB
 from anonnet.store.errands import Errand
 from anonnet.store.jobs import RemoveFiles
+from anonnet.store.tokens import FREE, LOCKED, SPENT
 from anonnet.store.wallet import WalletStore
 from anonnet.times import (
     BRAND_MARGIN_SECONDS,
@@ -696,6 +697,25 @@ def test_used_up_tokens_go_when_their_brand_is_over_and_lost_ones_stay(scene: Sc
     assert kept == {"lost": PRICE, "spent": PRICE}
     assert scene.tokens() == {"lost": PRICE}
     assert rows(scene.consumer, "lane") == 2
+
+
+def test_of_a_token_that_is_spent_in_part_the_free_part_stays_too(scene: Scene) -> None:
+    """And no more rows go than may: a negative limit would be none."""
+    coin, brand, store = bytes(32), scene.minted[0].brand.id, WalletStore()
+    store.begin()
+    store.tokens.expect((brand, Lane.WITHDRAWAL, 0), coin, 4, b"w1")
+    store.tokens.keep(*store.tokens.expected(b"w1"), b"signature")
+    for amount in (1, 2):
+        (whole,) = store.tokens.free([brand])
+        store.tokens.bind([replace(whole, amount=amount)], LOCKED, b"purchase")
+    store.tokens.settle(b"purchase", SPENT)
+
+    gone = store.discarding.drop_tokens(brand, [SPENT], most=1)
+    left = [(held.state, held.amount) for held in store.tokens.known([coin])]
+    store.commit()
+
+    assert gone == 1
+    assert left in ([(SPENT, 1), (FREE, 1)], [(SPENT, 2), (FREE, 1)])
 
 
 def next_brands(scene: Scene) -> None:
