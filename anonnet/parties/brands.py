@@ -107,8 +107,8 @@ class BrandList:
         """Accept what stands in the logs, and has its key proof here."""
         question = request(asked)
         assert isinstance(question, BrandsOf)
-        for offer in asked.body.offers:
-            brand = accepted(self._network.name, question.bank, offer)
+        offers = [(accepted(self._network.name, question.bank, each), each) for each in asked.body.offers]
+        for brand, offer in offers:  # all are checked by now: what the purse has learned is not taken back with a turn
             if brand.id not in self._accepted and not self._contested(turn, brand, offer.brand):
                 if turn.store.listing.stands_in_time(brand.id, self._network.logs):
                     self._accept(turn, brand, offer, asked.entropy)

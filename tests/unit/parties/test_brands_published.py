@@ -183,6 +183,21 @@ def test_a_wallet_takes_no_brand_that_stands_nowhere_or_too_late(scene: Scene) -
     assert not scene.consumer.store.listing.rivals()
 
 
+def test_a_wallet_learns_no_brand_from_an_answer_with_a_wrong_one(scene: Scene) -> None:
+    """What it keeps of such an answer is taken back, and it must not go on with what stands nowhere."""
+    made = next_minted(opening(scene))
+    other = next_minted(opening(scene), denomination=8)
+    wrong = replace(other, offer=replace(other.offer, roots=other.offer.roots[::-1]))
+    announced(scene, *scene.minted, made)
+    has(scene, *scene.minted, made, wrong)
+
+    look(scene)
+
+    assert scene.consumer.closed
+    assert made.brand.id not in scene.consumer.party.purse.brands  # type: ignore[attr-defined]
+    assert not scene.consumer.store.listing.accepted()
+
+
 def append_by_hand(log: Actor, made: Minted, time: int) -> None:
     """A log that helps a bank records a brand that it should not."""
     store = log.store
