@@ -16,7 +16,7 @@ from anonnet.parties.turn import Answer, Asked, From, Turn, on
 from anonnet.protocol.dispute import Dispute, Redress
 from anonnet.protocol.local import Accusation, AccusationOf, Accuse, Started, fitting
 from anonnet.protocol.refusal import NOT_NOW, Refusal
-from anonnet.wire.codec import encode
+from anonnet.wire.codec import decode, encode
 from anonnet.wire.signed import Signed
 
 Draw = Callable[[Turn[Any], Accuse, bytes], tuple[bytes, Signed]]
@@ -50,6 +50,8 @@ class Accusing:
     def accusation_of(self, turn: Turn[Any], asked: Asked[AccusationOf]) -> Answer:
         subject = asked.body.subject
         answer = turn.store.answered.to_dispute(subject)
+        if answer and not _answers(answer, asked.body.dispute):
+            answer = None  # it is what somebody else was asked about the same
         stands = turn.store.errands.stands(asked.body.dispute)
         shown = fitting([answer])
         if answer and not shown:
@@ -74,3 +76,10 @@ class Accusing:
         subject = answered(asked).subject
         turn.store.answered.end_dispute(subject, asked.signed)
         turn.store.news.add(subject)
+
+
+def _answers(answer: Signed, dispute: bytes) -> bool:
+    """True if this is about that dispute; it was checked when it came."""
+    said = decode(answer.body)
+    assert isinstance(said, Redress | Refusal)
+    return said.request == dispute

@@ -25,7 +25,7 @@ from tests.dump import dump
 from tests.paper.scenes import ITEM, PRICE, Deal, Line, Scene, by
 from tests.paper.sealing import UNSEEN
 from tests.quorum import QuorumScene
-from tests.unit.parties.answering import answer, errand, stopped
+from tests.unit.parties.answering import answer, errand, refusal, stopped
 
 
 def accuses(scene: Scene, actor: Actor, subject: bytes, demand: Demand) -> Message | None:
@@ -179,6 +179,21 @@ def test_what_is_denied_is_kept_for_a_judge_until_it_is_claimed_anew(scene: Scen
     assert isinstance(denied, Refusal)
     assert denied.why == Why.UNDECIDED
     assert isinstance(settled, Redress)
+
+
+def test_what_one_has_said_to_a_dispute_is_not_shown_as_anothers_answer(scene: Scene) -> None:
+    purchase = stuck(scene)
+    scene.lost = lambda line: line.kind is Dispute or deaf(Commit, Entries)(line)
+    scene.consumer.command(Accuse(subject=purchase, claim=Demand.DELIVERY.value))
+    to_merchant = errand(scene, Dispute)
+    to_bank = scene.consumer.command(Accuse(subject=purchase, claim=Demand.SPENT.value)).subject
+
+    answer(scene, to_merchant, refusal("merchant", to_merchant, Why.UNKNOWN))
+
+    shown = [
+        scene.consumer.command(AccusationOf(subject=purchase, dispute=each)) for each in (to_merchant.hash, to_bank)
+    ]
+    assert [(len(each.answers), each.stands) for each in shown] == [(1, 0), (0, 1)]
 
 
 def test_a_redress_whose_papers_do_not_hold_moves_nothing(scene: Scene) -> None:
