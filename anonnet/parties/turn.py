@@ -288,7 +288,9 @@ class Turns(Generic[S]):
     def _decided(self, asked: Asked[Any], now: int) -> Outcome:
         twin = self._turn(asked, now, keep=False) if self.rerun else None
         outcome = self._turn(asked, now, keep=True)
-        assert twin in (None, outcome) or isinstance(twin, Malformed), f"{asked.body} was answered in two ways"
+        assert twin in (None, outcome) or type(twin) is type(outcome) is Malformed, (
+            f"{asked.body} was answered in two ways"
+        )
         return outcome
 
     def _turn(self, asked: Asked[Any], now: int, *, keep: bool) -> Outcome:

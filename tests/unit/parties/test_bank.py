@@ -356,7 +356,7 @@ def test_no_more_is_paid_in_than_every_balance_can_say(scene: Scene) -> None:
     assert hand.balance == room + 1
 
 
-@pytest.mark.parametrize("other", [{"account": OTHER}, {"currency": "GBP"}, {"amount": 6}], ids=lambda each: [*each][0])
+@pytest.mark.parametrize("other", [{"account": OTHER}, {"currency": "GBP"}, {"amount": 6}], ids=str)
 def test_a_reference_stands_for_one_payment_in(scene: Scene, other: dict[str, Any]) -> None:
     """Otherwise the owner would be told that the second one has been credited."""
     hand = Hand(scene)
