@@ -27,7 +27,7 @@ from anonnet.parties.discarding import FilesRemoved
 from anonnet.protocol.goods import Chunk, ChunkOf
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.outcome import committed
-from anonnet.protocol.refusal import Refusal
+from anonnet.protocol.refusal import NOT_NOW, Refusal
 from anonnet.protocol.steps import Step
 from anonnet.store.folder import Folder
 from anonnet.store.goods import SEALED_BYTES, Download, open_goods, sealed_root
@@ -190,7 +190,10 @@ class Jobs:
         replied = (reply.step, HEADER.size + len(reply.payload))
         self._tracer.exchanged(self._tracer.name, merchant.name, asked=asked, replied=replied, began=began)
         if reply.step == Step.REFUSED:
-            return f"the merchant does not hand out the goods: {self._refusal(merchant, reply).why}"
+            why = self._refusal(merchant, reply).why
+            if why in NOT_NOW:
+                raise OSError(f"the merchant hands out no goods for now: {why}")
+            return f"the merchant does not hand out the goods: {why}"
         chunk = received(self._network.name, Chunk, reply.payload).body
         if chunk.index != index:
             raise Malformed("another chunk than was asked for")

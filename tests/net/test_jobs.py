@@ -12,6 +12,7 @@ import pytest
 import trio.testing
 
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES
+from anonnet.errors import Why
 from anonnet.limits import CHUNKS_IN_FLIGHT_MAX
 from anonnet.net.connection import Reply
 from anonnet.net.jobs import SEALED_FILE, Jobs, file_name, goods_folder
@@ -19,11 +20,12 @@ from anonnet.net.trace import Tracer
 from anonnet.net.turns import TurnQueue
 from anonnet.protocol.goods import Chunk, ChunkOf, GoodsM, Order
 from anonnet.protocol.local import Discard
+from anonnet.protocol.refusal import Refusal
 from anonnet.store.folder import Folder
 from anonnet.tlog.merkle import Tree, leaf_hash
-from anonnet.wire.codec import decode
+from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signer, payload
+from anonnet.wire.signed import Signer, payload, unsigned
 from tests.paper.scenes import Scene
 from tests.stage import NETWORK, key_of
 
@@ -55,6 +57,17 @@ class Cheat:
         tree = tree_of(self.chunks)
         path = tuple(tree.inclusion(said.index, tree.size))
         return Reply(Chunk.step, payload(Chunk(index=said.index, sealed=self.chunks[said.index], path=path)))
+
+
+class Busy(Cheat):
+    """An honest merchant who has a bug at his first request."""
+
+    async def ask(self, said: ChunkOf) -> Reply:
+        if not self.asked:
+            self.asked += 1
+            refusal = Refusal(request=unsigned(said).signed.hash, why=Why.INCIDENT.value, detail="17", evidence=())
+            return Reply(Refusal.step, encode(Signer(NETWORK, key_of("merchant")).sign(refusal)))
+        return await super().ask(said)
 
 
 class Silent(Cheat):
@@ -141,6 +154,18 @@ async def test_what_has_come_before_a_connection_breaks_is_not_asked_for_again(t
 
     assert scene.purchase(purchase).state == "timing"
     assert merchant.asked <= count + asked_at_once
+
+
+async def test_goods_that_cannot_be_handed_out_now_are_asked_for_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    chunks = [bytes(1 + TAG_BYTES)]
+    purchase = offered(scene, chunks, size=1)
+
+    async with working(scene, Busy(chunks), tmp_path / "data"):
+        await until(lambda: not scene.consumer.store.jobs())
+
+    assert scene.purchase(purchase).state == "timing"
 
 
 def test_no_item_s_name_leads_to_another_file() -> None:
