@@ -30,10 +30,9 @@ from anonnet.protocol.outcome import committed
 from anonnet.protocol.refusal import NOT_NOW, Refusal
 from anonnet.protocol.steps import Step
 from anonnet.store.folder import Folder
-from anonnet.store.goods import SEALED_BYTES, Download, open_goods, sealed_root
+from anonnet.store.goods import Download, open_goods, sealed_root
 from anonnet.store.jobs import FetchGoods, Job, RemoveFiles
 from anonnet.store.wallet import Bought, WalletStore
-from anonnet.wire.codec import STEPS
 from anonnet.wire.frames import HEADER
 from anonnet.wire.signed import payload, received
 
@@ -235,7 +234,3 @@ class Jobs:
         if folder.exists():
             await trio.to_thread.run_sync(shutil.rmtree, folder, limiter=self._limiter)
         await self._queue.ask(self._queue.request(FilesRemoved(purchase), owner=True))
-
-
-assert {Step.CHUNK, Step.REFUSED} <= set(STEPS), "the answers to a chunk's request are known"
-assert SEALED_BYTES * CHUNKS_PER_SYNC < 2**26, "what a crash can cost of a download stays below 64 MiB"

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from anonnet.errors import Malformed, Refused, Why
+from anonnet.errors import Refused, Why
 from anonnet.limits import FORGET_ROWS_MAX, RETRY_SECONDS_MAX, TURNS_BATCH_MAX
 from anonnet.parties.accused import Accused, Judging, Redressing
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.announcing import Announcing
 from anonnet.parties.comparing import Comparing
-from anonnet.parties.errands import answered, done, later, request
+from anonnet.parties.errands import done, later, request
 from anonnet.parties.following import check_range, commits_among
 from anonnet.parties.liable import Liable
 from anonnet.parties.mint import Mint, Minted
@@ -305,8 +305,6 @@ class Bank(Party):
     @on(Noted, by=From.ERRAND)
     def noted(self, turn: BankTurn, asked: Asked[Noted]) -> Answer:
         """The merchant has P3."""
-        if asked.body.request != answered(asked).hash:
-            raise Malformed("an acknowledgement of another request")
         return done(turn, asked)
 
     @on(Refusal, by=From.ERRAND)

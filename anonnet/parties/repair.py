@@ -25,6 +25,7 @@ from anonnet.protocol.outcome import Logs
 from anonnet.protocol.purchase import Commit
 from anonnet.protocol.quorum import cosignatures
 from anonnet.protocol.rules import PAYING
+from anonnet.store.chain import shard_in
 from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore, two_histories
 from anonnet.tlog.checkpoint import Checkpoint, SignedCheckpoint
@@ -103,8 +104,7 @@ class Repair:
         """What has to be there, by the lock and what mirrors have shown. Raises BadStart where it is another log's."""
         locked = self._lock.notes()
         for origin, note in sorted((locked | self._lock.shown()).items()):
-            name = origin.rpartition("/")[2]
-            shard = CHAIN if name == "chain" else int(name)
+            shard = shard_in(origin)
             try:
                 head = self._known.opened(shard, note).body
                 before = self._known.opened(shard, locked[origin]).body if locked.get(origin, note) != note else None

@@ -20,7 +20,7 @@ from anonnet.limits import BLINDED_MAX, BRANDS_MAX, KIB, PAYMENTS_MAX
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.fields import Hash, Key, Modulus, Seconds
 from anonnet.protocol.steps import Step
-from anonnet.protocol.token import Payment, check_payments
+from anonnet.protocol.token import Payment, check_payments, signers_of, value_of
 from anonnet.wire.codec import Between, Message, Record, message, record
 from anonnet.wire.signed import Checked
 
@@ -60,12 +60,12 @@ class ExchangeQ(Message):
     @property
     def signers(self) -> tuple[bytes, ...]:
         """Who must sign: every distinct q, in ascending order."""
-        return tuple(sorted({payment.token.public_key for payment in self.payments}))
+        return signers_of(self.payments)
 
     @property
     def value(self) -> int:
         """What is given in all."""
-        return sum(payment.amount for payment in self.payments)
+        return value_of(self.payments)
 
 
 @message(Step.E2, signed=False, frame_max=24 * KIB)

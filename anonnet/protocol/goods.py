@@ -19,7 +19,16 @@ from typing import Annotated
 from anonnet.crypto.hashing import H, Label
 from anonnet.crypto.sealing import CHUNK_BYTES, TAG_BYTES, chunk_count
 from anonnet.errors import Malformed
-from anonnet.limits import CATALOGUE_MAX, CHUNKS_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB, PATH_MAX, SMALL_FRAME_MAX
+from anonnet.limits import (
+    CATALOGUE_MAX,
+    CHUNKS_MAX,
+    FRAME_MAX,
+    GOODS_BYTES_MAX,
+    KIB,
+    NAME_MAX,
+    PATH_MAX,
+    SMALL_FRAME_MAX,
+)
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, KeyOrNone, Name, Number, Seconds, Secret, SomeUnits, Text
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import check_key_or_none
@@ -85,7 +94,7 @@ class CatalogueOf(Message):
     """C -> M: what do you sell, from the item after `after` on (empty: from the first)?"""
 
     merchant: Key
-    after: Annotated[str, Between(0, 128)]
+    after: Annotated[str, Between(0, NAME_MAX)]
 
 
 @message(Step.CATALOGUE, signed=False, frame_max=FRAME_MAX)

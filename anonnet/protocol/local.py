@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from anonnet.errors import Malformed
-from anonnet.limits import CATALOGUE_MAX, CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
+from anonnet.limits import CURRENCY_MAX, FRAME_MAX, GOODS_BYTES_MAX, KIB
 from anonnet.protocol.dispute import Demand
 from anonnet.protocol.ending import ENDING_MAX, Ending
 from anonnet.protocol.fields import Currency, Flag, Hash, Key, Name, Seconds, SomeUnits, Text, Units
@@ -303,7 +303,7 @@ class Recover(Message):
     the places asked for, and the tokens then exchanged, belong together."""
 
     bank: Key
-    fast: Annotated[int, Between(0, 1)]
+    fast: Flag
 
 
 @message(Local.RECOVERY_OF, signed=False, frame_max=KIB)
@@ -361,6 +361,3 @@ class Accusation(Message):
 
     answers: Annotated[tuple[Signed, ...], Between(0, 1)]
     stands: Flag
-
-
-assert ROWS_MAX >= CATALOGUE_MAX

@@ -20,7 +20,7 @@ from anonnet.limits import KIB, PAYMENTS_MAX, SMALL_FRAME_MAX
 from anonnet.protocol.fields import Currency, Index, Key, KeyOrNone, Secret, SomeUnits
 from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.steps import Step
-from anonnet.protocol.token import Payment, check_payments
+from anonnet.protocol.token import Payment, check_payments, signers_of, value_of
 from anonnet.protocol.transaction import Transaction, check_key_or_none, number_of
 from anonnet.wire.codec import Between, Message, message
 from anonnet.wire.signed import Checked, Signed
@@ -48,12 +48,12 @@ class AuthorizationQ(Message):
     @property
     def signers(self) -> tuple[bytes, ...]:
         """Who must sign: every distinct q, in ascending order."""
-        return tuple(sorted({payment.token.public_key for payment in self.payments}))
+        return signers_of(self.payments)
 
     @property
     def value(self) -> int:
         """What is paid in all."""
-        return sum(payment.amount for payment in self.payments)
+        return value_of(self.payments)
 
 
 @message(Step.P3, signed=True, frame_max=SMALL_FRAME_MAX)

@@ -14,7 +14,7 @@ from typing import Annotated
 from anonnet.crypto.hashing import H, Label
 from anonnet.errors import Malformed
 from anonnet.limits import FRAME_MAX, KIB, USED_MAX
-from anonnet.protocol.fields import Hash, Key, Modulus, Units
+from anonnet.protocol.fields import Flag, Hash, Key, Modulus, Units
 from anonnet.protocol.steps import Step
 from anonnet.protocol.token import Token
 from anonnet.wire.codec import Between, Message, message
@@ -71,7 +71,7 @@ class Used(Message):
     """B -> anyone: a page of used tokens' names in ascending order; more follow if `more` is 1."""
 
     names: Annotated[tuple[UsedName, ...], Between(0, USED_MAX)]
-    more: Annotated[int, Between(0, 1)]
+    more: Flag
 
     def check(self) -> None:
         if any(left >= right for left, right in pairwise(self.names)):

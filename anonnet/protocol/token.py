@@ -57,3 +57,13 @@ def check_payments(payments: tuple[Payment, ...]) -> None:
     ids = [payment.token.id for payment in payments]
     if any(left >= right for left, right in pairwise(ids)):
         raise Malformed("tokens do not stand in ascending order")
+
+
+def signers_of(payments: tuple[Payment, ...]) -> tuple[bytes, ...]:
+    """Who must sign for these: every distinct q, in ascending order."""
+    return tuple(sorted({payment.token.public_key for payment in payments}))
+
+
+def value_of(payments: tuple[Payment, ...]) -> int:
+    """What is paid in all."""
+    return sum(payment.amount for payment in payments)

@@ -13,7 +13,7 @@ from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationQ
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.database import Database
 from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed
+from anonnet.wire.signed import Signed, paper_or_none
 
 SCHEMA = """
 create table if not exists withdrawal(
@@ -85,7 +85,7 @@ class Bookkeeping:
             "select outcome_key, state, currency, authorization_q, authorization_b, proof from sale order by 1"
         )
         for key, state, currency, *papers in rows:
-            yield SaleRow(key, state, currency, *(decode_record(Signed, each) if each else None for each in papers))
+            yield SaleRow(key, state, currency, *map(paper_or_none, papers))
 
     def _papers(self, sql: str) -> Iterator[Signed]:
         for (paper,) in self._db.all(sql):

@@ -155,13 +155,8 @@ class Errands:
         """True unless this errand has ended."""
         return self._db.one("select 1 from errand where hash = ?", hash) is not None
 
-    def next_due(self) -> int | None:
-        """When the next errand is due, or None if there are none."""
-        (due,) = self._db.one("select min(due) from errand")
-        return None if due is None else int(due)
-
     def next_due_after(self, now: int) -> int | None:
-        """When the next of those errands is due that are not due at `now`, or None."""
+        """When the next errand is due that is not at `now`, or None."""
         (due,) = self._db.one("select min(due) from errand where due > ?", now)
         return None if due is None else int(due)
 

@@ -22,8 +22,8 @@ from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.goods import Measured
 from anonnet.times import CLAIM_SECONDS, RETENTION_SECONDS
-from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed, said_in
+from anonnet.wire.codec import decode, encode
+from anonnet.wire.signed import Signed, paper_or_none, said_in
 
 VERSION = 3
 
@@ -224,7 +224,7 @@ class MerchantStore(Store):
             f" from sale where {column} = ?",
             value,
         )
-        return MerchantSale(*row[:6], *(_signed(paper) for paper in row[6:])) if row else None
+        return MerchantSale(*row[:6], *(paper_or_none(paper) for paper in row[6:])) if row else None
 
     def leaves(self, number: bytes) -> bytes:
         """Leaf hashes of the sealed chunks, 32 bytes each."""
@@ -255,7 +255,7 @@ class MerchantStore(Store):
         """Goods_q by this key."""
         self.touch(number)
         row = self._db.one("select goods_q from receipt where number = ? and signer = ?", number, signer)
-        return _signed(row[0]) if row else None
+        return paper_or_none(row[0]) if row else None
 
     def authorize(self, number: bytes, promise: Signed, authorization_m: Signed, transaction: Transaction) -> None:
         """P3 is taken and P4 is signed: never another one for this number."""
@@ -333,14 +333,10 @@ class MerchantStore(Store):
 
 def _line(number: bytes, item: str, opened: int, state: str, goods_m: bytes | None) -> SaleLine:
     currency, price = "", 0
-    if signed := _signed(goods_m):
+    if signed := paper_or_none(goods_m):
         contract = said_in(signed, GoodsM).contract
         currency, price = contract.currency, contract.price
     return SaleLine(number=number, item=item, opened=opened, state=state, currency=currency, price=price)
-
-
-def _signed(data: bytes | None) -> Signed | None:
-    return decode_record(Signed, data) if data else None
 
 
 def _item(row: tuple[bytes, int, bytes, bytes]) -> Item:

@@ -16,8 +16,8 @@ from anonnet.protocol.purchase import AuthorizationB, AuthorizationQ
 from anonnet.protocol.transaction import Transaction
 from anonnet.store.database import Database
 from anonnet.times import CLAIM_SECONDS
-from anonnet.wire.codec import decode_record, encode
-from anonnet.wire.signed import Signed, said_in
+from anonnet.wire.codec import encode
+from anonnet.wire.signed import Signed, paper_or_none, said_in
 
 SCHEMA = """
 create table if not exists sale(
@@ -91,7 +91,7 @@ class Sales:
         if row is None:
             return None
         q, b, currency, state, proof = row
-        q, b, proof = (decode_record(Signed, paper) if paper else None for paper in (q, b, proof))
+        q, b, proof = map(paper_or_none, (q, b, proof))
         return Sale(q, b, currency, state, proof)
 
     def is_locked(self, outcome_key: bytes) -> bool:

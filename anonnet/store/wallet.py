@@ -33,8 +33,8 @@ from anonnet.store import (
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.jobs import FetchGoods, Job, OpenGoods
-from anonnet.wire.codec import decode, decode_record, encode
-from anonnet.wire.signed import Signed, said_in
+from anonnet.wire.codec import decode, encode
+from anonnet.wire.signed import Signed, paper_or_none, said_in
 
 VERSION = 2
 
@@ -184,7 +184,7 @@ class WalletStore(Store):
             return None
         id, buy, secret, state, detail, *papers, path = row
         command = _bought(buy)
-        p1, p2, p3, outcome = (_signed(paper) for paper in papers)
+        p1, p2, p3, outcome = (paper_or_none(paper) for paper in papers)
         return Bought(id, command, secret, state, detail, p1, p2, p3, outcome, path)
 
     def purchases(self, *, most: int) -> list[bytes]:
@@ -233,7 +233,7 @@ class WalletStore(Store):
         rows = self._db.all(
             "select outcome_key, authorization_q from purchase where state in (?, ?)", AUTHORIZING, AUTHORIZED
         )
-        sales = [(key, said_in(_signed(q), AuthorizationQ).transaction) for key, q in rows]
+        sales = [(key, said_in(paper_or_none(q), AuthorizationQ).transaction) for key, q in rows]
         return {key for key, sale in sales if (sale.log, shard_of(sale.expiration)) == (log, shard)}
 
     def jobs(self) -> Sequence[Job]:
@@ -241,10 +241,6 @@ class WalletStore(Store):
         rows = self._db.all(sql, FETCHING, COMMITTED)
         goods = [FetchGoods(id) if state == FETCHING else OpenGoods(id) for id, state in rows]
         return [*goods, *self.discarding.jobs()]
-
-
-def _signed(data: bytes | None) -> Signed | None:
-    return decode_record(Signed, data) if data else None
 
 
 def _bought(data: bytes) -> Buy:

@@ -21,24 +21,13 @@ from dataclasses import dataclass
 from anonnet.errors import Malformed
 from anonnet.limits import KIB, PATH_HASHES_MAX
 from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.tlog.merkle import EMPTY_ROOT, Tree, fold_consistency
+from anonnet.tlog.merkle import EMPTY_ROOT, fold_consistency
 from anonnet.tlog.note import Verifier
 from anonnet.tlog.text import hash_lines, hashes_of, head_and_rest, number
 
 HEADER = "anonnet fork-proof@v1"
 _HEAD_BYTES_MAX = 4 * KIB  # 66 lines
 _NODES_MAX = PATH_HASHES_MAX + 1
-
-
-def consistency_nodes(tree: Tree, old: int, new: int) -> tuple[bytes, ...]:
-    """Return what shows to anyone who knows the root of `new` leaves the root of the first `old` of them.
-
-    ValueError unless 1 <= old < new <= tree size.
-    """
-    if old >= new:
-        raise ValueError("a fork of one size needs no nodes")
-    own = [tree.root(old)] if old & (old - 1) == 0 else []
-    return (*own, *tree.consistency(old, new))
 
 
 @dataclass(frozen=True, slots=True)

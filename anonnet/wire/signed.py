@@ -56,6 +56,11 @@ class Signed(Record):
         return H(Label.REQUEST, self.body)
 
 
+def paper_or_none(data: bytes | None) -> Signed | None:
+    """A signed message as a table keeps it, where it has come."""
+    return decode_record(Signed, data) if data else None
+
+
 def _covered(network: str, step: int, body: bytes) -> bytes:
     covered: bytes = msgpack.packb((DOMAIN, network, step, body))
     return covered

@@ -7,9 +7,9 @@ import random
 
 from anonnet.store.database import MEMORY, Database
 from anonnet.store.trees import SCHEMA, Trees
-from anonnet.tlog.fork import consistency_nodes
 from anonnet.tlog.merkle import Frontier, Tree
 from tests.unit.tlog import subtrees
+from tests.unit.tlog.making import consistency_nodes
 
 
 def test_a_tree_in_a_table_makes_the_same_roots_and_proofs() -> None:

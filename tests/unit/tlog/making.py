@@ -47,3 +47,9 @@ def mutations(text: str) -> list[str]:
     flipped = [text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :] for at in range(len(text))]
     removed = [text[:at] + text[at + 1 :] for at in range(len(text))]
     return [each for each in {*changed, *added, *flipped, *removed} if each != text]
+
+
+def consistency_nodes(tree: Tree, old: int, new: int) -> tuple[bytes, ...]:
+    """What shows to anyone who knows the root of `new` leaves the root of the first `old` < `new` of them."""
+    own = [tree.root(old)] if old & (old - 1) == 0 else []
+    return (*own, *tree.consistency(old, new))

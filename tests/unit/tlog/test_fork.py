@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed
-from anonnet.tlog.fork import Fork, consistency_nodes
+from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import EMPTY_ROOT, Tree
 from anonnet.tlog.note import Kind, Signer
-from tests.unit.tlog.making import LOG_KEY, NOON, ORIGIN, entries, mutations, signed, signer, tree
+from tests.unit.tlog.making import LOG_KEY, NOON, ORIGIN, consistency_nodes, entries, mutations, signed, signer, tree
 
 SIZES = range(41)
 HONEST = tree(entries(40))
@@ -123,5 +123,3 @@ def test_the_bounds_of_a_fork_proof() -> None:
         Fork(CHECKPOINTS[1], CHECKPOINTS[2], (bytes(32),) * 65)
     with pytest.raises(Malformed):
         Fork.parse(fork_at(3, 4, 9).encoded() + b"x" * 300_000)
-    with pytest.raises(ValueError):
-        consistency_nodes(HONEST, 3, 3)
