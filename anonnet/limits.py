@@ -326,6 +326,10 @@ UNSENT_PER_CONNECTION_MAX waiting is cut off at once instead of after SEND_SECON
 UNSENT_PER_CONNECTION_MAX = 512 * KIB
 """Replies of one connection that wait for the peer to read them, before no more requests are read from it."""
 
+UNREAD_BYTES_MAX = 8 * KIB * KIB
+"""Replies that have come on one connection and await who asked, before nothing more is read from it: whole bundles of
+several shards, so that none waits for another."""
+
 ERRANDS_PER_RECEIVER_MAX = 16
 """Errands of one daemon under way to one receiver, so that one that does not answer leaves room for the others."""
 

@@ -1,7 +1,8 @@
 """Who asks: many requests in flight on one connection, each reply joined with its request by the request id.
 
 A connection has no task of its own: of those who wait for a reply, one reads for all, and hands the reading on when it
-has what it waits for. So whoever holds a connection needs no nursery, and no error arrives in a group.
+has what it waits for. So whoever holds a connection needs no nursery, and no error arrives in a group. Nobody reads
+while replies of UNREAD_BYTES_MAX await those who asked: TCP then holds the peer back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from anonnet.errors import Malformed
-from anonnet.limits import REPLY_SECONDS
+from anonnet.limits import KIB, REPLY_SECONDS, UNREAD_BYTES_MAX
 from anonnet.net.channel import Channel, world
 from anonnet.wire.codec import Message
 from anonnet.wire.frames import REQUEST_ID_MAX, Frames, frame
@@ -27,6 +28,11 @@ class Reply:
 
     step: int
     payload: bytes
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory, rounded up: one with an empty payload is no gift."""
+        return KIB + len(self.payload)
 
 
 @dataclass(eq=False, slots=True)
@@ -73,6 +79,8 @@ class Connection:
         self._turn_to_send = trio.Lock()
         self._waiting: dict[int, _Waiting] = {}
         self._reading = False
+        self._unread = 0
+        """What the replies cost that have come, and that nobody has taken yet."""
         self._fault: Exception | None = None
 
     async def __aenter__(self) -> Connection:
@@ -134,7 +142,7 @@ class Connection:
         while not waiting.replies:
             if self._fault is not None:
                 raise ConnectionResetError("the peer closed the connection, or broke its rules") from self._fault
-            if self._reading:
+            if self._reading or self._unread > UNREAD_BYTES_MAX:
                 waiting.woken, waiting.asleep = trio.Event(), True
                 try:
                     await waiting.woken.wait()
@@ -146,8 +154,10 @@ class Connection:
                 await self._read()
             finally:
                 self._reading = False
+        reply = waiting.replies.popleft()
+        self._unread -= reply.cost
         self._hand_on()
-        return waiting.replies.popleft()
+        return reply
 
     async def _read(self) -> None:
         """Wait for bytes, and give every reply among them to who waits for it."""
@@ -161,13 +171,15 @@ class Connection:
                 if not 0 < each.request_id <= self._last_id:
                     raise Malformed("a reply to nothing")
                 if asker := self._waiting.get(each.request_id):  # else who asked has gone
-                    asker.replies.append(Reply(each.step, each.payload))
+                    asker.replies.append(reply := Reply(each.step, each.payload))
+                    self._unread += reply.cost
                     asker.woken.set()
         except (OSError, Malformed) as fault:
             self._fail(fault)
 
     def _leave(self, request_id: int) -> None:
-        del self._waiting[request_id]
+        gone = self._waiting.pop(request_id)
+        self._unread -= sum(reply.cost for reply in gone.replies)
         self._hand_on()
 
     def _hand_on(self) -> None:

@@ -15,8 +15,10 @@ from anonnet.errors import Malformed
 from anonnet.limits import (
     FRAME_SECONDS,
     IDLE_SECONDS,
+    KIB,
     REPLY_SECONDS,
     TURNS_PER_CONNECTION_MAX,
+    UNREAD_BYTES_MAX,
     UNSENT_PER_CONNECTION_MAX,
 )
 from anonnet.net.answering import Answering, Asker, Unsent
@@ -244,6 +246,44 @@ async def test_replies_that_nobody_reads_stop_the_reading() -> None:
         await trio.testing.wait_all_tasks_blocked(0.05)
         gc.collect()
         assert len(parrot.came) <= UNSENT_PER_CONNECTION_MAX // LARGE + 2
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("size", [0, LARGE])
+async def test_replies_that_who_asked_does_not_take_stop_the_reading(size: int) -> None:
+    """Another one reads for all: it is held up, too, and goes on when those have been taken, or are wanted no more."""
+    client, server = trio.testing.lockstep_stream_pair()
+    reply, flooded = Noted(count=0, padding=bytes(size)), 0
+    async with Connection(client) as connection, trio.open_nursery() as nursery:
+
+        async def swallow() -> None:
+            while await server.receive_some():
+                pass
+
+        async def flood() -> None:
+            nonlocal flooded
+            while flooded < 3 * stands_at_most:
+                await server.send_all(bytes(frame(reply, 1)))
+                flooded += 1
+            await server.send_all(bytes(frame(reply, 2)))
+
+        stands_at_most = UNREAD_BYTES_MAX // max(size, KIB) + 1
+        busy, other = connection.begin(Note(text="flood me")), connection.begin(Note(text="hello"))
+        nursery.start_soon(swallow)
+        nursery.start_soon(flood)
+        nursery.start_soon(other.next)
+        await trio.testing.wait_all_tasks_blocked()
+        assert flooded <= stands_at_most
+
+        for _ in range(flooded):
+            await busy.next()
+        await trio.testing.wait_all_tasks_blocked()
+        assert stands_at_most < flooded < 3 * stands_at_most
+
+        busy.leave()
+        await trio.testing.wait_all_tasks_blocked()
+        assert flooded == 3 * stands_at_most
+        assert len(nursery.child_tasks) == 1, "who reads for all has its reply"
         nursery.cancel_scope.cancel()
 
 
