@@ -6,7 +6,6 @@ What it has said before must hold: no second outcome, no fork, no receipt for a 
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -27,15 +26,14 @@ from anonnet.wire.codec import decode, encode
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signed, Signer, unsigned
 from tests.actor import Actor, Said
-from tests.breaking import Breaking
+from tests.breaking import Breaking, breakings
 from tests.circle import Circle
 from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, pledge, sale, signed_by, tick
 from tests.stage import NETWORK, NOON, key_of
 
 ONE = MIRRORS[0]
 PAID, FREED = sale(), sale(EXPIRATION + 1)
-STRIDE = 1 if os.environ.get("ANONNET_DEEP") == "1" else 53
-"""From one write that breaks to the next: a prime number, so that each kind of write comes up."""
+STRIDE = 53
 WRITES_MIN = 200
 WAYS = pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
 
@@ -87,37 +85,24 @@ def check(circle: Circle) -> None:
     assert Abort(transaction=PAID) not in aborted
 
 
-def broken(circle: Circle, told: dict[str, Said | None], victim: str, path: Path, breaking: Breaking) -> bool:
-    """Play until a write of the victim breaks; false if none did."""
-    try:
-        circle.enter(victim, str(path), breaking)
-        circle.actors[victim].turns.rerun = False
-        play(circle, told)
-    except Fatal:
-        return True
-    finally:
-        for database in breaking.made:  # as a process that ends: what was not committed is lost
-            database.close()
-    return False
-
-
 @pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("victim", ["log", ONE])
 def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, victim: str, kept: bool) -> None:
     """In deep every write, else each STRIDEth."""
-    number, broke = 1, True
-    while broke:
-        path, circle, told = tmp_path / str(number) / "log.db", Circle(), dict[str, Said | None]()
+    for breaking in breakings(kept, STRIDE):
+        path, circle, told = tmp_path / str(breaking.number) / "log.db", Circle(), dict[str, Said | None]()
         path.parent.mkdir()
-        broke = broken(circle, told, victim, path, Breaking(number, kept))
+        with breaking.strikes():
+            circle.enter(victim, str(path), breaking)
+            circle.actors[victim].turns.rerun = False
+            play(circle, told)
 
         circle.enter(victim, str(path))
         play(circle, told)
         check(circle)
         circle.actors[victim].store.close()
-        number += STRIDE
-    assert number > WRITES_MIN, "the story writes more than that"
+    assert breaking.count > WRITES_MIN, "the story writes more than that"
 
 
 # Another branch, after a write that broke.
