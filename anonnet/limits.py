@@ -335,7 +335,11 @@ ERRANDS_PER_RECEIVER_MAX = 16
 
 HELD_PER_RECEIVER_MAX = 32
 """Errands under way to one receiver beside those, which it may hold until it has news: some five for each log that both
-follow. All of them together stay below TURNS_PER_CONNECTION_MAX, or the receiver would read nothing more."""
+follow."""
+
+OUTCOMES_PER_RECEIVER_MAX = 12
+"""Questions of outcomes under way to one receiver beside those: who keeps the keys of many sales back has many asked.
+All of them together stay below TURNS_PER_CONNECTION_MAX, or the receiver would read nothing more."""
 
 WAL_BYTES_MAX = 16 * KIB * KIB
 """The WAL goes into the database when it is longer: most of its pages have been written several times by then."""

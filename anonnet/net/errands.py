@@ -3,8 +3,8 @@
 Errands are rows: what is lost here, on a stop or a crash, is sent again after the next start. Only pauses are kept in
 memory: after the world has failed, or a peer has babbled, they double from RETRY_SECONDS_MIN to RETRY_SECONDS_MAX, for
 the receiver as a whole where it could not be reached. What waits for news at its receiver (a follow, a question about
-a checkpoint) is asked again and again: it takes none of the room of the others. Logs are followed on connections that
-are held.
+a checkpoint) is asked again and again: it takes none of the room of the others, and questions of outcomes, which
+anybody can have asked without end, none of its room. Logs are followed on connections that are held.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from enum import Enum, auto
 from itertools import islice
 
 import trio
 
 from anonnet.errors import Malformed, Refused
-from anonnet.limits import ERRANDS_AT_ONCE_MAX, ERRANDS_PER_RECEIVER_MAX, HELD_PER_RECEIVER_MAX
+from anonnet.limits import (
+    ERRANDS_AT_ONCE_MAX,
+    ERRANDS_PER_RECEIVER_MAX,
+    HELD_PER_RECEIVER_MAX,
+    OUTCOMES_PER_RECEIVER_MAX,
+)
 from anonnet.net.connection import Reply
 from anonnet.net.dialing import Dialer
 from anonnet.net.following import Following, Reading
@@ -35,6 +41,25 @@ from anonnet.wire.signed import Checked, Signed, payload, received, unsigned
 
 HELD = frozenset({Step.CHECKPOINT_OF, Step.PROOFS_OF, Step.CERTIFICATE_OF})
 """What mirrors hold until there is news."""
+
+
+class Room(Enum):
+    """Which part of the room at its receiver an errand takes."""
+
+    BRIEF = auto()
+    HELD = auto()
+    OUTCOMES = auto()
+
+
+ROOM = {
+    Room.BRIEF: ERRANDS_PER_RECEIVER_MAX,
+    Room.HELD: HELD_PER_RECEIVER_MAX,
+    Room.OUTCOMES: OUTCOMES_PER_RECEIVER_MAX,
+}
+"""How many errands have it at a time."""
+
+Taken = Counter[tuple[bytes, Room]]
+"""How many have it now, by receiver."""
 
 
 class Runner:
@@ -121,43 +146,43 @@ class Runner:
     def _startable(self, now: int, clock: float) -> list[Errand]:
         """Due, not under way, not paused, and with room for it: first what was never tried, then what was longest ago.
         What its receiver may hold has room of its own, or it would leave none to the others."""
-        busy, held = Counter[bytes](), Counter[bytes]()
-        for each in self._under_way.values():
-            (held if _is_held(each) else busy)[each.receiver] += 1
-        receivers = [receiver for receiver in self._errands.receivers() if receiver in self._peers]
-        ready = [each for receiver in receivers for each in self._due_for(receiver, now, clock, busy[receiver])]
+        taken = Taken((each.receiver, _room(each)) for each in self._under_way.values())
+        ready = [each for receiver in self._peers for each in self._due_for(receiver, now, clock, taken)]
         chosen = []
         for _, _, hash in sorted((self._errand_pauses.since(hash), due, hash) for due, hash in ready):
             errand = self._errands.get(hash)
-            if errand is not None and self._has_room(errand, busy, held):
-                (held if _is_held(errand) else busy)[errand.receiver] += 1
+            if errand is not None and self._has_room(errand, taken):
+                taken[errand.receiver, _room(errand)] += 1
                 chosen.append(errand)
         return chosen
 
-    def _has_room(self, errand: Errand, busy: Counter[bytes], held: Counter[bytes]) -> bool:
-        if _is_held(errand):
-            return held[errand.receiver] < HELD_PER_RECEIVER_MAX
-        return busy[errand.receiver] < self._at_once(errand.receiver) and busy.total() < ERRANDS_AT_ONCE_MAX
+    def _has_room(self, errand: Errand, taken: Taken) -> bool:
+        room = _room(errand)
+        if room is not Room.BRIEF:
+            return taken[errand.receiver, room] < ROOM[room]
+        most = 1 if self._receiver_pauses.failing(errand.receiver) else ROOM[room]
+        brief = sum(count for (_, each), count in taken.items() if each is room)
+        return taken[errand.receiver, room] < most and brief < ERRANDS_AT_ONCE_MAX
 
-    def _at_once(self, receiver: bytes) -> int:
-        """How many errands may be under way there, beside those that it may hold."""
-        return 1 if self._receiver_pauses.failing(receiver) else ERRANDS_PER_RECEIVER_MAX
-
-    def _due_for(self, receiver: bytes, now: int, clock: float, busy: int) -> list[tuple[int, bytes]]:
-        """(due, hash) of what may go to one receiver. Asked for each by itself: errands that one receiver does not
-        take, or that go to nobody in the network file, never stand before those of the others."""
+    def _due_for(self, receiver: bytes, now: int, clock: float, taken: Taken) -> set[tuple[int, bytes]]:
+        """(due, hash) of what may go to one receiver: what has been due for longest, and what has just become due, for
+        which there may be room where all the former has none. Asked for each peer by itself: errands that one receiver
+        does not take, or that go to nobody in the network file, never stand before those of the others."""
         if not self._receiver_pauses.over(receiver, clock):
-            return []
-        room = ERRANDS_PER_RECEIVER_MAX + HELD_PER_RECEIVER_MAX
+            return set()
+        room = sum(ROOM.values())
         if self._receiver_pauses.failing(receiver):
-            room = 0 if busy else 1  # one tries, for all
+            room = 0 if taken[receiver, Room.BRIEF] else 1  # one tries for all, or two of different kinds
         most = room + len(self._under_way) + len(self._errand_pauses)
-        free = (
-            (due, hash)
-            for due, hash in self._errands.waiting_for(receiver, now, most=most)
-            if hash not in self._under_way and self._errand_pauses.over(hash, clock)
-        )
-        return list(islice(free, room))
+        chosen: set[tuple[int, bytes]] = set()
+        for some in (self._errands.waiting_for, self._errands.latest_for):
+            free = (
+                (due, hash)
+                for due, hash in some(receiver, now, most=most)
+                if hash not in self._under_way and self._errand_pauses.over(hash, clock)
+            )
+            chosen.update(islice(free, room))
+        return chosen
 
     async def _one(self, errand: Errand) -> None:
         """One try of one errand, with all that its answers lead on to, confined: a failure of any kind leads to a pause
@@ -244,9 +269,10 @@ def _is_follow(errand: Errand) -> bool:
     return errand.request.step == Step.FOLLOW and errand.subject == errand.receiver
 
 
-def _is_held(errand: Errand) -> bool:
-    """It may be held for long at the other end, and is asked again and again."""
-    return _is_follow(errand) or errand.request.step in HELD
+def _room(errand: Errand) -> Room:
+    if errand.request.step == Step.OUTCOME_OF:
+        return Room.OUTCOMES
+    return Room.HELD if _is_follow(errand) or errand.request.step in HELD else Room.BRIEF
 
 
 def _is_refusal(outcome: Answer) -> bool:

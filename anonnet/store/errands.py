@@ -118,19 +118,17 @@ class Errands:
         rows = self._db.all("select hash, receiver from errand where due <= ? order by due, hash limit ?", now, most)
         return [(hash, receiver) for hash, receiver in rows]
 
-    def receivers(self) -> list[bytes]:
-        """Whoever has been asked something and has not answered yet: one step through the index for each of them."""
-        rows = self._db.all(
-            "with recursive each(receiver) as (select min(receiver) from errand union all"
-            " select (select min(receiver) from errand where receiver > each.receiver) from each"
-            " where receiver is not null) select receiver from each where receiver is not null"
-        )
-        return [receiver for (receiver,) in rows]
-
     def waiting_for(self, receiver: bytes, now: int, *, most: int) -> list[tuple[int, bytes]]:
         """(due, hash) of the errands to one receiver that may be sent at `now`, the longest due first."""
         return self._db.all(
             "select due, hash from errand where receiver = ? and due <= ? order by due, hash limit ?",
+            *(receiver, now, most),
+        )
+
+    def latest_for(self, receiver: bytes, now: int, *, most: int) -> list[tuple[int, bytes]]:
+        """The same, the latest due first."""
+        return self._db.all(
+            "select due, hash from errand where receiver = ? and due <= ? order by due desc, hash desc limit ?",
             *(receiver, now, most),
         )
 

@@ -15,6 +15,7 @@ from anonnet.limits import (
     ERRANDS_AT_ONCE_MAX,
     ERRANDS_PER_RECEIVER_MAX,
     HELD_PER_RECEIVER_MAX,
+    OUTCOMES_PER_RECEIVER_MAX,
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
 )
@@ -23,8 +24,9 @@ from anonnet.net.dialing import Reached, unnoticed
 from anonnet.net.errands import Runner
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
-from anonnet.protocol.logbook import CheckpointOf, Follow
+from anonnet.protocol.logbook import CheckpointOf, Follow, OutcomeOf
 from anonnet.protocol.network import Peer, Role
+from anonnet.protocol.transaction import Transaction
 from anonnet.store.errands import Errands
 from anonnet.wire.codec import Message, decode
 from anonnet.wire.signed import Signed, payload, unsigned
@@ -62,7 +64,7 @@ class World:
         raise AssertionError("errands ask, each on its own connection")
 
     async def ask(self, peer: Peer, said: Message | Signed, reached: Reached = unnoticed) -> Reply:
-        if isinstance(said, CheckpointOf):
+        if isinstance(said, CheckpointOf | OutcomeOf):
             self.standing += 1
             await trio.sleep_forever()
         assert isinstance(said, Note)
@@ -291,6 +293,31 @@ async def test_questions_that_are_held_without_end_leave_room_to_the_others(
         await send(queue, "hello")
         await trio.sleep(2)
     assert world.standing == HELD_PER_RECEIVER_MAX
+    assert store.count() == 1
+
+
+async def test_outcomes_that_are_asked_for_in_vain_leave_room_to_all_others(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whoever keeps the keys of pledged sales back has as many asked as he likes, of each mirror of their log."""
+    store, world = NoteStore(), World()
+    store.begin()
+    for number in range(10 * ERRANDS_AT_ONCE_MAX):
+        sale = Transaction(number=b"%032d" % number, expiration=1, merchant=OTHER.identity, log=TALLY.identity)
+        mirrors = TALLY.identity, OTHER.identity
+        store.errands.add_for_each(mirrors, OutcomeOf(transaction=sale), subject=sale.number, due=0)
+    store.commit()
+    async with visiting(store, world, tmp_path) as queue:
+        await trio.sleep(1)
+        assert world.standing == 2 * OUTCOMES_PER_RECEIVER_MAX
+        await send(queue, "hello")
+        store.begin()
+        question = CheckpointOf(log=TALLY.identity, shard=1, size=1, cosigned=0)
+        store.errands.add(TALLY.identity, question, subject=b"compared", due=1)
+        store.commit()
+        queue.ring()
+        await trio.sleep(2)
+    assert world.standing == 2 * OUTCOMES_PER_RECEIVER_MAX + 1
     assert store.count() == 1
 
 
