@@ -29,7 +29,7 @@ from anonnet.protocol.local import Accuse
 from anonnet.protocol.logbook import EntryKind, OutcomeOf
 from anonnet.protocol.outcome import Logs, aborted_in, committed, recorded_in
 from anonnet.protocol.purchase import Abort, AuthorizationB, AuthorizationM, Commit
-from anonnet.protocol.quorum import Pledge, Pledged, Receipt
+from anonnet.protocol.quorum import CertificateOf, Pledge, Pledged, Receipt
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.sealed import SealedM, Submission, ticket_of
 from anonnet.protocol.transaction import Transaction, expired
@@ -44,7 +44,7 @@ from anonnet.store.merchant import (
     MerchantSale,
     MerchantStore,
 )
-from anonnet.times import BEHIND_SECONDS, MERCHANT_MARGIN_SECONDS, RELEASE_SECONDS
+from anonnet.times import BEHIND_SECONDS, MERCHANT_MARGIN_SECONDS, RELEASE_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import decode
 from anonnet.wire.signed import Checked, Signed, Signer, checked, said_in
 
@@ -328,8 +328,14 @@ class Merchant(Party):
 
     @on(Refusal, by=From.ERRAND)
     def refused(self, turn: MerchantTurn, asked: Asked[Refusal]) -> Answer:
-        """A bank that calls a claim late ends the claim; what it says of one is kept for a judge."""
-        if isinstance(request(asked), Claim):
+        """A bank that calls a claim late ends the claim; what it says of one is kept for a judge. A log that keeps an
+        outcome no more ends the question, where this clock agrees: the sale goes with it."""
+        said = request(asked)
+        if isinstance(said, OutcomeOf | CertificateOf):
+            kept_until = said.transaction.expiration + RETENTION_SECONDS
+            over = asked.body.why == Why.FORGOTTEN and expired(kept_until, turn.now)
+            return done(turn, asked) if over else later(turn, asked, RETRY_SECONDS_MAX)
+        if isinstance(said, Claim):
             turn.store.answered.keep(answered(asked).subject, asked.body.why, asked.signed)
             return done(turn, asked) if asked.body.why == Why.TOO_LATE else later(turn, asked, RETRY_SECONDS_MAX)
         return later(turn, asked, RETRY_SECONDS_MAX)

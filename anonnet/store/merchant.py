@@ -91,8 +91,8 @@ KEPT_SECONDS = {
     CREDITED: CLAIM_SECONDS,  # the goods are handed out again so long; "may discard all data on the transaction"
     FAILED: CLAIM_SECONDS,  # as long as a commit that turns up may be claimed
 }
-"""How long after its expiration a sale is kept in each state; before, ORDER_SECONDS after it was opened,
-or later where its chunks are still fetched."""
+"""How long after its expiration a sale is kept in each state, and beyond as long as an errand is about it; before,
+ORDER_SECONDS after it was opened, or later where its chunks are still fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +196,18 @@ class MerchantStore(Store):
         self._db.run(f"delete {unpaid}", SEALING, OFFERED, now)
 
     def forget(self, now: int, *, most: int) -> int:
-        """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many."""
+        """Drop at most `most` sales that need not be kept at `now`, with their keys; return how many.
+
+        While a claim has no answer, or the question for an outcome, its sale stays, whatever the clock says: he may be
+        owed for it."""
         self.parts.forget(now)
         self.relied.forget(now)
-        numbers = self._db.all("select number from sale where kept < ? order by kept limit ?", now, most)
+        numbers = self._db.all(
+            "select number from sale where kept < ?"
+            " and not exists (select 1 from errand where subject = number) order by kept limit ?",
+            *(now, most),
+        )
         for (number,) in numbers:
-            self.errands.end_all(number)
             self.answered.drop(number)
             self._db.run("delete from receipt where number = ?", number)
             self._db.run("delete from sale where number = ?", number)

@@ -423,33 +423,58 @@ def test_a_forgotten_order_is_answered_with_another_number(scene: Scene) -> None
     assert again.number != deal.number
 
 
-def test_a_sale_without_an_outcome_goes_when_no_log_says_anything_any_more(scene: Scene) -> None:
+def test_a_sale_without_an_outcome_goes_when_the_log_keeps_none_any_more(scene: Scene) -> None:
     deal = Deal.authorized(scene)
     scene.lost = lambda line: "log" in (line.sender, line.receiver)
     scene.ask(scene.merchant, deal.authorization_b)
-    at(scene, scene.merchant, deal.transaction.expiration + RETENTION_SECONDS)
-    kept = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
+    at(scene, scene.merchant, deal.transaction.expiration + RETENTION_SECONDS + 1)
+    unanswered = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
 
-    at(scene, scene.merchant, scene.now + 1)
+    scene.lost = lambda line: False
+    scene.settle()
+    at(scene, scene.merchant, scene.now)
 
-    assert kept == (1, 1)
+    assert unanswered == (1, 1)
     assert (rows(scene.merchant, "sale"), rows(scene.merchant, "errand")) == (0, 0)
     unknown(scene, deal)
 
 
-def test_an_unpaid_claim_is_kept_as_long_as_the_log_shows_its_commit(scene: Scene) -> None:
+def unpaid(scene: Scene) -> Deal:
+    """A sale that has committed, and whose claim the bank has not heard."""
     deal = Deal.authorized(scene)
     scene.lost = lambda line: line.kind is Claim or (line.sender, line.receiver) == ("log", "bank")
     scene.settle()
     (sale,) = dump(scene.merchant.store)["sale"]
-    at(scene, scene.merchant, deal.transaction.expiration + RETENTION_SECONDS)
-    kept = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
-
-    at(scene, scene.merchant, scene.now + 1)
-
     assert "committed" in sale
-    assert kept == (1, 1)
+    return deal
+
+
+def test_an_unpaid_claim_is_kept_until_the_bank_says_that_it_is_late(scene: Scene) -> None:
+    deal = unpaid(scene)
+    last = deal.transaction.expiration + RETENTION_SECONDS
+    at(scene, scene.merchant, last + 1)
+    unanswered = rows(scene.merchant, "sale"), rows(scene.merchant, "errand")
+    scene.lost = lambda line: False
+    scene.bank.remind()
+    scene.settle()
+
+    at(scene, scene.merchant, last)
+    kept = rows(scene.merchant, "sale")
+    at(scene, scene.merchant, last + 1)
+
+    assert (unanswered, kept) == ((1, 1), 1)
     assert (rows(scene.merchant, "sale"), rows(scene.merchant, "errand")) == (0, 0)
+
+
+def test_a_clock_far_ahead_takes_no_claim_from_a_merchant(scene: Scene) -> None:
+    unpaid(scene)
+    right, income = scene.now, scene.income
+    at(scene, scene.merchant, right + 90 * DAY)
+
+    scene.now, scene.lost = right, lambda line: False
+    scene.settle()
+
+    assert scene.income == income + PRICE
 
 
 def test_a_credited_sale_goes_with_its_key_after_the_claim_time(scene: Scene) -> None:
