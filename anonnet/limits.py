@@ -192,6 +192,12 @@ CONNECTIONS_MAX = 512
 CONNECTIONS_PER_ADDRESS_MAX = 128
 """Open connections from one address. All consumers of one relay share an address, so it is not small."""
 
+CONNECTIONS_KEPT = 128
+"""Of CONNECTIONS_MAX, those that only hosts of the network file may take: strangers' addresses cost nothing."""
+
+CONNECTIONS_KEPT_PER_HOST_MAX = 16
+"""Who has fewer may take one of those: a party needs two or three, and a relay that strangers fill leaves the rest."""
+
 CIRCUITS_MAX = 256
 """Circuits through one relay."""
 

@@ -24,7 +24,7 @@ from anonnet.net.errands import Runner
 from anonnet.net.front import Front
 from anonnet.net.incidents import Incidents
 from anonnet.net.relay import Relay
-from anonnet.net.serving import HandleStream, Server, channel_handler, listen
+from anonnet.net.serving import HandleStream, Server, channel_handler, listen, party_door
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
 from anonnet.parties.log import Log
@@ -84,24 +84,25 @@ class MergedLog:
 class Doors:
     """Where one party is reached: its port, and its owner's socket."""
 
-    def __init__(self, queue: TurnQueue, name: str, to: Party | None = None) -> None:
+    def __init__(self, queue: TurnQueue, name: str, network: Network, to: Party | None = None) -> None:
         """`to`: which of two merged parties."""
         self.tracer = Tracer(name)
         self.port: int | None = None
-        self._server, self._control = Server(queue.incidents), Server(queue.incidents)
+        self._server, self._control = Server(queue.incidents, party_door(network)), Server(queue.incidents)
         self._front = partial(Front, queue, self.tracer, to=to)
         self._queue = queue
+        self._network = network
 
-    async def listen(self, peer: Peer, network: Network, static_secret: bytes, nursery: trio.Nursery) -> None:
+    async def listen(self, peer: Peer, static_secret: bytes, nursery: trio.Nursery) -> None:
         """Open the port."""
         handle = channel_handler(
-            self._server, peer, network=network.name, static_secret=static_secret, front=self._front
+            self._server, peer, network=self._network.name, static_secret=static_secret, front=self._front
         )
         self.port = await _serve_tcp(self._server, peer, handle, nursery)
 
-    async def control(self, folder: Folder, network: Network, dialer: Dialer, nursery: trio.Nursery) -> None:
+    async def control(self, folder: Folder, dialer: Dialer, nursery: trio.Nursery) -> None:
         """Open the owner's socket: last, since who gets an answer there finds the port open."""
-        owners = ControlFront(self._front(b"", owner=True), network, dialer, self._health)
+        owners = ControlFront(self._front(b"", owner=True), self._network, dialer, self._health)
         await serve_control(self._control, folder, owners, nursery)
 
     def _health(self) -> Health:
@@ -138,19 +139,19 @@ async def run_party(
     incidents = Incidents(folder.path, entropy)
     log = (merged.party, merged.store) if merged else None
     queue = TurnQueue(party, store, clock=clock, entropy=entropy, incidents=incidents, placement=placement, merged=log)
-    doors = [Doors(queue, name)]
+    doors = [Doors(queue, name, network)]
     runner = Runner(queue, store.errands, network=network, dialer=dialer, incidents=incidents, tracer=doors[0].tracer)
     with plain_errors():
         async with kept_until_the_end(dialer), trio.open_nursery() as nursery:
             stop = _after(until, nursery)
             if merged is not None:
-                doors.append(Doors(queue, merged.peer.name, merged.party))
-                await doors[1].listen(merged.peer, network, merged.static_secret, nursery)
-                await doors[1].control(merged.folder, network, dialer, nursery)
+                doors.append(Doors(queue, merged.peer.name, network, merged.party))
+                await doors[1].listen(merged.peer, merged.static_secret, nursery)
+                await doors[1].control(merged.folder, dialer, nursery)
             if peer is not None:
                 assert static_secret is not None, "who is reached has a channel key"
-                await doors[0].listen(peer, network, static_secret, nursery)
-            await doors[0].control(folder, network, dialer, nursery)
+                await doors[0].listen(peer, static_secret, nursery)
+            await doors[0].control(folder, dialer, nursery)
             async with trio.open_nursery() as turns:
                 await turns.start(queue.run)
                 running = Running(doors[0].port, queue, doors[0].tracer, incidents)

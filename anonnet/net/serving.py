@@ -6,26 +6,36 @@ Addresses are counted while their connections are open, and neither kept nor wri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from ipaddress import IPv6Address, ip_address
 
 import trio
 
 from anonnet.errors import BadStart
-from anonnet.limits import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, STOP_SECONDS
+from anonnet.limits import (
+    CONNECTIONS_KEPT,
+    CONNECTIONS_KEPT_PER_HOST_MAX,
+    CONNECTIONS_MAX,
+    CONNECTIONS_PER_ADDRESS_MAX,
+    STOP_SECONDS,
+)
 from anonnet.net.answering import Answering, Requests, Unsent
 from anonnet.net.channel import accept_channel
 from anonnet.net.incidents import Incidents
-from anonnet.protocol.network import Peer
+from anonnet.protocol.network import Network, Peer
 
 HandleStream = Callable[[trio.SocketStream], Awaitable[None]]
 
 
 class Door:
-    """How many may be inside: in all, and from one address."""
+    """How many may be inside: in all, and from one address; and how many places are kept for known hosts."""
 
-    def __init__(self, total_max: int, per_address_max: int) -> None:
+    def __init__(self, total_max: int, per_address_max: int, *, kept: int = 0, known: Collection[str] = ()) -> None:
+        """`known`: hosts as the network file has them. One that is a name there is not known by its address."""
         self._total_max = total_max
         self._per_address_max = per_address_max
+        self._kept = kept
+        self._known = frozenset(_plain(host) for host in known)
         self._inside: Counter[str] = Counter()
 
     @property
@@ -35,16 +45,43 @@ class Door:
 
     def enter(self, address: str) -> bool:
         """Let one in, unless it is full."""
-        if self.inside >= self._total_max or self._inside[address] >= self._per_address_max:
+        origin = self._origin(address)
+        for_it = origin in self._known and self._inside[origin] < CONNECTIONS_KEPT_PER_HOST_MAX
+        total_max = self._total_max if for_it else self._total_max - self._kept
+        if self.inside >= total_max or self._inside[origin] >= self._per_address_max:
             return False
-        self._inside[address] += 1
+        self._inside[origin] += 1
         return True
 
     def leave(self, address: str) -> None:
         """One goes; an address with nobody inside is forgotten."""
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+        origin = self._origin(address)
+        self._inside[origin] -= 1
+        if not self._inside[origin]:
+            del self._inside[origin]
+
+    def _origin(self, address: str) -> str:
+        """What is counted as one: a known host, an IPv4 address, or a /64 of IPv6, which whoever has any has whole."""
+        address = _plain(address)
+        if ":" not in address or address in self._known:
+            return address
+        return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))
+
+
+def _plain(address: str) -> str:
+    """The usual way to write an address; what is none stays as it is."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return str(mapped or ip)
+
+
+def party_door(network: Network) -> Door:
+    """The door of a party's port."""
+    known = [peer.host for peer in network.peers]
+    return Door(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, kept=CONNECTIONS_KEPT, known=known)
 
 
 async def listen(host: str, port: int) -> list[trio.SocketListener]:

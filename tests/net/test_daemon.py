@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,12 @@ import trio
 import trio.testing
 
 from anonnet.errors import BadStart, Fatal
-from anonnet.limits import WATCHERS_MAX
+from anonnet.limits import CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, WATCHERS_MAX
 from anonnet.net.connection import Connection
 from anonnet.net.control import SOCKET_FILE, control
 from anonnet.net.daemon import Running, Until, run_party, run_relay, signalled
-from anonnet.net.dialing import Direct
+from anonnet.net.dialing import Direct, dial_tcp
+from anonnet.net.serving import Door
 from anonnet.parties.turn import Party
 from anonnet.protocol.forwarding import Forward, Forwarded, Unreached
 from anonnet.protocol.network import Network, Peer, Role
@@ -91,6 +92,32 @@ async def test_requests_are_answered_over_tcp(tmp_path: Path) -> None:
         assert decode((await dialer.ask(peer, Note(text="one"))).payload) == Noted(count=1, padding=b"")
         assert decode((await dialer.ask(peer, Note(text="two"))).payload) == Noted(count=2, padding=b"")
         await dialer.aclose()
+
+
+async def test_strangers_of_many_addresses_leave_room_to_the_hosts_of_the_network_file(tmp_path: Path) -> None:
+    tally, other = new_peer(Role.BANK, "tally"), new_peer(Role.LOG, "other", host="127.0.0.41")
+    network = network_of(tally, other)
+    async with AsyncExitStack() as held:
+        running = await held.enter_async_context(daemon(Tally(signer()), NoteStore(), tmp_path / "t", network, tally))
+        assert running.port is not None
+        for number in range(CONNECTIONS_MAX - CONNECTIONS_KEPT):
+            stranger = f"127.0.0.{42 + number // CONNECTIONS_PER_ADDRESS_MAX}"
+            await held.enter_async_context(await dial_tcp(tally.host, running.port, stranger))
+        for known in other.host, tally.host:
+            dialer = Direct(network, known)
+            await dialer.ask(replace(tally, port=running.port), Note(text="one"))
+            await dialer.aclose()
+        with pytest.raises(ConnectionError):
+            await Direct(network, "127.0.0.49").ask(replace(tally, port=running.port), Note(text="two"))
+
+
+def test_a_door_counts_who_has_a_network_of_ipv6_as_one_and_known_hosts_by_themselves() -> None:
+    door = Door(total_max=9, per_address_max=2, kept=3, known=["2001:DB8::0:1", "192.0.2.1"])
+    assert [door.enter(f"2001:db8::{host}") for host in (2, 3, 4, 1, 1, 1)] == [True, True, False, True, True, False]
+    assert [door.enter(f"::ffff:198.51.100.{host}") for host in (1, 1, 1, 2, 3)] == [True, True, False, False, False]
+    assert [door.enter("::ffff:192.0.2.1") for _ in range(3)] == [True, True, False]
+    door.leave("2001:db8::2")
+    assert door.inside == 7
 
 
 async def test_an_errand_is_sent_and_its_answer_brought_back(tmp_path: Path) -> None:
