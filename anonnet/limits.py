@@ -187,7 +187,7 @@ TURNS_PER_CONNECTION_MAX = 64
 """Requests of one connection in flight, so that one peer cannot take all slots."""
 
 CONNECTIONS_MAX = 512
-"""Open connections of one daemon, far below the usual limit of 1,024 files."""
+"""Open connections at one party's port: each takes a file, of which a daemon has a limited number."""
 
 CONNECTIONS_PER_ADDRESS_MAX = 128
 """Open connections from one address. All consumers of one relay share an address, so it is not small."""
@@ -243,7 +243,7 @@ WAITING_FOLLOWERS_MAX = 256
 # A log or a mirror over HTTP.
 
 HTTP_CONNECTIONS_MAX = 128
-"""Open HTTP connections of one daemon: with CONNECTIONS_MAX far below the usual limit of 1,024 files."""
+"""Open HTTP connections of one daemon: each takes a file, see CONNECTIONS_MAX."""
 
 HTTP_ADDRESS_CONNECTIONS_MAX = 32
 """Of these from one address: a browser opens six, a web server in front some more."""

@@ -7,6 +7,7 @@ last run left behind allows. That time never falls is the store's work.
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from anonnet.store.folder import Folder
 from anonnet.times import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 
 MARK_FILE = "clock.json"
+NO_FILE_LEFT = errno.EMFILE, errno.ENFILE
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -105,11 +107,16 @@ def read_mark(folder: Folder) -> dict[str, object] | None:
 
 
 async def keep_mark(clock: BoundedClock, folder: Folder) -> None:
-    """Leave the time behind for the next start, now and every CLOCK_MARK_SECONDS, until cancelled. Raises Fatal."""
+    """Leave the time behind for the next start, now and every CLOCK_MARK_SECONDS, until cancelled. Raises Fatal.
+
+    A mark for which the process, or the machine, has no file left is left out: that comes of many connections, and
+    tells nothing about the storage.
+    """
     while True:
-        mark = json.dumps(clock.mark).encode()
         try:
+            mark = json.dumps(clock.mark).encode()
             await trio.to_thread.run_sync(folder.write, MARK_FILE, mark)
         except OSError as why:
-            raise Fatal(f"storage failed: {folder / MARK_FILE} cannot be written: {why.strerror or why}") from why
+            if why.errno not in NO_FILE_LEFT:
+                raise Fatal(f"storage failed: {folder / MARK_FILE} cannot be written: {why.strerror or why}") from why
         await trio.sleep(CLOCK_MARK_SECONDS)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from anonnet.errors import BadStart, Fatal
 from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, keep_mark, read_mark
 from anonnet.store.folder import Folder
-from anonnet.times import CLOCK_DRIFT, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
+from anonnet.times import CLOCK_DRIFT, CLOCK_MARK_SECONDS, CLOCK_TOLERANCE_SECONDS, RESTART_LEAP_SECONDS_MAX
 
 NOON = 1_700_000_000
 DAY = 24 * 3600
@@ -160,6 +165,32 @@ def test_a_mark_that_cannot_be_read_counts_as_none(tmp_path: Path, left: bytes) 
         assert read_mark(folder) is None
         folder.write(MARK_FILE, json.dumps(Machine().mark("x")).encode())
         assert read_mark(folder) == Machine().mark("x")
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """This process has as many files open as it may, for the time of the block."""
+    next_one = os.open(os.devnull, os.O_RDONLY)
+    os.close(next_one)
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
+async def test_a_mark_for_which_no_file_is_left_is_left_out(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whoever opens many connections at a log must not be able to end it."""
+    with Folder(tmp_path / "log") as folder:
+        with no_file_left(), trio.move_on_after(CLOCK_MARK_SECONDS / 2):
+            await keep_mark(BoundedClock(), folder)
+        assert read_mark(folder) is None
+        with trio.move_on_after(CLOCK_MARK_SECONDS / 2):
+            await keep_mark(BoundedClock(), folder)
+        assert read_mark(folder) is not None
 
 
 async def test_a_mark_that_cannot_be_kept_ends_the_log(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from anonnet_daemons.cli.main import NOUNS, main
+from anonnet_daemons.cli.running import FILES
 from anonnet_daemons.cli.verbs import Found, rows, verb
 from anonnet_daemons.owner import Failed, NoDaemon, NotYet
 from anonnet_daemons.shopping import portions
@@ -46,6 +49,31 @@ def test_the_root_lists_every_noun() -> None:
     ran = CliRunner().invoke(main, ["--help"])
 
     assert all(noun in ran.output for noun in (*NOUNS, "selftest"))
+
+
+DAEMON = """
+import resource
+from anonnet_daemons.cli.running import run_daemon
+
+async def run():
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+
+run_daemon(run)
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed"), [(256, FILES + 9, FILES), (FILES + 1, FILES + 9, FILES + 1), (256, 300, 300)]
+)
+def test_a_daemon_may_open_files_for_all_its_connections_or_says_that_it_may_not(
+    soft: int, hard: int, allowed: int
+) -> None:
+    limited = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
+    daemon = ["sh", "-c", limited, "sh", sys.executable, "-c", DAEMON]
+    ran = subprocess.run(daemon, capture_output=True, text=True, timeout=60, check=True)
+
+    assert ran.stdout.split() == [str(allowed), str(hard)]
+    assert ran.stderr.startswith(f"This process may open {allowed} files") == (allowed < FILES)
 
 
 @pytest.mark.parametrize(
