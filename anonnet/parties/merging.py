@@ -21,6 +21,7 @@ from anonnet.parties.bank import Bank
 from anonnet.parties.log import Log
 from anonnet.parties.merchant import Merchant
 from anonnet.parties.turn import ENTROPY_BYTES, Answer, Asked, Outcome, Party, Turns
+from anonnet.parties.waiting import Waiting
 from anonnet.store.errands import Errand
 from anonnet.store.joint import Joint
 from anonnet.store.log import LogStore
@@ -46,6 +47,7 @@ class Merged:
         self._host = host
         self._log = log
         self._identity = log.party.identity
+        self._waiting = Waiting()
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -55,6 +57,7 @@ class Merged:
     def run_turns(self, batch: Sequence[Asked[Any]], now: int) -> list[Outcome]:
         """Run a batch in one transaction, which is left open, and with it whatever it leads to between the two."""
         self.store.begin()
+        self._waiting.catch_up(self.store.errands, now)
         before = self.store.changes
         outcomes = [(self._log if asked.to is self._log.party else self._host).turn(asked, now) for asked in batch]
         if self.store.changes != before:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from anonnet.errors import Fatal, Malformed, Refused, Why
+from anonnet.parties.waiting import Waiting
 from anonnet.protocol.answers import check_answer
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.refusal import Refusal
@@ -267,6 +268,8 @@ class Turns(Generic[S]):
     """The last of what is answered alike, and the store's changes then: news are asked for by many, one behind the
     other."""
 
+    _waiting: Waiting = field(default_factory=Waiting, init=False)
+
     @property
     def parties(self) -> tuple[Party, ...]:
         """Whose turns are run."""
@@ -275,6 +278,7 @@ class Turns(Generic[S]):
     def run_turns(self, batch: Sequence[Asked[Any]], now: int) -> list[Outcome]:
         """Run a batch in one transaction, which is left open: commit it, and only then say the answers."""
         self.store.begin()
+        self._waiting.catch_up(self.store.errands, now)
         return [self.turn(asked, now) for asked in batch]
 
     def turn(self, asked: Asked[Any], now: int) -> Outcome:

@@ -153,6 +153,10 @@ class Errands:
         """True unless this errand has ended."""
         return self._db.one("select 1 from errand where hash = ?", hash) is not None
 
+    def due_after(self, second: int) -> list[tuple[int, bytes]]:
+        """(due, hash) of the errands that are due later than that."""
+        return self._db.all("select due, hash from errand where due > ? order by due, hash", second)
+
     def next_due_after(self, now: int) -> int | None:
         """When the next errand is due that is not at `now`, or None."""
         (due,) = self._db.one("select min(due) from errand where due > ?", now)

@@ -24,6 +24,7 @@ from anonnet.net.dialing import Reached, unnoticed
 from anonnet.net.errands import Runner
 from anonnet.net.trace import Tracer
 from anonnet.net.turns import Placement, TurnQueue
+from anonnet.parties.waiting import WAIT_SECONDS_MAX
 from anonnet.protocol.logbook import CheckpointOf, Follow, OutcomeOf
 from anonnet.protocol.network import Peer, Role
 from anonnet.protocol.transaction import Transaction
@@ -163,6 +164,21 @@ async def test_an_errand_survives_a_restart(tmp_path: Path, autojump_clock: trio
         await trio.sleep(10)
     assert not store.errands.count()
     assert store.count() == 1
+
+
+async def test_an_errand_that_was_put_off_by_a_clock_a_month_ahead_is_sent_after_a_restart(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store, world, ahead = NoteStore(), World(), 30 * 24 * 3600
+    now = int(trio.current_time())
+    put_off = store.errands.add(TALLY.identity, Note(text="hello"), subject=b"hello", due=now + ahead)
+    spread = store.errands.add(TALLY.identity, Note(text="spread"), subject=b"spread", due=now + WAIT_SECONDS_MAX)
+
+    async with visiting(store, world, tmp_path) as queue:
+        await send(queue, "something")
+        await trio.sleep(1)
+        assert not store.errands.stands(put_off)
+        assert store.errands.stands(spread)
 
 
 async def test_an_answer_that_leaves_the_errand_standing_is_followed_by_a_pause(

@@ -471,7 +471,25 @@ def test_a_clock_far_ahead_takes_no_claim_from_a_merchant(scene: Scene) -> None:
     right, income = scene.now, scene.income
     at(scene, scene.merchant, right + 90 * DAY)
 
-    scene.now, scene.lost = right, lambda line: False
+    scene.now, scene.lost = right, lambda line: (line.sender, line.receiver) == ("log", "bank")
+    scene.settle()
+
+    (sale,) = dump(scene.merchant.store)["sale"]
+    assert "credited" in sale
+    assert scene.income == income + PRICE
+
+
+def test_what_a_clock_far_ahead_has_put_off_is_asked_when_it_is_right_again(scene: Scene) -> None:
+    deal, income = Deal.authorized(scene), scene.income
+    scene.lost = lambda line: (line.sender, line.receiver) in (("log", "merchant"), ("log", "bank"))
+    scene.ask(scene.merchant, deal.authorization_b)
+    scene.settle()
+    right = scene.now
+    at(scene, scene.merchant, right + 30 * DAY)
+    assert not scene.merchant.store.errands.due(scene.now - 1, most=99)
+
+    scene.now, scene.lost = right, lambda line: (line.sender, line.receiver) == ("log", "bank")
+    at(scene, scene.merchant, right)
     scene.settle()
 
     assert scene.income == income + PRICE
