@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anonnet.errors import Malformed
 from anonnet.protocol.account import Claim
-from anonnet.protocol.known_log import CHAIN
+from anonnet.protocol.known_log import CHAIN, shard_of
 from anonnet.protocol.logbook import Follow, OutcomeOf
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort
@@ -19,7 +19,8 @@ from anonnet.protocol.quorum import Certificate
 from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.steps import Step
 from anonnet.protocol.transaction import Transaction
-from anonnet.times import BRAND_MARGIN_SECONDS, RETENTION_SECONDS
+from anonnet.times import BRAND_MARGIN_SECONDS, CLAIM_SECONDS, RETENTION_SECONDS
+from anonnet.tlog.proof import LogProof
 from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.frames import Frame, Frames, frame
 from anonnet.wire.signed import Signed, received, unsigned
@@ -103,19 +104,34 @@ class Inspector:
                 found[each] = self._put_together(each, [self.answers[it] for it in numbers if it in self.answers])
         return found
 
-    def certificates_among(self, tape: Tape, papers: Mapping[Transaction, Signed | None]) -> dict[Transaction, Signed]:
+    def certificates_among(
+        self, tape: Tape, papers: Mapping[Transaction, Signed | None]
+    ) -> dict[Transaction, Signed | None]:
         """Of what nobody decides any more, the commits that somebody was shown, or could make of proofs: one mirror can
         have had what the others did not put together before they froze a lying log's shard, and it counts from
-        whomever it is."""
+        whomever it is. None for what decides nothing, as a liar's cosignature completed it when no claim was taken any
+        more."""
         shown = [unsigned(said.body).signed for said in tape.said if isinstance(said.body, Certificate)]
-        found = {}
-        for transaction in (each for each, paper in papers.items() if paper is None):
+        found: dict[Transaction, Signed | None] = {}
+        for transaction in (each for each, paper in papers.items() if paper is None or self._is_late(each, paper)):
             known = self.world.directory.logs[transaction.log]
+            found[transaction] = None
             for paper in (*shown, *tape.provable(transaction.outcome_key)):
                 with suppress(Malformed):
-                    if committed(NETWORK, known, paper, transaction) is not None:
+                    opens = committed(NETWORK, known, paper, transaction) is not None
+                    if opens and not self._is_late(transaction, paper):
                         found[transaction] = paper
         return found
+
+    def _is_late(self, transaction: Transaction, paper: Signed) -> bool:
+        """True for a certificate that no quorum had cosigned by the time at which claims were over."""
+        body = decode(paper.body)
+        if not isinstance(body, Certificate):
+            return False
+        known = self.world.directory.logs[transaction.log]
+        verifier = known.verifier(shard_of(transaction.expiration))
+        time = known.quorum.evaluate(LogProof.parse(body.proof).checkpoint, also=[verifier]).time
+        return time is None or time > transaction.expiration + CLAIM_SECONDS
 
     def _put_together(self, transaction: Transaction, papers: list[Signed]) -> Signed | None:
         """A certificate, which may come from anyone; an abort if enough have signed it; a refusal of as many."""
