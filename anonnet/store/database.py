@@ -27,12 +27,15 @@ CACHE_KIB = 16 * 1024
 VERSIONS = 1 << 8
 """So many versions a schema can have: two stores of one file have theirs in one number."""
 
+PRIMARY = 0xFF
+"""The part of SQLite's error codes that names the kind: the rest says where."""
+
 BUSY_SECONDS = 5.0
 """How long a reader waits for SQLite's own short locks."""
 
 
 class Database:
-    """A connection in autocommit mode; transactions are begun and ended by name."""
+    """A connection in autocommit mode; transactions are begun and ended by name. To open it raises BadStart, Fatal."""
 
     def __init__(self, path: Path | str, *, schema: str = "", version: int = 1, read_only: bool = False) -> None:
         self.path = path
@@ -50,7 +53,7 @@ class Database:
             )
             self._prepare(schema, version, read_only)
         except sqlite3.Error as why:
-            raise BadStart(f"{path} cannot be opened as a database: {why}") from why
+            raise _unopened(path, why) from why
 
     def _prepare(self, schema: str, version: int, read_only: bool) -> None:
         own, guest = self._versions()
@@ -69,14 +72,15 @@ class Database:
         self._make(schema, version, guest)
 
     def admit(self, schema: str, version: int) -> Database:
-        """Make room for the tables of a second store, whose version is kept beside the first one's. Raises BadStart."""
+        """Make room for the tables of a second store, whose version is kept beside the first one's. Raises BadStart,
+        Fatal."""
         own, guest = self._versions()
         if guest not in (0, version):
             raise self._unknown(guest, version)
         try:
             self._make(schema, own, version)
         except sqlite3.Error as why:
-            raise BadStart(f"{self.path} cannot be opened as a database: {why}") from why
+            raise _unopened(self.path, why) from why
         return self
 
     def _versions(self) -> tuple[int, int]:
@@ -86,8 +90,9 @@ class Database:
         return own, guest
 
     def _make(self, schema: str, own: int, guest: int) -> None:
-        versions = own + VERSIONS * guest
-        self._db.executescript(f"begin immediate; {schema}; pragma user_version = {versions}; commit")
+        """Write nothing where all of it is there: a full disk is found out by who has something to write."""
+        mark = "" if self._versions() == (own, guest) else f"pragma user_version = {own + VERSIONS * guest};"
+        self._db.executescript(f"begin immediate; {schema}; {mark} commit")
 
     def _unknown(self, found: int, version: int) -> BadStart:
         return BadStart(
@@ -167,15 +172,22 @@ class Database:
 
 def begun(path: Path) -> bool:
     """True if a store was made in this file: not where it is missing, or was copied without what its -wal held. Raises
-    BadStart."""
+    BadStart, Fatal."""
     if not path.exists():
         return False
     try:
         with closing(sqlite3.connect(_uri(path, "?mode=ro"), uri=True, timeout=BUSY_SECONDS)) as database:
             (versions,) = database.execute("pragma user_version").fetchone()
     except sqlite3.Error as why:
-        raise BadStart(f"{path} cannot be opened as a database: {why}") from why
+        raise _unopened(path, why) from why
     return bool(versions)
+
+
+def _unopened(path: Path | str, why: sqlite3.Error) -> BadStart | Fatal:
+    """Fatal where the disk is full or fails, at an opening too: a service tries again, and there may be room then."""
+    if getattr(why, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return Fatal(f"storage failed: {path} cannot be opened: {why}")
+    return BadStart(f"{path} cannot be opened as a database: {why}")
 
 
 def _uri(path: Path | str, query: str) -> str:

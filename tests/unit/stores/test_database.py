@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from anonnet.errors import BadStart, Fatal
 from anonnet.store.database import Database, begun
 
 SCHEMA = "create table if not exists kept (value integer)"
@@ -51,3 +54,45 @@ def test_a_file_without_its_wal_is_not_taken_for_a_store(tmp_path: Path) -> None
     assert begun(path)
     assert alone.stat().st_size
     assert not begun(alone)
+
+
+def test_a_disk_that_is_full_at_an_opening_is_no_wrong_setup(tmp_path: Path) -> None:
+    """The service is started again until there is room."""
+    with pytest.raises(Fatal, match="full"):
+        Database(tmp_path / "party.db", schema=f"pragma max_page_count = 1; {SCHEMA}")
+    (tmp_path / "other.db").write_bytes(b"no database, but of some length" * 99)
+    with pytest.raises(BadStart):
+        Database(tmp_path / "other.db", schema=SCHEMA)
+
+
+WITHOUT_ROOM = """
+import resource, sys
+from pathlib import Path
+from anonnet.errors import Fatal
+from anonnet.store.database import Database, begun
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+for opened in begun, Database:
+    try:
+        opened(Path(sys.argv[1]))
+    except Fatal as why:
+        print(why)
+"""
+
+
+def test_a_disk_that_takes_no_byte_at_an_opening_is_no_wrong_setup(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "party.db", schema=SCHEMA)) as made:
+        made.run("insert into kept values (7)")
+
+    command = [sys.executable, "-c", WITHOUT_ROOM, str(tmp_path / "party.db")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert said.count("storage failed: ") == 2, said
+
+
+def test_to_open_a_database_again_writes_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        with closing(Database(tmp_path / "party.db", schema=SCHEMA)):
+            written = (tmp_path / "party.db-wal").stat().st_size
+
+    assert not written
