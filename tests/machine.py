@@ -8,17 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anonnet.errors import Why
 from anonnet.parties.log import Log
 from anonnet.parties.turn import Answer, Asked, Forget, Turns
-from anonnet.protocol.known_log import KnownLog, expirations_of, shard_of
+from anonnet.protocol.known_log import CHAIN, KnownLog, expirations_of, shard_of
 from anonnet.protocol.logbook import Entries, Follow
 from anonnet.protocol.purchase import AuthorizationM, Commit
+from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.transaction import Transaction, number_of
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash, verify_consistency
-from anonnet.wire.codec import Message, decode
+from anonnet.wire.codec import STEPS, Message, decode
 from anonnet.wire.signed import Signed, Signer, checked, unsigned
 from tests.stage import NETWORK, NOON, key_of
 
@@ -51,17 +53,27 @@ class Observer:
 
     commits: dict[bytes, Signed] = field(default_factory=dict)
     checkpoints: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    noted: set[bytes] = field(default_factory=set)
+    """Brands that stand in the chain, as the log has said."""
+    late: set[bytes] = field(default_factory=set)
+    """P4 that came too late, as the log has said."""
 
-    def told(self, said: object) -> None:
-        if isinstance(said, Signed) and said.step == Commit.step:
-            body = decode(said.body)
-            assert isinstance(body, Commit)
+    def told(self, asked: Message | Signed, said: object) -> None:
+        body = decode(said.body) if isinstance(said, Signed) else said
+        if isinstance(said, Signed) and isinstance(body, Commit):
             assert self.commits.setdefault(body.authorization_m.hash, said) == said, "a commit has changed"
+        elif isinstance(asked, Signed) and isinstance(body, Noted):
+            self.noted.add(asked.body)
+        elif isinstance(asked, Signed) and isinstance(body, Refusal) and body.why == Why.EXPIRED:
+            self.late.add(asked.body)
 
     def reads(self, log: Machine) -> None:
-        """All entries and checkpoints: they extend what was seen before, and hold every commit once."""
+        """All entries and checkpoints that are not dropped: they extend what was seen before, and hold every commit and
+        every brand that was noted once, and nothing that was called late."""
         kept = list[bytes]()
-        for shard in SHARDS:
+        for shard in (CHAIN, *SHARDS):
+            if log.store.is_dropped(shard):
+                continue
             entries, checkpoints = log.read(shard)
             tree = Tree.from_leaves(b"".join(map(leaf_hash, entries)))
             for note in checkpoints:
@@ -71,8 +83,15 @@ class Observer:
         for commit in self.commits.values():
             body = decode(commit.body)
             assert isinstance(body, Commit)
+            p4 = decode(body.authorization_m.body)
+            assert isinstance(p4, AuthorizationM)
             found = [each for each in kept if body.authorization_m.body in each]
-            assert len(found) == 1, f"a commit that was said stands {len(found)} times in the log"
+            times = 0 if log.store.is_dropped(shard_of(p4.transaction.expiration)) else 1
+            assert len(found) == times, f"a commit that was said stands {len(found)} times in the log"
+        for brand in self.noted:
+            assert sum(brand in each for each in kept) == 1, "a brand that was noted does not stand once"
+        for p4_body in self.late:
+            assert not any(p4_body in each for each in kept), "a P4 that was called late stands in the log"
 
     def _checkpoint(self, shard: int, note: bytes, tree: Tree) -> None:
         signed = SignedCheckpoint.parse(note)
@@ -98,19 +117,20 @@ class Machine:
         self.now = NOON
         seal = partial(KNOWN.sealed, key_of("log"))
         self.store = LogStore(str(self.path / "log.db"), seal=seal, database=self.database)
-        self.turns = Turns(Log(Signer(NETWORK, key_of("log")), KNOWN), self.store, self._report)
+        log = Log(Signer(NETWORK, key_of("log")), KNOWN, [key_of("bank").public])
+        self.turns = Turns(log, self.store, self._report)
 
     def _report(self, bug: Exception, asked: Asked[Any]) -> str:
         raise AssertionError("a bug") from bug
 
     def batch(self, requests: Sequence[Message | Signed]) -> list[Any]:
-        known = [checked(NETWORK, it, AuthorizationM) if isinstance(it, Signed) else unsigned(it) for it in requests]
+        known = [checked(NETWORK, it, STEPS[it.step]) if isinstance(it, Signed) else unsigned(it) for it in requests]
         asked = [Asked(body=it.body, arrival=self.now, entropy=bytes(32), checked=it) for it in known]
         outcomes = self.turns.run_turns(asked, self.now)
         self.store.commit()
         said = [each.said for each in outcomes if isinstance(each, Answer)]
-        for each in said:
-            self.observer.told(each)
+        for request, each in zip(requests, said, strict=True):
+            self.observer.told(request, each)
         return said
 
     def ask(self, request: Message | Signed) -> Any:

@@ -22,12 +22,14 @@ from anonnet.store import lock
 from anonnet.store.database import Database
 from anonnet.store.log import LogStore
 from anonnet.store.places import number_of
-from anonnet.times import RETENTION_SECONDS
+from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
 from anonnet.wire.codec import decode_record
-from tests.breaking import Breaking
+from tests.breaking import breakings
 from tests.dump import dump
 from tests.machine import KNOWN, LAST, SHARDS, Machine, Observer, between, p4, size_of
-from tests.stage import key_of
+from tests.stage import NOON, key_of, mint
+
+STRIDE, LIFE_WRITES_MIN = 13, 150
 
 
 @pytest.fixture
@@ -100,30 +102,17 @@ STORY = [
 ]
 
 
-def told(path: Path, breaking: Breaking, observer: Observer) -> bool:
-    """Play the story until a write breaks; false if none did."""
-    try:
-        machine = Machine(path, observer, breaking)
-        for batch in STORY:
-            machine.batch(batch)
-            observer.reads(machine)
-    except Fatal:
-        return True
-    finally:
-        for database in breaking.made:  # as a process that ends: what was not committed is lost
-            database.close()
-    return False
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
 def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, kept: bool) -> None:
-    number, broke = 0, True
-    while broke:
-        number += 1
-        path, observer = tmp_path / str(number), Observer()
+    for breaking in breakings(kept):
+        path, observer = tmp_path / str(breaking.number), Observer()
         path.mkdir()
-        broke = told(path, Breaking(number, kept), observer)
+        with breaking.strikes():
+            machine = Machine(path, observer, breaking)
+            for batch in STORY:
+                machine.batch(batch)
+                observer.reads(machine)
 
         again = Machine(path, observer)
         observer.reads(again)
@@ -132,7 +121,58 @@ def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, kept: b
         observer.reads(again)
         assert len(observer.commits) == 5
         again.store.close()
-    assert number > 40, "the story writes more than that"
+    assert breaking.count > 40, "the story writes more than that"
+
+
+(BRAND,) = mint(key_of("bank"), {1: "2048-a"}, now=NOON + 2 * BRAND_NOTICE_SECONDS)
+LATE = p4(3, LAST)
+"""Brought too late, and again when the clock has been set back, and does not show it any more."""
+LIFE = [
+    (NOON, [BRAND.offer.brand, p4(1, LAST), p4(2, LAST + 1)]),
+    (LAST + 1, [LATE]),
+    (LAST, [LATE]),
+    (decided_by(SHARDS[0]) + 1, [BRAND.offer.brand]),
+    (LAST + RETENTION_SECONDS + 2, []),
+]
+"""When, and what is brought then."""
+
+
+def live(log: Machine) -> None:
+    """A brand, a P4 that is late, and time, until the first shard is closed, anchored and dropped and the second one
+    closed and anchored."""
+    for log.now, requests in LIFE:
+        log.batch(requests)
+        while log.forget():
+            log.observer.reads(log)
+        log.observer.reads(log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+def test_no_broken_write_keeps_a_shard_from_its_end(tmp_path: Path, kept: bool) -> None:
+    """In deep every write, else each STRIDEth."""
+    whole = Machine(tmp_path)
+    live(whole)
+    kinds = [decode_record(Entry, each).kind for each in whole.read(CHAIN)[0]]
+    assert kinds == [EntryKind.GENESIS, EntryKind.BRAND, EntryKind.ANCHOR, EntryKind.ANCHOR]
+    assert whole.store.heads.final(SHARDS[0])
+    for breaking in breakings(kept, STRIDE):
+        path, observer = tmp_path / str(breaking.number), Observer()
+        path.mkdir()
+        with breaking.strikes():
+            live(Machine(path, observer, breaking))
+
+        again = Machine(path, observer)
+        observer.reads(again)
+        if observer.late:
+            again.now = LAST
+            again.batch([LATE])
+        live(again)
+
+        assert dump(again.store) == dump(whole.store)
+        again.store.close()
+        observer.reads(Machine(path, observer))
+    assert breaking.count > LIFE_WRITES_MIN, "the story writes more than that"
 
 
 # What must not be started.
