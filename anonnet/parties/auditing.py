@@ -184,7 +184,9 @@ class Auditing:
             self._keep(turn, audited, signed)
             self._hold_against_anchors(turn, audited, piece)
             self._hold_against_ahead(turn, audited)
-            copy = audited
+            copy = self._again(turn, audited)
+            if copy.frozen:  # the same answer may lead on
+                break
         return self._again(turn, copy)
 
     def _again(self, turn: AuditTurn, copy: Copy) -> Copy:

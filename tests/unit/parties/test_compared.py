@@ -136,6 +136,20 @@ def test_what_the_copy_leads_to_says_nothing_against_the_log(pens: tuple[Pen, Pe
     assert honest(wall)
 
 
+def test_what_the_same_answer_holds_behind_a_fork_is_not_cosigned() -> None:
+    pen = Pen()
+    branch, wall = pen.copy(), read(pen)
+    branch.write(tick(NOON + 1))
+    show(wall, branch.notes[2])
+    pen.write(tick(NOON))
+    pen.write(tick(NOON))
+
+    wall.pass_time(BEHIND_SECONDS)
+
+    assert ONE in convicted(wall)
+    assert wall.size(ONE) == 2
+
+
 def test_two_that_nobody_has_the_tree_of_convict_the_log_by_themselves(pens: tuple[Pen, Pen]) -> None:
     pen, branch = pens
     wall = Wall(pen, known=pen.known)
