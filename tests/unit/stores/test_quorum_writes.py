@@ -11,25 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.errors import Fatal
-from anonnet.parties.mirror import Mirror
-from anonnet.protocol.logbook import CheckpointIs, CheckpointOf, Entries, EntryKind, Follow, OutcomeOf
+from anonnet.protocol.logbook import CheckpointIs, Entries, EntryKind, OutcomeOf
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Pledge, cosignatures
 from anonnet.protocol.transaction import Transaction
-from anonnet.store.mirror import MirrorStore
 from anonnet.times import SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import Tree, leaf_hash
 from anonnet.wire.codec import decode, encode
-from anonnet.wire.frames import frame
-from anonnet.wire.signed import Signed, Signer, unsigned
-from tests.actor import Actor, Said
-from tests.breaking import Breaking, breakings
+from anonnet.wire.signed import Signed, unsigned
+from tests.actor import Said
+from tests.breaking import breakings
 from tests.circle import Circle
-from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, Pen, p4, pledge, sale, signed_by, tick
-from tests.stage import NETWORK, NOON, key_of
+from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, p4, sale, signed_by
+from tests.stage import NETWORK, NOON
 
 ONE = MIRRORS[0]
 PAID, FREED = sale(), sale(EXPIRATION + 1)
@@ -103,78 +99,3 @@ def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, victim:
         check(circle)
         circle.actors[victim].store.close()
     assert breaking.count > WRITES_MIN, "the story writes more than that"
-
-
-# Another branch, after a write that broke.
-
-
-class Reader:
-    """A mirror on its file, which is shown one branch of the log."""
-
-    def __init__(self, path: Path, breaking: Breaking | None = None) -> None:
-        key = key_of(ONE)
-        more = {"database": breaking} if breaking else {}
-        self.store = MirrorStore(str(path), **more)
-        mirror = Mirror(Signer(NETWORK, key), key, {KNOWN.identity: KNOWN})
-        self.actor = Actor(ONE, mirror, self.store, lambda: NOON, lambda: bytes(32), rerun=False)
-
-    def reads(self, pen: Pen) -> None:
-        """Follow until nothing new comes."""
-        self.actor.remind()
-        for _ in range(2):
-            for errand in self.store.errands.due(NOON, most=100):
-                if isinstance(errand.message, Follow):
-                    self.actor.takes(frame(pen.answer(errand.message), 1), answers=errand)
-
-    def cosigned(self) -> dict[int, tuple[bytes, bytes]]:
-        """Size: (root, cosignature) of what it says that it has cosigned."""
-        said = self.actor.takes(frame(CheckpointOf(log=KNOWN.identity, shard=SHARD, size=0, cosigned=0), 1))
-        assert isinstance(said, CheckpointIs)
-        notes = [SignedCheckpoint.parse(note) for note in said.checkpoints]
-        found = [(each, cosignatures(KNOWN, each.note).get(key_of(ONE).public)) for each in notes]
-        return {each.body.size: (each.body.root, line.value) for each, line in found if line}
-
-
-def leads_to(pen: Pen, cosigned: dict[int, tuple[bytes, bytes]]) -> bool:
-    return all(size <= pen.size and pen.tree.root(size) == root for size, (root, _) in cosigned.items())
-
-
-@pytest.mark.slow
-@WAYS
-def test_a_mirror_that_comes_back_cosigns_no_other_branch(tmp_path: Path, kept: bool) -> None:
-    """It was shown one branch when a write broke, and is shown another one when it lives again."""
-    number, broke = 0, True
-    while broke:
-        number += 1
-        path, broke, said = tmp_path / f"{number}.db", False, dict[int, tuple[bytes, bytes]]()
-        one = Pen()
-        other = one.copy()
-        one.write(pledge(PAID))
-        other.write(tick(NOON))
-        breaking = Breaking(number, kept)
-        try:
-            reader = Reader(path, breaking)
-            reader.reads(one)
-            said = reader.cosigned()
-            one.write(tick(NOON))
-            reader.reads(one)
-            said |= reader.cosigned()
-        except Fatal:
-            broke = True
-        for database in breaking.made:
-            database.close()
-
-        again = Reader(path)
-        other.write(tick(NOON), tick(NOON))
-        again.reads(other)
-        after = again.cosigned()
-        again.store.close()
-
-        assert {size: after.get(size) for size in said} == said, "what was said is gone, or said otherwise"
-        branches = [
-            pen
-            for pen in (one, other)
-            if all(size <= pen.size and pen.tree.root(size) == root for size, (root, _) in after.items())
-        ]
-        assert branches, "it has cosigned both branches"
-    assert number > 20, "the story writes more than that"
