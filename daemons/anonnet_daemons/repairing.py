@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from anonnet.errors import BadStart, Fatal, Malformed
@@ -29,6 +30,8 @@ from anonnet_daemons.serving import reachable
 
 ASIDE = "repair"
 BEFORE = "log.db.before-repair"
+ENDS = "", "-wal", "-shm"
+"""Of the names of a database's files."""
 
 
 async def repair(path: Path) -> list[tuple[str, int]]:
@@ -65,7 +68,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             store.close()
             locked.close()
             await dialer.aclose()
-        _take_its_place(folder)
+        take_its_place(folder)
     return [(each.head.origin, each.head.size) for each in all_lost]
 
 
@@ -114,13 +117,25 @@ async def _copied(dialer: Direct, network: Network, mirror: Peer, known: KnownLo
     return copied
 
 
-def _take_its_place(folder: Folder) -> None:
-    """The old database is kept beside it."""
-    for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
-        if (folder / name).exists():
-            os.replace(folder / name, folder / name.replace(STORE, BEFORE))
+def take_its_place(folder: Folder) -> None:
+    """Put the new database where the old one is, which is kept beside it, and whatever an earlier repair has kept.
+    Raises BadStart, and then everything is as it was."""
+    if (folder / ASIDE / f"{STORE}-wal").exists():  # SQLite tells nobody that it could not empty it as it closed
+        raise BadStart(
+            f"the new {STORE} is not whole on the disk: make room on the disk of {folder.path}, and run it again"
+        )
+    before = _unused(folder)
+    for end in ENDS:
+        if (folder / f"{STORE}{end}").exists():
+            os.replace(folder / f"{STORE}{end}", folder / f"{before}{end}")
     os.replace(folder / ASIDE / STORE, folder / STORE)
     shutil.rmtree(folder / ASIDE)
     handle = os.open(folder.path, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
+
+
+def _unused(folder: Folder) -> str:
+    """A name for the old database that nothing has yet: what was kept may be the only copy of something."""
+    names = chain([BEFORE], (f"{BEFORE}.{number}" for number in count(2)))
+    return next(name for name in names if not any((folder / f"{name}{end}").exists() for end in ENDS))
