@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from anonnet.crypto.keys import SigningKey
-from anonnet.errors import Malformed
+from anonnet.errors import Malformed, Why
+from anonnet.limits import RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.errands import answered, as_it_stands, done, later, request
 from anonnet.parties.following import bundle_start
@@ -31,7 +32,7 @@ from anonnet.protocol.logbook import (
 )
 from anonnet.protocol.outcome import Logs
 from anonnet.protocol.quorum import cosignatures, places
-from anonnet.protocol.refusal import Noted
+from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.errands import Errand
@@ -162,6 +163,18 @@ class Auditing:
         done(turn, asked)
         self.watch(turn, grown)
         return Answer()
+
+    @on(Refusal, by=From.ERRAND, to=(Follow,))
+    def follow_refused(self, turn: AuditTurn, asked: Asked[Refusal]) -> Answer:
+        """A shard that is over is not asked for again. A log has no say in when that is: else one word of its would
+        keep everybody from reading what it does."""
+        follow = request(asked)
+        assert isinstance(follow, Follow)
+        copy = turn.store.copy(follow.log, follow.shard)
+        open = answered(asked).receiver == follow.log and copy is not None and self._watched(turn, copy)
+        return (
+            done(turn, asked) if asked.body.why == Why.FORGOTTEN and not open else later(turn, asked, RETRY_SECONDS_MAX)
+        )
 
     def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:
         """The copy with what these entries add to it, up to the last checkpoint that they lead to."""

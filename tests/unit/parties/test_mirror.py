@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anonnet.errors import Refused, Why
-from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.turn import Answer, Asked
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.logbook import (
@@ -26,7 +26,14 @@ from anonnet.protocol.refusal import Refusal
 from anonnet.protocol.rules import decided_by
 from anonnet.store.errands import Errand
 from anonnet.store.mirror import Copy
-from anonnet.times import BEHIND_SECONDS, CLOCK_TOLERANCE_SECONDS, RELEASE_SECONDS, RETENTION_SECONDS, SHARD_SECONDS
+from anonnet.times import (
+    BEHIND_SECONDS,
+    CLAIM_SECONDS,
+    CLOCK_TOLERANCE_SECONDS,
+    RELEASE_SECONDS,
+    RETENTION_SECONDS,
+    SHARD_SECONDS,
+)
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt
 from anonnet.tlog.fork import Fork
@@ -158,6 +165,23 @@ def test_a_refusal_by_a_log_that_has_a_policy_is_taken_in() -> None:
     mirror.takes(frame(signed_by("log", refusal), 1), answers=asked)
 
     assert len(mirror.closed) == 1
+    assert mirror.store.errands.next_due_for(asked.receiver, wall.now) == wall.now + RETRY_SECONDS_MAX
+
+
+def test_a_log_says_a_shard_is_forgotten_and_is_asked_on_until_it_can_be_so() -> None:
+    """Else one word of a log would keep all mirrors from reading what it does."""
+    wall = read(Pen())
+    mirror, asked = wall.mirrors[ONE], followed(wall)
+    gone = frame(signed_by("log", Refusal.of(asked.request, Refused(Why.FORGOTTEN))), 1)
+    over = decided_by(SHARD) + CLAIM_SECONDS
+
+    for second in (wall.now, over):
+        wall.now = second
+        mirror.takes(gone, answers=asked)
+        assert mirror.store.errands.stands(asked.hash)
+    wall.now += 1
+    mirror.takes(gone, answers=asked)
+
     assert not mirror.store.errands.stands(asked.hash)
 
 
