@@ -5,34 +5,37 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from anonnet.crypto.keys import SigningKey
 from anonnet.net.clock import BoundedClock
 from anonnet.net.daemon import run_party
 from anonnet.net.dialing import Direct
 from anonnet.net.witnessing import witness_of
 from anonnet.parties.mirror import Mirror
 from anonnet.parties.witnessing import Witnessing
-from anonnet.protocol.network import Role
 from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.published import MirrorShelf
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import reachable, told
+from anonnet_daemons.serving import Reachable, beside, reachable, told
 from anonnet_daemons.showing import Address, showing
 from anonnet_daemons.witnessing import cosigner, foreign_logs
 
 STORE = "mirror.db"
 
 
+def mirror_of(found: Reachable, key: SigningKey, *desks: object) -> Mirror:
+    """The mirror with this signing key: of all logs that decide alone, and of those that name it."""
+    logs, own = found.network.logs, found.peer.key
+    followed = {name: log for name, log in logs.items() if log.decides_alone or own in log.mirrors}
+    return Mirror(found.signer, key, followed, told(found), *desks, others=logs, beside=beside(found))
+
+
 async def run(path: Path, *, http: Address | None = None) -> None:
     """Run until SIGTERM. Raises BadStart, Fatal. `http`: where to show the copies to browsers and other readers."""
     found = reachable(path, Kind.MIRROR)
-    key, hearing = found.peer.key, told(found)
-    beside = {peer.identity for peer in found.network.all(Role.MIRROR)}.intersection(hearing)
-    logs = {name: log for name, log in found.network.logs.items() if log.decides_alone or key in log.mirrors}
     foreign = foreign_logs(found.setup)
     desks = [Witnessing(cosigner(found.setup, found.peer), foreign)] if foreign else []
-    identity, others = found.setup.identity(found.peer), found.network.logs
-    party = Mirror(found.signer, identity, logs, hearing, *desks, others=others, beside=beside)
+    party = mirror_of(found, found.setup.identity(found.peer), *desks)
     with Folder(path) as folder:
         shelf = partial(MirrorShelf, folder / STORE)
         await run_party(

@@ -54,7 +54,7 @@ def told(of: Reachable) -> list[bytes]:
 
 
 def beside(of: Reachable) -> list[bytes]:
-    """The mirrors with whom this party, which is none, compares what logs that decide alone have shown it; of more than
+    """The other mirrors, with whom this party compares what logs that decide alone have shown it; of more than
     MESH_NODES_MAX some, as above."""
     mirrors = [peer.identity for peer in of.network.all(Role.MIRROR)]
     return neighbours(of.peer.identity, mirrors, os.urandom(DRAWN_BYTES))

@@ -7,22 +7,30 @@ from collections import deque
 from typing import Any
 
 import pytest
+from anonnet_daemons.mirror import mirror_of
+from anonnet_daemons.serving import Reachable
 
 from anonnet.limits import MESH_NODES_MAX, MESH_PEERS
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.mesh import neighbours
 from anonnet.parties.turn import Party
 from anonnet.protocol.breach import Alert
+from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.logbook import Follow
+from anonnet.protocol.network import Network, Peer, Role
 from anonnet.store import alerts, errands
 from anonnet.store.base import Store
 from anonnet.store.database import MEMORY, Database
+from anonnet.store.mirror import MirrorStore
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.fork import Fork
 from anonnet.wire.frames import frame
 from anonnet.wire.signed import Signer
 from tests.actor import Actor
-from tests.mirrors import KNOWN, Pen, tick
+from tests.mirrors import KNOWN, MIRRORS, Pen, tick
 from tests.stage import NETWORK, NOON, key_of
+
+LOG = Role.LOG, "log"
 
 
 class Node(Store):
@@ -116,3 +124,25 @@ def test_another_start_draws_others() -> None:
 
     assert neighbours(keys[0], keys, b"one") == neighbours(keys[0], keys, b"one")
     assert neighbours(keys[0], keys, b"one") != neighbours(keys[0], keys, b"two")
+
+
+def test_every_mirror_of_a_large_network_compares_logs_with_all_others() -> None:
+    """Also where banks and merchants take most of the places among those whom it tells of alerts."""
+    known, pen = KnownLog(KNOWN.key), Pen(KnownLog(KNOWN.key))
+    pen.write(tick(NOON))
+    merchants = [f"merchant-{i}" for i in range(2 * MESH_NODES_MAX)]
+    named = [*((Role.MERCHANT, name) for name in merchants), *((Role.MIRROR, name) for name in MIRRORS)]
+    peers = [Peer(role, name, key_of(name).public, bytes(32), "127.0.0.1", 1) for role, name in (*named, LOG)]
+    network, mirrors = Network(NETWORK, tuple(peers)), {key_of(name).public for name in MIRRORS}
+    for name in MIRRORS:
+        peer = next(each for each in peers if each.name == name)
+        found = Reachable(None, network, peer, Signer(NETWORK, key_of(name)), bytes(32))  # type: ignore[arg-type]
+        mirror = Actor(name, mirror_of(found, key_of(name)), MirrorStore(), lambda: NOON, lambda: bytes(32))
+        mirror.remind()
+        for errand in mirror.store.errands.of(known.identity):
+            if isinstance(errand.message, Follow) and errand.message.shard == pen.shard:
+                mirror.takes(frame(pen.answer(errand.message), 1), answers=errand)
+
+        asked = mirror.store.errands.of(known.origin(pen.shard).encode())
+
+        assert {each.receiver for each in asked} == mirrors - {peer.key}
