@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -113,6 +114,10 @@ async def test_the_demo_shows_every_step_and_everything_was_so(tmp_path: Path, q
     for step in ("W1", "W2", "P1", "P2", "P3", "P4", "P5a", "P5b"):
         assert any(line.strip().startswith(step) for line in lines), f"{step} is missing"
     assert ("certificate of the key has" in ran.out) == (quorum != "none")
+    moments = r"^  pledge -> certificate (\d+) -> key (\d+) -> P5a (\d+) -> its certificate \d+ ms$"
+    times = [[int(ms) for ms in each] for each in re.findall(moments, ran.out, re.MULTILINE)]
+    assert len(times) == (quorum != "none")
+    assert all(max(each) == each[-1] for each in times), "P5a comes last"
     assert "NOT SO" not in ran.out
     assert "\x1b" not in ran.out
     assert not os.listdir(tmp_path)
