@@ -49,7 +49,6 @@ class BrandList:
 
     def look(self, turn: WalletTurn) -> None:
         """Read on in the chain of each log; then the banks are asked for the key proofs."""
-        turn.store.listing.forget(turn.now)
         for log in self._network.logs:
             size = turn.store.listing.frontier(log).size
             self._follow(turn, log, size - size % CHAIN_STEP)
@@ -86,7 +85,9 @@ class BrandList:
                 grown.append(leaf_hash(each.entry))
             if (grown.size, grown.root()) != (head.size, head.root):
                 raise Malformed("entries that do not lead to the checkpoint that comes with them")
-            self._list(turn, known, [sound(self._network.name, known, CHAIN, each.entry) for each in piece])
+            read = [sound(self._network.name, known, CHAIN, each.entry) for each in piece]
+            self._list(turn, known, read)
+            turn.store.listing.forget(min(turn.now, read[-1].time))  # by one clock alone it would be no brand's end
             frontier = grown
             turn.store.listing.read_to(known.identity, frontier)
         return frontier

@@ -279,10 +279,31 @@ def test_published_brands_leave_a_wallet_and_a_bank_when_they_are_over(scene: Sc
     scene.now += 1
     scene.consumer.forget()
     scene.bank.forget()
+    unread = [len(dump(scene.consumer.store)[each]) for each in tables], len(dump(scene.bank.store)["announced"])
+    announced(scene, next_minted(scene.now + BRAND_NOTICE_SECONDS))
+    scene.consumer.forget()
+    scene.settle()
 
     assert kept == ([1, 1], 1)
-    assert not [row for each in tables for row in dump(scene.consumer.store)[each]]
-    assert not dump(scene.bank.store)["announced"]
+    assert unread == ([1, 1], 0)
+    assert made.offer.brand not in scene.consumer.store.listing.listed()
+    assert made.offer not in scene.consumer.store.listing.accepted()
+
+
+def test_a_wallet_whose_clock_was_far_ahead_still_takes_the_next_brand(scene: Scene) -> None:
+    """It has read the chain up to there, and reads nothing of it twice."""
+    made = next_minted(opening(scene))
+    announced(scene, *scene.minted, made)
+    look(scene)
+    right = scene.now
+    scene.now = made.brand.ends + BRAND_MARGIN_SECONDS + 1
+    scene.consumer.forget()
+
+    scene.now = right
+    look(scene)
+
+    assert scene.consumer.store.listing.listed() == [made.offer.brand]
+    assert scene.consumer.store.listing.accepted() == [made.offer]
 
 
 @pytest.mark.slow
