@@ -7,6 +7,7 @@ daemon would be, and looked at from outside: through its answers, and through th
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,36 @@ def test_no_broken_write_keeps_a_shard_from_its_end(tmp_path: Path, kept: bool) 
         again.store.close()
         observer.reads(Machine(path, observer))
     assert breaking.count > LIFE_WRITES_MIN, "the story writes more than that"
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+@pytest.mark.parametrize("more", [0, 1], ids=["forked", "put back"])
+def test_no_broken_write_passes_by_what_a_mirror_has_shown(log: Machine, tmp_path: Path, more: int, kept: bool) -> None:
+    """It has signed another entry, or further ones, where a snapshot of it goes on."""
+    log.batch([p4(1)])
+    log.store.close()
+    shutil.copytree(tmp_path, tmp_path / "then")
+    log = Machine(tmp_path, log.observer)
+    log.batch([p4(2 + each) for each in range(1 + more)])
+    shown = log.page(SHARDS[0]).checkpoints[-1]
+    for breaking in breakings(kept):
+        path, is_known = tmp_path / str(breaking.number), False
+        shutil.copytree(tmp_path / "then", path)
+        with breaking.strikes():
+            then = Machine(path, database=breaking)
+            then.batch([p4(9)])
+            is_known = not then.store.answers_for(SHARDS[0], shown)
+
+        if not is_known:
+            with suppress(BadStart):  # it may be known all the same
+                again = Machine(path)
+                again.batch([p4(9)])
+                assert not again.store.answers_for(SHARDS[0], shown)
+                again.store.close()
+        for _ in range(2):
+            with pytest.raises(BadStart, match=r"(mirrors have|a mirror has)"):
+                Machine(path)
+    assert breaking.count > 15, "the story writes more than that"
 
 
 # What must not be started.
