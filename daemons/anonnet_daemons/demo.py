@@ -20,6 +20,8 @@ from anonnet.protocol.goods import GoodsM
 from anonnet.protocol.local import Books, BooksOf, Fund, Purchase, Sell, Started, Wallet, WalletOf
 from anonnet.protocol.steps import Step
 from anonnet.store.goods import measure
+from anonnet.store.tokens import FREE, SPENT
+from anonnet.store.wallet import ABORTED, DONE, TIMING
 from anonnet.times import SETTLE_SECONDS
 from anonnet.wire.codec import encode
 from anonnet.wire.signed import said_in
@@ -28,20 +30,7 @@ from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LocalNetwork
 from anonnet_daemons.owner import Owner
-from anonnet_daemons.shopping import (
-    ABORTED,
-    DONE,
-    FREE,
-    TIMING,
-    Wish,
-    buy,
-    catalogue,
-    ended,
-    open_account,
-    until_state,
-    withdraw,
-    worth,
-)
+from anonnet_daemons.shopping import Wish, buy, catalogue, ended, open_account, until_state, withdraw, worth
 from anonnet_daemons.telling import OTHER_NAMES, PAPER_NAMES, Line, Teller, milestones
 
 CURRENCY = "EUR"
@@ -245,7 +234,7 @@ class Play:
         """Wait until no token is bound to a sale any more."""
         while True:
             wallet = await self.consumer.ask(WalletOf(), Wallet)
-            if all(each.state in (FREE, "spent") for each in wallet.holdings):
+            if all(each.state in (FREE, SPENT) for each in wallet.holdings):
                 return wallet
             await trio.sleep(LOOK_SECONDS)
 

@@ -14,12 +14,13 @@ import trio
 
 from anonnet.parties.judge.verdict import Claim, Ruling
 from anonnet.protocol.dispute import Demand
+from anonnet.store.wallet import DISPUTED
 from anonnet_daemons.config import NETWORK_FILE, Kind, read_network
 from anonnet_daemons.demo import ITEM, LEAD_SECONDS, PATIENCE_SECONDS, Play
 from anonnet_daemons.disputing import disputed
 from anonnet_daemons.evidence import of_purchase, of_sale
 from anonnet_daemons.judging import Judgement, judged
-from anonnet_daemons.shopping import DISPUTED, buy, ended
+from anonnet_daemons.shopping import buy, ended
 
 CHEAT: dict[str, tuple[str, ...]] = {Kind.MERCHANT.value: (sys.executable, "-P", "-m", "anonnet_daemons.dishonest")}
 """Who keeps the shop."""

@@ -31,16 +31,14 @@ from anonnet.protocol.local import (
     Withdraw,
 )
 from anonnet.protocol.network import Network, Peer, Role
-from anonnet.store.wallet import MOVES
+from anonnet.store.tokens import FREE, WITHDRAWING
+from anonnet.store.wallet import ABORTED, DISPUTED, DONE, MOVES, REFUSED
 from anonnet.wire.codec import decode
 from anonnet_daemons.config import PARTY_FILE
 from anonnet_daemons.owner import Failed, NotYet, Owner, noun
 
-ABORTED, COMMITTED, DISPUTED, DONE, REFUSED = "aborted", "committed", "disputed", "done", "refused"
-TIMING = "timing"
 ENDED = (DONE, DISPUTED, ABORTED, REFUSED)
-"""States of a purchase that it does not leave."""
-FREE, WITHDRAWING, VOID = "free", "withdrawing", "void"
+"""States of a purchase for whose end nobody waits any longer."""
 
 LOOK_SECONDS = 0.05
 """Between two looks at something that the daemon does not tell by itself."""

@@ -22,13 +22,13 @@ from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LocalNetwork
 from anonnet_daemons.owner import Failed, NoDaemon, NotYet
-from anonnet_daemons.shopping import DONE, ENDED, Wish
+from anonnet_daemons.shopping import ENDED, Wish
 
 from anonnet.errors import BadStart
 from anonnet.protocol.account import LedgerEntry
 from anonnet.protocol.local import Fund, OpenAt, Purchase, PurchaseOf, Sell, Started, Wallet, WalletOf, Withdraw
 from anonnet.protocol.logbook import Entries, Follow, Recorded, Time, TimeOf
-from anonnet.store.wallet import MOVES, ORDERING
+from anonnet.store.wallet import DONE, MOVES, ORDERING
 from anonnet.wire.codec import Message
 
 CURRENCY = "EUR"

@@ -17,12 +17,13 @@ from typing import Any
 import trio
 
 from anonnet.protocol.local import Fund, Sell, Started
+from anonnet.store.wallet import DONE
 from anonnet.times import RESTORE_GAP
 from anonnet_daemons.benches.measuring import CURRENCY, PRICE, Times, cpu_seconds, load
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LocalNetwork
-from anonnet_daemons.shopping import DONE, Wish, buy, ended, open_account, withdraw
+from anonnet_daemons.shopping import Wish, buy, ended, open_account, withdraw
 
 WAYS = ("relay", "direct")
 ITEM = "note"

@@ -13,30 +13,25 @@ from anonnet.protocol.goods import GoodsM, Offer
 from anonnet.protocol.local import Purchase, PurchaseOf, Wallet, WalletOf
 from anonnet.protocol.network import Network, Peer, Role
 from anonnet.protocol.steps import Step
+from anonnet.store import wallet
+from anonnet.store.tokens import FREE
 from anonnet.wire.codec import decode
 from anonnet_daemons.cli.progress import Told, bar
 from anonnet_daemons.cli.verbs import DONE as EXIT_DONE
 from anonnet_daemons.cli.verbs import FAILED, NOT_YET, Found, amount, named
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner, owner_of
-from anonnet_daemons.shopping import (
-    ABORTED,
-    COMMITTED,
-    DISPUTED,
-    DONE,
-    FREE,
-    REFUSED,
-    Wish,
-    buy,
-    catalogue,
-    ended,
-    worth,
-)
+from anonnet_daemons.shopping import Wish, buy, catalogue, ended, worth
 
 UNKNOWN = "unknown"
-OUTCOMES = {DONE: DONE, DISPUTED: DISPUTED, ABORTED: REFUSED, REFUSED: REFUSED}
+OUTCOMES = {
+    wallet.DONE: wallet.DONE,
+    wallet.DISPUTED: wallet.DISPUTED,
+    wallet.ABORTED: wallet.REFUSED,
+    wallet.REFUSED: wallet.REFUSED,
+}
 """What became of a purchase, by its state; any other state: not known yet."""
-CODES = {DONE: EXIT_DONE, DISPUTED: FAILED, REFUSED: FAILED, UNKNOWN: NOT_YET}
+CODES = {wallet.DONE: EXIT_DONE, wallet.DISPUTED: FAILED, wallet.REFUSED: FAILED, UNKNOWN: NOT_YET}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ async def bought(owner: Owner, data: Path, wish: Wish, timeout: float, to: Path 
             await ended(owner, purchase, progress.now)
             nursery.cancel_scope.cancel()
     shown = await owner.ask(PurchaseOf(purchase=purchase), Purchase)
-    if shown.state != DONE or to is None:
+    if shown.state != wallet.DONE or to is None:
         return purchase_found(shown)
     try:
         shutil.copyfile(shown.path, to)
@@ -177,17 +172,17 @@ def purchase_found(shown: Purchase, copied: Path | None = None) -> Found:
 def _sentence(shown: Purchase, path: str) -> str:
     price = amount(shown.price, shown.currency)
     match shown.state:
-        case "done":
+        case wallet.DONE:
             return f"Done: {shown.item} for {price}, checked against its contract, is at {path}"
-        case "disputed":
+        case wallet.DISPUTED:
             return f"Paid {price}, but {shown.detail}: keep this wallet's papers, a judge can decide from them."
-        case "aborted":
+        case wallet.ABORTED:
             return (
                 f"Refused: the sale of {shown.item} has been aborted, and {price} go back to the wallet by themselves."
             )
-        case "refused":
+        case wallet.REFUSED:
             return f"Refused: {shown.detail or 'the sale did not come about'}; nothing has been paid."
-        case state if state == COMMITTED:
+        case wallet.COMMITTED:
             return f"Not known yet: {shown.item} is paid for and is being opened; ask again with wallet show."
         case state:
             return f"Not known yet ({state}): the wallet goes on by itself; ask again with wallet show."

@@ -10,13 +10,13 @@ import click
 
 from anonnet.protocol.dispute import Demand
 from anonnet.protocol.local import Purchase, PurchaseOf, Sales, SalesOf, Wallet, WalletOf
+from anonnet.store.wallet import ABORTED, DISPUTED, DONE, REFUSED
 from anonnet_daemons import evidence
 from anonnet_daemons.cli.buying import purchase_found
 from anonnet_daemons.cli.verbs import FAILED, Found, data_option, have_judged, timeout_option, verb, with_owner
 from anonnet_daemons.config import Kind
 from anonnet_daemons.disputing import Answered, disputed, met
 from anonnet_daemons.owner import Failed, Owner
-from anonnet_daemons.shopping import ABORTED, DISPUTED, DONE, REFUSED
 
 of_wallet, of_merchant, of_bank = click.Group(), click.Group(), click.Group()
 

@@ -13,6 +13,7 @@ import click
 
 from anonnet.protocol.local import Recovery, Wallet, WalletOf
 from anonnet.protocol.network import Peer, Role
+from anonnet.store.tokens import FREE
 from anonnet.times import RESTORE_SPREAD_SECONDS
 from anonnet_daemons import recovering
 from anonnet_daemons.cli.progress import bar
@@ -29,7 +30,7 @@ from anonnet_daemons.cli.verbs import (
 from anonnet_daemons.config import Kind, read_network, read_setup
 from anonnet_daemons.owner import Failed, Owner
 from anonnet_daemons.seedfile import Passphrase, bare_seed, read_seed, seal_seed, sealed
-from anonnet_daemons.shopping import FREE, worth
+from anonnet_daemons.shopping import worth
 from anonnet_daemons.words import WORDS, seed_of, words_of
 
 keeping = click.Group()

@@ -11,6 +11,7 @@ from anonnet.limits import GOODS_BYTES_MAX
 from anonnet.protocol.ending import Ending
 from anonnet.protocol.local import Discard, Holding, Purchase, PurchaseOf, Started, Wallet, WalletOf
 from anonnet.protocol.network import Role
+from anonnet.store.tokens import FREE
 from anonnet.times import DWELL_SECONDS
 from anonnet_daemons.branding import day
 from anonnet_daemons.cli import alerts, brands, disputing, habits, privacy, statements
@@ -23,7 +24,7 @@ from anonnet_daemons.cli.verbs import Found, amount, data_option, named, rows, t
 from anonnet_daemons.config import Kind
 from anonnet_daemons.owner import Failed, Owner
 from anonnet_daemons.seedfile import Passphrase
-from anonnet_daemons.shopping import FREE, catalogue, funding, open_account, withdraw, worth
+from anonnet_daemons.shopping import catalogue, funding, open_account, withdraw, worth
 
 LEAD_SECONDS = 120
 """How long a sale may take by default: a merchant who falls silent holds the tokens for this long."""
