@@ -109,7 +109,7 @@ AHEAD_MAX = 64
 bear the log's signature, so only a log that lies can make them many, and each of them is held against it."""
 
 SHARDS_MAX = 16
-"""Open shards of a log: three, since expirations lead by LEAD_SECONDS_MAX, and a few that await their closing."""
+"""Shards of a log that are not dropped yet: the chain, and some ten weeks until RETENTION_SECONDS are over."""
 
 EXCERPT_LEAVES_MAX = 2
 """Entries in one excerpt of a log: whatever else stands in it, two show every broken rule that an excerpt can show."""

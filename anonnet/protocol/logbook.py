@@ -202,7 +202,8 @@ class ShardSize(Record):
 
 @message(Step.TIME, signed=True, frame_max=KIB)
 class Time(Message):
-    """L -> anyone, signed by the log: its time, and how many entries each open shard has, in ascending order."""
+    """L -> anyone, signed by the log: its time, and how many entries each shard has that is not dropped yet,
+    in ascending order."""
 
     log: Hash
     time: Seconds

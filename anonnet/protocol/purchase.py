@@ -2,8 +2,8 @@
 
     P2.   C -> B   [B, n, expiration, M, L, payments]_q          authorization_q
     P3.   B -> M   [n, expiration, M, L, value]_b                authorization_b
-    P4.   M -> L   [n, expiration, L, k]_m                       authorization_m   or
-    P5a.  L        [P4, index]_l                                 commit
+    P4.   M -> L   [n, expiration, L, k]_m                       authorization_m
+    P5a.  L        [P4, index]_l                                 commit            or
     P5b.  L        [n, expiration, M, L, failed]_l               abort
 
 Each class says how it is made from the step before it and how it is checked, by whoever reads it.

@@ -49,7 +49,7 @@ create table if not exists sale(
     entry_seed blob not null,   -- of W, which signs the entry where it is sealed
     outcome_key blob unique,    -- of the transaction, once there is one
     opened integer not null,
-    state text not null,        -- sealing, offered, authorized, late, committed, credited, failed
+    state text not null,        -- sealing, offered, authorized, released, late, committed, credited, failed
     goods_m blob,
     leaves blob,                -- leaf hashes of the sealed chunks
     authorization_b blob,

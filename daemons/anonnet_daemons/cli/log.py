@@ -74,7 +74,7 @@ def key_in_hex(text: str) -> bytes:
 
 
 @verb(log, example="anonnet log entries --from 100 --most 20")
-@click.option("--shard", type=click.IntRange(min=0), default=None, help="One shard; else all that are open.")
+@click.option("--shard", type=click.IntRange(min=0), default=None, help="One shard; else all that are kept.")
 @click.option("--from", "start", type=click.IntRange(min=0), default=0, show_default=True, help="The first index.")
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to show.")
 @data_option(Kind.LOG)

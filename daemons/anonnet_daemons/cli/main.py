@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 NOUNS = {  # name -> what its help says here
-    "init": "Make a network of five parties on this machine.",
-    "up": "Run all five parties of a network until Ctrl-C.",
+    "init": "Make a network on this machine.",
+    "up": "Run all parties of a network until Ctrl-C.",
     "bank": "Run the bank, fund accounts, look at its books.",
     "merchant": "Run the merchant, put files on sale, look at the sales.",
     "log": "Run the log, look at its entries.",
@@ -18,7 +18,7 @@ NOUNS = {  # name -> what its help says here
     "relay": "Run the relay.",
     "wallet": "Run the consumer's wallet, withdraw, buy.",
     "judge": "Decide from files of evidence who owes whom what.",
-    "demo": "Two sales between five processes, step by step.",
+    "demo": "Two sales between real processes, step by step; or a dispute.",
     "bench": "Measure on this machine.",
 }
 
