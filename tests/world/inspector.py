@@ -109,9 +109,11 @@ class Inspector:
     ) -> dict[Transaction, Signed | None]:
         """Of what nobody decides any more, the commits that somebody was shown, or could make of proofs: one mirror can
         have had what the others did not put together before they froze a lying log's shard, and it counts from
-        whomever it is. None for what decides nothing, as a liar's cosignature completed it when no claim was taken any
-        more."""
-        shown = [unsigned(said.body).signed for said in tape.said if isinstance(said.body, Certificate)]
+        whomever it is, unless liars alone have seen it. None for what decides nothing, as a liar's cosignature
+        completed it when no claim was taken any more."""
+        liars = self.world.liars
+        told = [said for said in tape.of(Certificate) if not {said.heard.sender, said.heard.receiver} <= liars]
+        shown = [unsigned(said.body).signed for said in told]
         found: dict[Transaction, Signed | None] = {}
         for transaction in (each for each, paper in papers.items() if paper is None or self._is_late(each, paper)):
             known = self.world.directory.logs[transaction.log]
