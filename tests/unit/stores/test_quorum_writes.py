@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from anonnet.protocol.logbook import CheckpointIs, Entries, EntryKind, OutcomeOf
+from anonnet.protocol.known_log import CHAIN
+from anonnet.protocol.logbook import CheckpointIs, Entries, Entry, EntryKind, OutcomeOf
 from anonnet.protocol.outcome import committed
 from anonnet.protocol.purchase import Abort
 from anonnet.protocol.quorum import Pledge, cosignatures
+from anonnet.protocol.rules import decided_by
 from anonnet.protocol.transaction import Transaction
 from anonnet.times import SETTLE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
@@ -26,11 +28,14 @@ from tests.breaking import breakings
 from tests.circle import Circle
 from tests.mirrors import EXPIRATION, KNOWN, MIRRORS, SHARD, p4, sale, signed_by
 from tests.stage import NETWORK, NOON
+from tests.unit.parties.test_anchors import chain
 
 ONE = MIRRORS[0]
+STANDS = [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.KEY, EntryKind.TICK]
+"""In the shard, when the story has been played."""
 PAID, FREED = sale(), sale(EXPIRATION + 1)
 STRIDE = 53
-WRITES_MIN = 200
+WRITES_MIN, ENDED_WRITES_MIN = 200, 230
 WAYS = pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
 
 
@@ -62,18 +67,31 @@ def checkpoints(circle: Circle) -> list[tuple[str, SignedCheckpoint]]:
     return found
 
 
-def check(circle: Circle) -> None:
-    """What was ever said is true of what stands there now."""
-    entries = circle.entries()
-    assert [each.kind for each in entries] == [EntryKind.GENESIS, EntryKind.PLEDGE, EntryKind.KEY, EntryKind.TICK]
+def end(circle: Circle) -> None:
+    """The shard is over: it is closed at once, and anchored when its end is cosigned."""
+    circle.now = decided_by(SHARD) + 1
+    for _ in range(2):
+        circle.log.forget()
+        circle.settle()
+
+
+def check_unforked(circle: Circle, shard: int, entries: list[Entry]) -> None:
+    """Whatever was signed of a shard is of what stands there now."""
     tree = Tree.from_leaves(b"".join(leaf_hash(encode(each)) for each in entries))
     lines = defaultdict(set)
     for _, signed in checkpoints(circle):
-        if signed.body.origin == KNOWN.origin(SHARD):
+        if signed.body.origin == KNOWN.origin(shard):
             assert signed.body.root == tree.root(signed.body.size), "the log has forked"
             for mirror, line in cosignatures(KNOWN, signed.note).items():
                 lines[mirror, signed.body.size].add(line.value)
     assert all(len(each) == 1 for each in lines.values()), "a mirror has cosigned one tree twice"
+
+
+def check(circle: Circle) -> None:
+    """What was ever said is true of what stands there now."""
+    entries = circle.entries()
+    assert [each.kind for each in entries] == STANDS
+    check_unforked(circle, SHARD, entries)
     for said in outcomes(circle, PAID):
         assert committed(NETWORK, KNOWN, unsigned(said).signed, PAID) is not None
     assert outcomes(circle, FREED) == [Abort(transaction=FREED)] * len(MIRRORS)
@@ -99,3 +117,32 @@ def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, victim:
         check(circle)
         circle.actors[victim].store.close()
     assert breaking.count > WRITES_MIN, "the story writes more than that"
+
+
+@pytest.mark.slow
+@WAYS
+@pytest.mark.parametrize("victim", ["log", ONE])
+def test_no_broken_write_keeps_a_shard_from_being_anchored_once(tmp_path: Path, victim: str, kept: bool) -> None:
+    """In deep every write, else each STRIDEth: of the close, its cosignatures and the anchor as of all before."""
+    for breaking in breakings(kept, STRIDE):
+        path, circle, told = tmp_path / str(breaking.number) / "log.db", Circle(), dict[str, Said | None]()
+        path.parent.mkdir()
+        with breaking.strikes():
+            circle.enter(victim, str(path), breaking)
+            circle.actors[victim].turns.rerun = False
+            play(circle, told)
+            end(circle)
+
+        circle.enter(victim, str(path))
+        play(circle, told)
+        end(circle)
+
+        entries = circle.entries()
+        assert [each.kind for each in entries] == [*STANDS, EntryKind.CLOSE]
+        check_unforked(circle, SHARD, entries)
+        genesis, anchor = chain(circle)
+        check_unforked(circle, CHAIN, [genesis, anchor])
+        assert all(chain(circle, name) == [genesis, anchor] for name in MIRRORS)
+        assert KNOWN.agreed(cosignatures(KNOWN, KNOWN.opened(SHARD, anchor.body).note))
+        circle.actors[victim].store.close()
+    assert breaking.count > ENDED_WRITES_MIN, "the story writes more than that"
