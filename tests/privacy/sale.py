@@ -21,23 +21,13 @@ from anonnet_daemons.disputing import disputed
 from anonnet_daemons.founding import Plan, found
 from anonnet_daemons.network import LocalNetwork
 from anonnet_daemons.owner import Owner
-from anonnet_daemons.shopping import (
-    ABORTED,
-    DONE,
-    LOOK_SECONDS,
-    TIMING,
-    Wish,
-    buy,
-    ended,
-    open_account,
-    until_state,
-    withdraw,
-)
+from anonnet_daemons.shopping import LOOK_SECONDS, Wish, buy, ended, open_account, until_state, withdraw
 
 from anonnet.protocol.dispute import Demand
 from anonnet.protocol.local import Fund, OpenAt, Purchase, Sales, SalesOf, Sell, Started, Wallet, WalletOf
 from anonnet.protocol.network import Network
 from anonnet.protocol.purchase import AuthorizationQ
+from anonnet.store.wallet import ABORTED, DONE, TIMING
 from anonnet.wire.frames import Frame
 from anonnet.wire.signed import Signed, payload, said_in
 from tests.privacy.pieces import Line, Piece, View, received, stored

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 from anonnet_daemons.config import Kind
-from anonnet_daemons.shopping import ABORTED, DONE, buy
+from anonnet_daemons.shopping import buy
+
+from anonnet.store.wallet import ABORTED, DONE
 
 from .processes import SMALL, anonnet, check_money, network, open_shop, outcome, told, wish
 

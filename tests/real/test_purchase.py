@@ -11,11 +11,12 @@ import pytest
 import trio
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import LocalNetwork
-from anonnet_daemons.shopping import TIMING, until_state
+from anonnet_daemons.shopping import until_state
 
 from anonnet.protocol.local import Purchase, PurchaseOf
 from anonnet.protocol.purchase import AuthorizationQ
 from anonnet.protocol.steps import Step
+from anonnet.store.wallet import TIMING
 from anonnet.wire.codec import decode
 
 from .processes import (

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import trio
 from anonnet_daemons.config import Kind
-from anonnet_daemons.shopping import ABORTED, DONE, ENDED, buy, until_state
+from anonnet_daemons.shopping import ENDED, buy, until_state
 
 from anonnet.limits import STOP_SECONDS
+from anonnet.store.wallet import ABORTED, DONE
 
 from .processes import SMALL, check_money, network, open_shop, outcome, told, wish
 

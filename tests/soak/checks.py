@@ -9,9 +9,10 @@ from pathlib import Path
 
 import trio
 from anonnet_daemons.config import Kind
-from anonnet_daemons.shopping import ABORTED, DONE, FREE, REFUSED
 
 from anonnet.protocol.local import Books, BooksOf, Sales, SalesOf, Wallet
+from anonnet.store.tokens import FREE
+from anonnet.store.wallet import ABORTED, DONE, REFUSED
 
 from .shop import LOOK_SECONDS, Shop
 

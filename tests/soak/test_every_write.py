@@ -25,9 +25,9 @@ import pytest
 import trio
 from anonnet_daemons.config import Kind
 from anonnet_daemons.network import PROGRAM
-from anonnet_daemons.shopping import ABORTED, DONE
 
 from anonnet.errors import BadStart
+from anonnet.store.wallet import ABORTED, DONE
 
 from .checks import check_all, check_money, settled
 from .council import MIRRORS, QUORUM, at_rest, check_remembered, check_stopped, holders, leave_one_out

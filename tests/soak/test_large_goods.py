@@ -15,9 +15,9 @@ import pytest
 import trio
 from anonnet_daemons.benches.measuring import cpu_seconds, load
 from anonnet_daemons.config import Kind
-from anonnet_daemons.shopping import DONE
 
 from anonnet.crypto.sealing import chunk_count
+from anonnet.store.wallet import DONE
 
 from .checks import check_all, peak_memory
 from .shop import DEEP, LOOK_SECONDS, PRICES, Shop, shop_in
