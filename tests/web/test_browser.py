@@ -75,7 +75,7 @@ async def test_a_sale_is_found_among_all_shards_with_a_proof_that_leads_to_the_r
 
     assert f"Shard {SHARDS[0]}: entry 8 of {SALES + 1}" in found
     assert HEX.findall(found)[-1] == note.body.root.hex()
-    assert "That is the root in the checkpoint" in found
+    assert "That is the root in the checkpoint. Whether log and mirrors have signed that" in found
     assert not [address for address in fetched if number_of(7) in address or "/entry/" in address]
 
 

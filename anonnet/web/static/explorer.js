@@ -145,7 +145,7 @@ function addProof(place, entry, top) {
 
 function addVerdict(place, holds, what) {
   const words = holds
-    ? "That is the root in the checkpoint: this is what the log has signed for."
+    ? "That is the root in the checkpoint. Whether log and mirrors have signed that, the shard's page says."
     : "That is not the root in the checkpoint: something here is wrong.";
   add(place, "p", `${what} ${words}`, `verdict ${holds ? "good" : "bad"}`);
 }
@@ -168,6 +168,7 @@ async function findIn({ name, address }, bytes, place, told) {
   for (const { index, entry } of found) {
     const top = climb(leaves, 0, size, index);
     add(place, "h3", `${name}: entry ${index} of ${size}`, "at");
+    add(place, "p", "These 32 bytes stand in it: as a sale's number, or as whatever else somebody chose so.");
     add(place, "pre", hex(entry));
     addProof(place, entry, top);
     addVerdict(place, hex(top.hash) === expected, "");
