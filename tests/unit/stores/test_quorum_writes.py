@@ -7,6 +7,7 @@ What it has said before must hold: no second outcome, no fork, no receipt for a 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,15 @@ WRITES_MIN, ENDED_WRITES_MIN = 200, 230
 WAYS = pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
 
 
+Told = dict[str, Said | None]
+"""What each has answered to P4."""
+
+
 def outcomes(circle: Circle, transaction: Transaction) -> list[object]:
     return [circle.ask(OutcomeOf(transaction=transaction), name) for name in MIRRORS]
 
 
-def play(circle: Circle, told: dict[str, Said | None]) -> None:
+def play(circle: Circle, told: Told) -> None:
     """One sale is pledged and paid, another one ends without a pledge. What was told before is told again."""
     circle.now = NOON
     circle.settle()
@@ -67,8 +72,9 @@ def checkpoints(circle: Circle) -> list[tuple[str, SignedCheckpoint]]:
     return found
 
 
-def end(circle: Circle) -> None:
-    """The shard is over: it is closed at once, and anchored when its end is cosigned."""
+def play_to_the_end(circle: Circle, told: Told) -> None:
+    """The same; then the shard is over: it is closed at once, and anchored when its end is cosigned."""
+    play(circle, told)
     circle.now = decided_by(SHARD) + 1
     for _ in range(2):
         circle.log.forget()
@@ -99,24 +105,32 @@ def check(circle: Circle) -> None:
     assert Abort(transaction=PAID) not in aborted
 
 
+def played_again(
+    tmp_path: Path, victim: str, kept: bool, story: Callable[[Circle, Told], None], writes_min: int
+) -> Iterator[Circle]:
+    """For one write of the victim after the other: the circle after the story that it broke, and that again."""
+    for breaking in breakings(kept, STRIDE):
+        path, circle, told = tmp_path / str(breaking.number) / "log.db", Circle(), Told()
+        path.parent.mkdir()
+        with breaking.strikes():
+            circle.enter(victim, str(path), breaking)
+            circle.actors[victim].turns.rerun = False
+            story(circle, told)
+
+        circle.enter(victim, str(path))
+        story(circle, told)
+        yield circle
+        circle.actors[victim].store.close()
+    assert breaking.count > writes_min, "the story writes more than that"
+
+
 @pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("victim", ["log", ONE])
 def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, victim: str, kept: bool) -> None:
     """In deep every write, else each STRIDEth."""
-    for breaking in breakings(kept, STRIDE):
-        path, circle, told = tmp_path / str(breaking.number) / "log.db", Circle(), dict[str, Said | None]()
-        path.parent.mkdir()
-        with breaking.strikes():
-            circle.enter(victim, str(path), breaking)
-            circle.actors[victim].turns.rerun = False
-            play(circle, told)
-
-        circle.enter(victim, str(path))
-        play(circle, told)
+    for circle in played_again(tmp_path, victim, kept, play, WRITES_MIN):
         check(circle)
-        circle.actors[victim].store.close()
-    assert breaking.count > WRITES_MIN, "the story writes more than that"
 
 
 @pytest.mark.slow
@@ -124,19 +138,7 @@ def test_no_broken_write_loses_doubles_or_forks_anything(tmp_path: Path, victim:
 @pytest.mark.parametrize("victim", ["log", ONE])
 def test_no_broken_write_keeps_a_shard_from_being_anchored_once(tmp_path: Path, victim: str, kept: bool) -> None:
     """In deep every write, else each STRIDEth: of the close, its cosignatures and the anchor as of all before."""
-    for breaking in breakings(kept, STRIDE):
-        path, circle, told = tmp_path / str(breaking.number) / "log.db", Circle(), dict[str, Said | None]()
-        path.parent.mkdir()
-        with breaking.strikes():
-            circle.enter(victim, str(path), breaking)
-            circle.actors[victim].turns.rerun = False
-            play(circle, told)
-            end(circle)
-
-        circle.enter(victim, str(path))
-        play(circle, told)
-        end(circle)
-
+    for circle in played_again(tmp_path, victim, kept, play_to_the_end, ENDED_WRITES_MIN):
         entries = circle.entries()
         assert [each.kind for each in entries] == [*STANDS, EntryKind.CLOSE]
         check_unforked(circle, SHARD, entries)
@@ -144,5 +146,3 @@ def test_no_broken_write_keeps_a_shard_from_being_anchored_once(tmp_path: Path, 
         check_unforked(circle, CHAIN, [genesis, anchor])
         assert all(chain(circle, name) == [genesis, anchor] for name in MIRRORS)
         assert KNOWN.agreed(cosignatures(KNOWN, KNOWN.opened(SHARD, anchor.body).note))
-        circle.actors[victim].store.close()
-    assert breaking.count > ENDED_WRITES_MIN, "the story writes more than that"
