@@ -171,10 +171,10 @@ class Auditing:
         follow = request(asked)
         assert isinstance(follow, Follow)
         copy = turn.store.copy(follow.log, follow.shard)
-        open = answered(asked).receiver == follow.log and copy is not None and self._watched(turn, copy)
-        return (
-            done(turn, asked) if asked.body.why == Why.FORGOTTEN and not open else later(turn, asked, RETRY_SECONDS_MAX)
-        )
+        over = copy is None or not self._watched(turn, copy)
+        if asked.body.why == Why.FORGOTTEN and (over or answered(asked).receiver != follow.log):
+            return done(turn, asked)
+        return later(turn, asked, RETRY_SECONDS_MAX)
 
     def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:
         """The copy with what these entries add to it, up to the last checkpoint that they lead to."""

@@ -85,14 +85,11 @@ class Ledger:
 
     def has_moved(self, kind: str, reference: bytes, currency: str, leg: Leg) -> bool:
         """True if this leg has been posted."""
-        return (
-            self._db.one(
-                "select 1 from posting where book = ? and owner = ? and amount = ?"
-                " and kind = ? and reference = ? and currency = ?",
-                *(leg.book, leg.owner, leg.amount, kind, reference, currency),
-            )
-            is not None
+        found = self._db.one(
+            "select 1 from posting where (book, owner, amount, kind, reference, currency) = (?, ?, ?, ?, ?, ?)",
+            *(leg.book, leg.owner, leg.amount, kind, reference, currency),
         )
+        return found is not None
 
     def balance(self, book: str, owner: bytes, currency: str) -> int:
         """What a book holds of one currency."""
