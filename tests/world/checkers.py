@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
+from math import inf
 from typing import Any
 
 from anonnet.errors import Malformed
@@ -241,14 +242,15 @@ def exchanges(tape: Tape) -> dict[bytes, tuple[ExchangeQ, float]]:
 
 def no_token_is_used_beyond_its_worth(tape: Tape, denominations: dict[bytes, int]) -> Complaints:
     """What sales that are open or have committed, and exchanges, take of a token is never more than it is worth. What a
-    sale has taken comes free when the log has aborted it, or its claim time is over."""
-    aborts = {transaction: papers[0].time for transaction, papers in tape.aborts().items()}
+    sale has taken comes free when the log has aborted it, or its claim time is over, whichever is first."""
     taken: dict[bytes, list[tuple[float, float, int]]] = defaultdict(list)
     worth: dict[bytes, int] = {}
-    lapses = {each: each.expiration + CLAIM_SECONDS for each in tape.orders().keys() - tape.commits().keys()}
-    over = lapses | aborts
-    uses = [(order, time, over.get(each, float("inf"))) for each, (order, time) in accepted_orders(tape).items()]
-    for order, time, until in [*uses, *((each, time, float("inf")) for each, time in exchanges(tape).values())]:
+    undecided = tape.orders().keys() - tape.commits().keys()
+    over: dict[Transaction, float] = {each: each.expiration + CLAIM_SECONDS for each in undecided}
+    for each, papers in tape.aborts().items():
+        over[each] = min(papers[0].time, over.get(each, inf))
+    uses = [(order, time, over.get(each, inf)) for each, (order, time) in accepted_orders(tape).items()]
+    for order, time, until in [*uses, *((each, time, inf) for each, time in exchanges(tape).values())]:
         for payment in order.payments:
             worth[payment.token.id] = denominations[payment.token.brand]
             taken[payment.token.id].append((time, until, payment.amount))
