@@ -195,7 +195,8 @@ there is none. Fetch the bundles under tile/entries/ instead, as any C2SP client
 <button id="find" type="button">Find</button></p>
 <p class="small">Your browser fetches all entries, finds the number by itself, and computes every hash of the proof.
 The server sees that you read this log, and from which address; it does not learn which sale you look for. Links to
-single entries are another matter: who follows one shows the server which entry matters.</p>
+single entries are another matter: who follows one shows the server which entry matters. Sealed sales are not found: n
+does not stand in their entries. It opens them, so keep it to yourself.</p>
 <p id="progress" role="status"></p><div id="found" aria-live="polite"></div></section>
 """
 

@@ -11,9 +11,10 @@ import pytest
 import trio
 
 from anonnet.protocol.purchase import AuthorizationM
-from anonnet.store.published import LogShelf
+from anonnet.store.published import LogShelf, MirrorShelf
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import decode
+from tests import mirrors
 from tests.machine import KNOWN, LAST, SHARDS, Machine, p4
 from tests.web.browser import Browser, browser, needs_browser
 from tests.web.serving import Site, served
@@ -88,7 +89,44 @@ async def test_a_search_fetches_the_same_whatever_it_looks_for(page: Browser, lo
         words = await reads(partial(page.text, "#progress"))
 
     assert first == last == absent
-    assert f"No entry has this number. {SALES + 3} entries read." in words
+    assert f"No open entry has this number; sealed ones show none. {SALES + 3} entries read." in words
+
+
+async def test_a_key_that_is_another_sale_s_number_is_not_found_as_that_sale(
+    page: Browser, log: Machine, tmp_path: Path
+) -> None:
+    """Whoever sells chooses his key, and it stands in the open."""
+    there, absent = number_of(7), number_of(SALES + 7)
+    log.batch([p4(int(there, 16)), p4(int(absent, 16))])
+
+    async with served(shelf(tmp_path), LOGS, tmp_path) as site:
+        await search(page, site, f"{PREFIX}/", there, ".verdict")
+        found = await reads(partial(page.text, "#found"))
+        await search(page, site, f"{PREFIX}/", absent, ".verdict")
+        nothing, words = [await reads(partial(page.text, place)) for place in ("#found", "#progress")]
+
+    assert re.findall(r"entry \d+ of", found) == ["entry 8 of"]
+    assert not re.findall(r"entry \d+ of", nothing)
+    assert "No open entry has this number" in words
+
+
+async def test_a_pledge_is_called_a_pledge_and_a_commit_shows_its_key(page: Browser, tmp_path: Path) -> None:
+    pen, sale = mirrors.Pen(), mirrors.sale()
+    pen.write(mirrors.pledge(sale), mirrors.released(sale))
+    wall = mirrors.Wall(pen)
+    first = wall.put_on_file("mirror-0", tmp_path / "mirror.db")
+    wall.settle()
+    known, prefix = mirrors.KNOWN, f"/{mirrors.KNOWN.origin(mirrors.SHARD)}"
+    async with served(MirrorShelf(tmp_path / "mirror.db"), {known.identity: known}, tmp_path) as site:
+        await search(page, site, f"{prefix}/", sale.number.hex(), ".verdict")
+        pledge, commit = (await reads(partial(page.text, "#found"))).split("entry 2 of 3")
+    first.store.close()
+
+    assert "A merchant pledges a sale of this number." in pledge
+    assert "commits: its key k is in this entry" in commit
+    assert all(f"merchant M\n{sale.merchant.hex()}" in each for each in (pledge, commit))
+    assert f"key to the goods k\n{mirrors.KEY.hex()}" in commit
+    assert "key to the goods k" not in pledge
 
 
 async def test_new_entries_come_to_an_open_page_by_themselves(page: Browser, log: Machine, tmp_path: Path) -> None:

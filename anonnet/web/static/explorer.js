@@ -1,7 +1,7 @@
-// Finds a sale and proves that it stands in the log, from nothing but whole shards and their checkpoints; and keeps the
-// newest entries in sight. Nothing that is typed here is sent anywhere, and what is fetched does not depend on it. The
-// signatures under a checkpoint are not checked here: the page that says whether they hold, and this script, come from
-// the same server anyway.
+// Finds what stands in the open under a sale's number, and proves that it is in the log, from nothing but whole shards
+// and their checkpoints; and keeps the newest entries in sight. Nothing that is typed here is sent anywhere, and what is
+// fetched does not depend on it. The signatures under a checkpoint are not checked here: the page that says whether they
+// hold, and this script, come from the same server anyway.
 "use strict";
 
 const BUNDLE = 256;
@@ -111,8 +111,49 @@ async function* entries(shard, size, told) {
   }
 }
 
+// What an entry says of a sale. docs/wire.md has the whole of it; here only that is read which is shown.
+
+const PLEDGE = 2;
+const SAYS = {
+  1: "A sale of this number commits: its key k is in this entry.",
+  [PLEDGE]: "A merchant pledges a sale of this number. Whether it commits this entry does not say: it has no key.",
+  3: "A sale of this number that was pledged commits: its key k is in this entry.",
+};
+const UNREADABLE = "an entry that nobody can read";
+
+// What MessagePack holds here: a number, bytes, or a list of these.
+function read(data) {
+  let at = 0;
+  const bytes = (length) => {
+    if (at + length > data.length) throw new Error(UNREADABLE);
+    return data.subarray(at, at += length);
+  };
+  const number = (width) => bytes(width).reduce((value, byte) => 256 * value + byte, 0);
+  const value = () => {
+    const head = number(1);
+    if (head < 0x80) return head;
+    if (head >> 4 === 0x9) return Array.from({ length: head & 0xf }, value);
+    if (head >= 0xc4 && head <= 0xc6) return bytes(number(2 ** (head - 0xc4)));
+    if (head >= 0xcc && head <= 0xcf) return number(2 ** (head - 0xcc));
+    throw new Error(UNREADABLE);
+  };
+  const whole = value();
+  if (at !== data.length) throw new Error(UNREADABLE);
+  return whole;
+}
+
+// Of a pledge or a commit in the open; null of all others.
+function saleIn(entry) {
+  const [, kind, time, , body] = read(entry);
+  if (!(kind in SAYS)) return null;
+  const [, [number, expiration, merchant], , key] = read(read(body)[0]);
+  if ((kind === PLEDGE) !== (key === undefined)) throw new Error(UNREADABLE);
+  return { kind, time, number, expiration, merchant, key };
+}
+
 // What is shown.
 
+const when = (seconds) => new Date(1000 * seconds).toUTCString();
 const element = (id) => document.getElementById(id);
 
 function add(parent, tag, text = "", className = "") {
@@ -150,25 +191,29 @@ function addVerdict(place, holds, what) {
   add(place, "p", `${what} ${words}`, `verdict ${holds ? "good" : "bad"}`);
 }
 
-function occursIn(entry, bytes) {
-  outer: for (let at = 0; at + bytes.length <= entry.length; at++) {
-    for (let i = 0; i < bytes.length; i++) if (entry[at + i] !== bytes[i]) continue outer;
-    return true;
+function addSale(place, { kind, time, expiration, merchant, key }) {
+  add(place, "p", SAYS[kind]);
+  const list = add(place, "dl");
+  const rows = { "when": when(time), "merchant M": hex(merchant), "expiration": when(expiration) };
+  if (key) rows["key to the goods k"] = hex(key);
+  for (const [name, value] of Object.entries(rows)) {
+    add(list, "dt", name);
+    add(add(list, "dd"), "code", value);
   }
-  return false;
 }
 
 // Reads one shard; shows the entries with this number, each with its proof; returns how many.
-async function findIn({ name, address }, bytes, place, told) {
+async function findIn({ name, address }, number, place, told) {
   const { size, root: expected } = await checkpoint(address), leaves = [], found = [];
   for await (const entry of entries(address, size, told)) {
-    if (occursIn(entry, bytes)) found.push({ index: leaves.length, entry });
+    const sale = saleIn(entry);
+    if (sale && hex(sale.number) === number) found.push({ index: leaves.length, entry, sale });
     leaves.push(leafHash(entry));
   }
-  for (const { index, entry } of found) {
+  for (const { index, entry, sale } of found) {
     const top = climb(leaves, 0, size, index);
     add(place, "h3", `${name}: entry ${index} of ${size}`, "at");
-    add(place, "p", "These 32 bytes stand in it: as a sale's number, or as whatever else somebody chose so.");
+    addSale(place, sale);
     add(place, "pre", hex(entry));
     addProof(place, entry, top);
     addVerdict(place, hex(top.hash) === expected, "");
@@ -188,17 +233,17 @@ function shards() {
   return links.map((link) => ({ name: link.textContent, address: link.getAttribute("href") }));
 }
 
-async function find(bytes, place, progress) {
+async function find(number, place, progress) {
   let read = 0, found = 0;
   const unread = [];
   for (const shard of shards()) {
     try {
-      found += await findIn(shard, bytes, place, (more) => { progress.textContent = `${read += more} entries read`; });
+      found += await findIn(shard, number, place, (more) => { progress.textContent = `${read += more} entries read`; });
     } catch (why) {
       unread.push(`${shard.name} could not be read (${why.message}). `);
     }
   }
-  const nothing = found ? "" : "No entry has this number. ";
+  const nothing = found ? "" : "No open entry has this number; sealed ones show none. ";
   progress.textContent = `${nothing}${unread.join("")}${read} entries read.`;
 }
 
@@ -210,7 +255,7 @@ async function search() {
     return;
   }
   button.disabled = true;
-  await find(Uint8Array.from(number.match(/../g), (pair) => parseInt(pair, 16)), element("found"), progress);
+  await find(number, element("found"), progress);
   button.disabled = false;
 }
 
