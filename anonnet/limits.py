@@ -296,8 +296,7 @@ RETRY_SECONDS_MAX = 60
 """Longest pause between two tries of an errand."""
 
 MIRROR_SECONDS = 5
-"""For all that a log asks one mirror before it signs anything: a few short answers. A mirror whose machine is gone
-costs each start of the log so long."""
+"""For one answer of a mirror to a log that starts. A machine that is gone costs each start of the log so long."""
 
 MIRRORS_SECONDS = 120
 """For a quorum of mirrors to answer that. After a power cut all machines start within a minute or two; a log that has

@@ -8,7 +8,6 @@ asked. An empty log asks as well: its folder may have been copied before its fir
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from anonnet.errors import Malformed, Why
@@ -27,9 +26,9 @@ class Resuming:
     def __init__(self, known: KnownLog, store: LogStore, now: int) -> None:
         self._known = known
         self._store = store
-        self._answered: set[bytes] = set()
-        self.questions = [NewestOf(log=known.identity, shard=shard) for shard in self._shards(now)]
-        """What each mirror is asked."""
+        questions = [NewestOf(log=known.identity, shard=shard) for shard in self._shards(now)]
+        self.open = dict.fromkeys(known.mirrors, questions)
+        """What each mirror is asked, and has not answered."""
 
     def _shards(self, now: int) -> list[int]:
         """Whatever is not dropped yet: mirrors keep it as long as the log, and a repair puts all of it back."""
@@ -38,27 +37,26 @@ class Resuming:
         return sorted(shard for shard in shards if not self._store.is_dropped(shard))
 
     @property
-    def missing(self) -> dict[bytes, str]:
-        """The mirrors that have not answered, with their names."""
-        return {key: name.decode() for key, name in self._known.mirrors.items() if key not in self._answered}
+    def missing(self) -> list[str]:
+        """The names of the mirrors that have not answered everything."""
+        return [name.decode() for mirror, name in self._known.mirrors.items() if self.open[mirror]]
 
     def may_go_on(self) -> bool:
         """True if enough have answered. Raises BadStart where they have shown what is not here."""
         self._store.check_shown()
-        return self._known.agreed(self._answered)
+        return self._known.agreed({mirror for mirror, questions in self.open.items() if not questions})
 
-    def take(self, mirror: bytes, answers: Sequence[Checked[Any]]) -> None:
-        """What a mirror said to each of the questions. Raises Malformed where that is none, and Fatal.
+    def take(self, mirror: bytes, question: NewestOf, answer: Checked[Any]) -> None:
+        """What a mirror said to one of the questions. Raises Malformed where that is no answer to it, and Fatal.
 
-        What it has shown stays, whatever comes behind: the log has signed it.
+        What it has shown stays, whatever comes of the others: the log has signed it.
         """
-        for question, answer in zip(self.questions, answers, strict=True):
-            check_answer(unsigned(question).signed, mirror, answer)
-            if isinstance(answer.body, CheckpointIs):
-                self._compare(question, answer.body)
-            elif isinstance(answer.body, Refusal) and answer.body.why != Why.FORGOTTEN:
-                raise Malformed(f"a refusal to say what is there: {answer.body.why}")
-        self._answered.add(mirror)
+        check_answer(unsigned(question).signed, mirror, answer)
+        if isinstance(answer.body, CheckpointIs):
+            self._compare(question, answer.body)
+        elif isinstance(answer.body, Refusal) and answer.body.why != Why.FORGOTTEN:
+            raise Malformed(f"a refusal to say what is there: {answer.body.why}")
+        self.open[mirror] = [each for each in self.open[mirror] if each != question]
 
     def _compare(self, question: NewestOf, said: CheckpointIs) -> None:
         if (said.log, said.shard) != (question.log, question.shard):

@@ -23,6 +23,7 @@ from anonnet.net.serving import Server
 from anonnet.parties.resuming import Resuming
 from anonnet.protocol.forwarding import NotReady
 from anonnet.protocol.known_log import KnownLog
+from anonnet.protocol.logbook import NewestOf
 from anonnet.protocol.network import Network, Peer
 from anonnet.protocol.refusal import DETAIL_MAX
 from anonnet.store.folder import Folder
@@ -46,7 +47,7 @@ class Waiting:
 
     def begin(self, _: Frame, asker: Asker) -> None:
         """Say for whom the log waits."""
-        missing = ", ".join(self.asking.missing.values())
+        missing = ", ".join(self.asking.missing)
         asker.put(NotReady(why=f"it waits for its mirrors, and has no answer from {missing}"[:DETAIL_MAX]))
         asker.done()
 
@@ -69,9 +70,9 @@ async def _until_it_may_go_on(asking: Resuming, network: Network, dialer: Direct
     pause, told = RETRY_SECONDS_MIN, ""
     while True:
         async with trio.open_nursery() as nursery:
-            for peer in map(network.peer, asking.missing):
-                if peer is not None:
-                    nursery.start_soon(_ask, asking, network, dialer, peer)
+            for peer in filter(None, map(network.peer, asking.open)):
+                for question in asking.open[peer.identity]:
+                    nursery.start_soon(_ask, asking, network, dialer, peer, question)
         if asking.may_go_on():
             return
         if told != (told := _told(asking)):
@@ -80,13 +81,12 @@ async def _until_it_may_go_on(asking: Resuming, network: Network, dialer: Direct
         pause = min(2 * pause, BEHIND_SECONDS)
 
 
-async def _ask(asking: Resuming, network: Network, dialer: Direct, peer: Peer) -> None:
+async def _ask(asking: Resuming, network: Network, dialer: Direct, peer: Peer, question: NewestOf) -> None:
     """One try with one mirror; a later one follows where it fails."""
     try:
         with world(), trio.fail_after(MIRROR_SECONDS):
-            replies = [await dialer.ask(peer, question) for question in asking.questions]
-        answers = [received(network.name, STEPS[each.step], each.payload) for each in replies]
-        asking.take(peer.identity, answers)
+            reply = await dialer.ask(peer, question)
+        asking.take(peer.identity, question, received(network.name, STEPS[reply.step], reply.payload))
     except (OSError, Malformed):  # it is not there, or not yet, or not honest
         pass
 
@@ -94,5 +94,5 @@ async def _ask(asking: Resuming, network: Network, dialer: Direct, peer: Peer) -
 def _told(asking: Resuming) -> str:
     return (
         "the log signs nothing before a quorum of its mirrors has shown what they have of it, and there was no answer"
-        f" from {', '.join(asking.missing.values())}"
+        f" from {', '.join(asking.missing)}"
     )

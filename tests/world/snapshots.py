@@ -22,7 +22,7 @@ from anonnet.store.heads import Head
 from anonnet.store.lock import Lock
 from anonnet.wire.codec import STEPS
 from anonnet.wire.frames import Frames, frame
-from anonnet.wire.signed import Checked, Signer, received
+from anonnet.wire.signed import Signer, received
 from tests.stage import NETWORK, key_of
 from tests.world.backups import BackedUpLog, opened
 from tests.world.disk import Disk
@@ -31,8 +31,6 @@ TAKEN, PUT_BACK = 0.01, 0.8
 """Of its batches, and of its crashes."""
 FAULT, REPAIRED = "snapshot put back", "snapshot repaired"
 AGAIN_SECONDS = 1.0
-
-Answers = dict[NewestOf, Checked[Any]]
 
 
 class SnapshotLog(BackedUpLog):
@@ -95,21 +93,19 @@ class SnapshotLog(BackedUpLog):
             self._restored = self._repaired()
             self._ask_anew()  # who has shown it something may not have had all
             return
-        for mirror in asking.missing:
-            answers: Answers = {}
-            for question in asking.questions:
-                hears = partial(self._hears, asking, mirror, answers, question)
+        for mirror, questions in asking.open.items():
+            for question in questions:
+                hears = partial(self._hears, asking, mirror, question)
                 asked, receiver = bytes(frame(question, 1)), self.world.name_of(mirror)
                 self.world.network.ask(self.name, receiver, asked, hears, lambda: None)
         self.events.after(AGAIN_SECONDS, lambda: self._ask(asking))
 
-    def _hears(self, asking: Resuming, mirror: bytes, answers: Answers, question: NewestOf, data: bytes) -> None:
-        """One answer; the last of a mirror's makes them count, unless the log has started meanwhile."""
+    def _hears(self, asking: Resuming, mirror: bytes, question: NewestOf, data: bytes) -> None:
+        """One answer; it counts unless the log has started meanwhile."""
         (reply,) = Frames().feed(data)
         try:
-            answers[question] = received(NETWORK, STEPS[reply.step], reply.payload)
-            if len(answers) == len(asking.questions) and mirror in asking.missing and asking is self._asking:
-                asking.take(mirror, [answers[each] for each in asking.questions])
+            if asking is self._asking:
+                asking.take(mirror, question, received(NETWORK, STEPS[reply.step], reply.payload))
         except Malformed as why:
             self.world.note(f"{self.name} takes no {STEPS[reply.step].__name__}: {why}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from anonnet.errors import BadStart, Malformed, Refused, Why
 from anonnet.parties.resuming import Resuming
 from anonnet.protocol.known_log import expirations_of
-from anonnet.protocol.logbook import CheckpointIs, CheckpointsSeen, NewestOf
+from anonnet.protocol.logbook import CheckpointIs, CheckpointsSeen
 from anonnet.protocol.refusal import Refusal
 from anonnet.store import lock
 from anonnet.store.log import LogStore
@@ -42,11 +41,14 @@ class Resumed(Filed):
         """What the log has asked by now, and these mirrors have answered."""
         asking = Resuming(KNOWN, self.store, self.now)
         for name in names:
-            asking.take(key_of(name).public, self.answers(asking.questions, name))
+            self.answer(asking, name)
         return asking
 
-    def answers(self, questions: Iterable[NewestOf], name: str) -> list[Checked[Any]]:
-        return [read(self.say(each, name)) for each in questions]
+    def answer(self, asking: Resuming, name: str) -> None:
+        """What this mirror has not answered yet, it answers now."""
+        mirror = key_of(name).public
+        for question in asking.open[mirror]:
+            asking.take(mirror, question, read(self.say(question, name)))
 
 
 def read(said: Said | None) -> Checked[Any]:
@@ -105,7 +107,7 @@ def test_what_one_mirror_has_is_enough_to_stop_the_log(resumed: Resumed, then: P
 
     asking = resumed.asking(*MIRRORS[1:])
     assert asking.may_go_on()
-    asking.take(key_of(ONE).public, resumed.answers(asking.questions, ONE))
+    resumed.answer(asking, ONE)
 
     with pytest.raises(BadStart, match="anonnet log repair"):
         assert asking.may_go_on()
@@ -132,7 +134,7 @@ def test_a_log_goes_on_when_a_quorum_has_answered(resumed: Resumed, many: int) -
         asking = resumed.asking(*MIRRORS[:many])
 
         assert asking.may_go_on() == (many >= 3)
-        assert set(asking.missing.values()) == set(MIRRORS[many:])
+        assert set(asking.missing) == set(MIRRORS[many:])
         resumed.sells(50)
 
 
@@ -146,32 +148,35 @@ def test_a_mirror_that_lies_and_one_that_has_read_less_are_no_quorum(resumed: Re
     resumed.go_back(then)
 
     asking = resumed.asking(behind)
-    nothing = [CheckpointIs(log=each.log, shard=each.shard, checkpoints=()) for each in asking.questions]
-    asking.take(key_of(liar).public, [read(each) for each in nothing])
+    for each in asking.open[key_of(liar).public]:
+        nothing = CheckpointIs(log=each.log, shard=each.shard, checkpoints=())
+        asking.take(key_of(liar).public, each, read(nothing))
 
     assert not asking.may_go_on()
-    asking.take(key_of(reader).public, resumed.answers(asking.questions, reader))
+    resumed.answer(asking, reader)
     with pytest.raises(BadStart, match="anonnet log repair"):
         asking.may_go_on()
 
 
 def test_who_does_not_answer_what_was_asked_does_not_count(resumed: Resumed) -> None:
     asking = resumed.asking(*MIRRORS[:2])
-    question, *_ = asking.questions
     mirror, signer = key_of(MIRRORS[2]), Signer(NETWORK, key_of(MIRRORS[2]))
-    request, whole = unsigned(question).signed, resumed.answers(asking.questions, MIRRORS[2])
+    question, *others = asking.open[mirror.public]
+    request = unsigned(question).signed
+    for each in others:
+        asking.take(mirror.public, each, read(resumed.say(each, MIRRORS[2])))
 
     def refusal(why: Why, by: Signer = signer) -> Checked[Any]:
         return read(by.sign(Refusal.of(request, Refused(why))))
 
-    others = Signer(NETWORK, key_of(ONE))
+    other = Signer(NETWORK, key_of(ONE))
     elsewhere = CheckpointIs(log=KNOWN.identity, shard=question.shard + 1, checkpoints=())
-    for answer in (refusal(Why.WRONG_LOG), refusal(Why.FORGOTTEN, others), read(question), read(elsewhere)):
+    for answer in (refusal(Why.WRONG_LOG), refusal(Why.FORGOTTEN, other), read(question), read(elsewhere)):
         with pytest.raises(Malformed):
-            asking.take(mirror.public, [answer, *whole[1:]])
+            asking.take(mirror.public, question, answer)
         assert not asking.may_go_on()
 
-    asking.take(mirror.public, [refusal(Why.FORGOTTEN), *whole[1:]])
+    asking.take(mirror.public, question, refusal(Why.FORGOTTEN))
     assert asking.may_go_on()
 
 
@@ -219,7 +224,7 @@ def test_shards_that_are_dropped_are_not_asked_about(resumed: Resumed) -> None:
     resumed.now = expirations_of(SHARD).stop + RETENTION_SECONDS + BEHIND_SECONDS
     resumed.log.forget()
 
-    asking = resumed.asking(*MIRRORS)
+    asking = Resuming(KNOWN, resumed.store, resumed.now)
 
-    assert SHARD not in {each.shard for each in asking.questions}
-    assert asking.may_go_on()
+    assert all(SHARD not in {each.shard for each in questions} for questions in asking.open.values())
+    assert resumed.asking(*MIRRORS).may_go_on()
