@@ -111,7 +111,7 @@ CLOCK_DRIFT = 0.001
 """How much faster or slower than the boot-time clock the wall clock may run: twice what NTP ever slews."""
 
 CLOCK_MARK_SECONDS = 10
-"""How often a log leaves its time behind for its next start."""
+"""How often a log leaves its time behind for its next start, and who bounds his clock looks whether it has leapt."""
 
 EXCHANGE_PATIENCE_SECONDS = 3600
 """The `until` of an exchange_q that a purchase waits for, or of several tokens: a refusal later than this frees them.

@@ -61,6 +61,12 @@ class BoundedClock:
         return boot, self._lead
 
     @property
+    def disbelieved(self) -> float:
+        """By how many seconds the wall clock is ahead of what is believed; below 0, behind it."""
+        boot, lead = self._reading()
+        return self._wall() - boot - lead
+
+    @property
     def mark(self) -> dict[str, object]:
         """What the next start is told: the time that was believed, so that a leap is found out there too."""
         boot, lead = self._reading()

@@ -11,7 +11,7 @@ import trio
 
 from anonnet.errors import BadStart
 from anonnet.net.clock import BoundedClock
-from anonnet.net.daemon import run_party
+from anonnet.net.daemon import Running, run_party
 from anonnet.net.dialing import Direct
 from anonnet.net.turns import Placement
 from anonnet.parties.bank import Bank
@@ -23,7 +23,7 @@ from anonnet.store.folder import Folder
 from anonnet.times import FORGET_SECONDS
 from anonnet_daemons.branding import BANK_STORE, Plate, day
 from anonnet_daemons.config import Kind, offers_of
-from anonnet_daemons.serving import Reachable, alone, beside, reachable, told
+from anonnet_daemons.serving import Reachable, alone, beside, reachable, told, warn_of_leaps
 
 STORE = BANK_STORE
 
@@ -105,6 +105,13 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_BY_DISK) ->
     """Run until SIGTERM. Raises BadStart, Fatal."""
     found = alone(path, Kind.BANK)
     party = party_of(found)
+    clock = BoundedClock()  # a leap ahead would end running sales, and forget what is still owed
+
+    async def warns(_: Running) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(remind_owner, path)
+            nursery.start_soon(warn_of_leaps, clock)
+
     with Folder(path) as folder:
         await run_party(
             *(party, followed(str(folder / STORE), found.network)),
@@ -114,7 +121,7 @@ async def run(path: Path, *, placement: Placement = Placement.COMMIT_BY_DISK) ->
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
-            clock=BoundedClock(),  # a leap ahead would end running sales, and forget what is still owed
+            clock=clock,
             placement=placement,
-            beside=lambda _: remind_owner(path),
+            beside=warns,
         )

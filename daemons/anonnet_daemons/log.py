@@ -31,7 +31,7 @@ from anonnet.store.published import LogShelf
 from anonnet_daemons import bank, merchant
 from anonnet_daemons.config import Kind, Merger, Setup
 from anonnet_daemons.resuming import resume
-from anonnet_daemons.serving import Reachable, reachable, told
+from anonnet_daemons.serving import Reachable, reachable, told, warn_of_leaps
 from anonnet_daemons.showing import Address, showing
 
 STORE = "log.db"
@@ -93,7 +93,7 @@ async def run(path: Path, *, trust_clock: bool = False, http: Address | None = N
         host = _host(found, found.setup.merged, folders) if found.setup.merged else None
         seal = partial(known.sealed, found.setup.identity(found.peer))
         store = LogStore(str(folder / STORE), seal=seal, merged=host.store if host else None)
-        works = [partial(keep_mark, clock, folder)]
+        works = [partial(keep_mark, clock, folder), partial(warn_of_leaps, clock)]
         if host and host.found.setup.kind is Kind.BANK:
             works.append(partial(bank.remind_owner, host.folder.path))
         shelf = partial(LogShelf, folder / STORE, known, within(found.setup))

@@ -16,7 +16,7 @@ from anonnet.store.folder import Folder
 from anonnet.store.mirror import MirrorStore
 from anonnet.store.published import MirrorShelf
 from anonnet_daemons.config import Kind
-from anonnet_daemons.serving import Reachable, beside, reachable, told
+from anonnet_daemons.serving import Reachable, beside, reachable, told, warn_of_leaps
 from anonnet_daemons.showing import Address, showing
 from anonnet_daemons.witnessing import cosigner, foreign_logs
 
@@ -36,6 +36,8 @@ async def run(path: Path, *, http: Address | None = None) -> None:
     foreign = foreign_logs(found.setup)
     desks = [Witnessing(cosigner(found.setup, found.peer), foreign)] if foreign else []
     party = mirror_of(found, found.setup.identity(found.peer), *desks)
+    clock = BoundedClock()  # a leap ahead would cosign what a log dates ahead, and forget too early
+    warns = partial(warn_of_leaps, clock)
     with Folder(path) as folder:
         shelf = partial(MirrorShelf, folder / STORE)
         await run_party(
@@ -46,6 +48,6 @@ async def run(path: Path, *, http: Address | None = None) -> None:
             folder=folder,
             peer=found.peer,
             static_secret=found.static_secret,
-            clock=BoundedClock(),  # a leap ahead would cosign what a log dates ahead, and forget too early
-            beside=showing(http, shelf, party.logs, witness=witness_of if foreign else None),
+            clock=clock,
+            beside=showing(http, shelf, party.logs, warns, witness=witness_of if foreign else None),
         )

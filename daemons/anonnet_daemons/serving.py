@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+import trio
+
 from anonnet.errors import BadStart
+from anonnet.net.clock import BoundedClock
 from anonnet.parties.mesh import neighbours
 from anonnet.protocol.network import Network, Peer, Role
+from anonnet.times import CLOCK_MARK_SECONDS
 from anonnet.wire.signed import Signer
 from anonnet_daemons.config import Kind, Setup, read_setup
 
@@ -58,3 +63,18 @@ def beside(of: Reachable) -> list[bytes]:
     MESH_NODES_MAX some, as above."""
     mirrors = [peer.identity for peer in of.network.all(Role.MIRROR)]
     return neighbours(of.peer.identity, mirrors, os.urandom(DRAWN_BYTES))
+
+
+async def warn_of_leaps(clock: BoundedClock) -> None:
+    """Tell the operator, once, of each leap that is not believed: the clock was set, or the machine stood still, as it
+    does for a snapshot. Until cancelled."""
+    told = False
+    while True:
+        if abs(ahead := clock.disbelieved) < 1:
+            told = False
+        elif not told:
+            stands = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the time that is believed here"
+            mend = "set it right, or, if it is, start again"
+            print(f"the machine's clock stands {stands}: {mend}", file=sys.stderr, flush=True)
+            told = True
+        await trio.sleep(CLOCK_MARK_SECONDS)

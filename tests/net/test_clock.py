@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from anonnet_daemons.serving import warn_of_leaps
 
 from anonnet.errors import BadStart, Fatal
 from anonnet.net.clock import MARK_FILE, BoundedClock, boot_id, check_start, keep_mark, read_mark
@@ -199,3 +200,30 @@ async def test_a_mark_that_cannot_be_kept_ends_the_log(tmp_path: Path) -> None:
         (folder / MARK_FILE).mkdir()
         with pytest.raises(Fatal, match=r"clock\.json cannot be written"):
             await keep_mark(BoundedClock(), folder)
+
+
+async def test_the_operator_is_told_of_each_leap_once(
+    autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A minute of standing still, then of the clock set right again; and nothing of what is within the tolerance."""
+    machine, now = Machine(), trio.current_time()
+
+    async def live(leap: float) -> str:
+        nonlocal now
+        machine.run(0, leap=leap)
+        for _ in range(10):
+            await trio.sleep(CLOCK_MARK_SECONDS)
+            machine.run(trio.current_time() - now)
+            now = trio.current_time()
+        return capsys.readouterr().err
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(warn_of_leaps, machine.clock())
+        assert await live(CLOCK_TOLERANCE_SECONDS) == ""
+        assert (
+            await live(60) == "the machine's clock stands 60 s ahead of the time that is believed here: "
+            "set it right, or, if it is, start again\n"
+        )
+        assert await live(-60) == ""
+        assert "s behind the time that is believed here" in await live(-60)
+        nursery.cancel_scope.cancel()
