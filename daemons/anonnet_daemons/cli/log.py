@@ -79,9 +79,11 @@ def key_in_hex(text: str) -> bytes:
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many to show.")
 @data_option(Kind.LOG)
 def entries(shard: int | None, start: int, most: int, data: Path) -> Found:
-    """Show what the log has recorded: one entry for each sale that has committed, and the genesis of each shard.
+    """Show what the log has recorded: of each sale its commit or, where mirrors decide with the log, its pledge and
+    then its key, and ticks, which tell only the time.
 
-    A shard holds the sales that expire in one week; 0 is the chain.
+    A shard holds the sales that expire in one week, behind its genesis; 0 is the chain, which holds the banks' brands
+    and the last checkpoint of each shard.
     """
 
     async def work(owner: Owner) -> Found:
