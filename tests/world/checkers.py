@@ -26,6 +26,7 @@ from anonnet.protocol.withdrawal import WithdrawB, WithdrawC
 from anonnet.times import CLAIM_SECONDS, SETTLE_SECONDS
 from anonnet.wire.codec import decode, decode_record, encode
 from anonnet.wire.signed import Signed, checked
+from tests.world.node import SKEWS
 from tests.world.tape import Said, Tape, gist
 
 Complaints = Iterator[str]
@@ -76,15 +77,20 @@ def _shown(answer: Said) -> str:
 # The log.
 
 
-def log_time_never_falls(tape: Tape, liars: Container[str]) -> Complaints:
-    """In what a log says of its time; and a mirror of that of each shard, as far as its copy goes."""
+def log_time_never_falls(tape: Tape, liars: Container[str], put_back: Container[str]) -> Complaints:
+    """In what a log says of its time; and a mirror of that of each shard, as far as its copy goes.
+
+    A log that was put back from a snapshot has forgotten what it has said since, and only its entries bind it: its time
+    falls by as much as its clock has been set.
+    """
     last: dict[tuple[str, int | None], int] = defaultdict(int)
     for asked, said in tape.pairs:
         if isinstance(said.body, Time | Undecided) and said.heard.sender not in liars:
             about: Any = asked.body
             shard = shard_of(about.transaction.expiration) if isinstance(said.body, Undecided) else None
             clock = said.heard.sender, shard
-            if said.body.time < last[clock]:
+            may_fall = max(SKEWS) - min(SKEWS) if said.heard.sender in put_back else 0
+            if said.body.time + may_fall < last[clock]:
                 yield f"{said.heard.sender} said {said.body.time} after {last[clock]}"
             last[clock] = max(last[clock], said.body.time)
 
