@@ -217,7 +217,7 @@ class Bank(Party):
         if sale is None and expired(place.expiration + CLAIM_SECONDS, turn.now):
             raise Refused(Why.TOO_LATE, NO_CLAIMS)  # it may have been forgotten
         sale = self._sale(turn, place)
-        self.comparing.rely_on(turn, place.log, commit)
+        self.comparing.rely_on(turn, place.log, commit, settles=sale.state == LOCKED_SALE)
         if sale.state == ABORTED and sale.proof and is_commit(sale.proof):
             return None
         self._refuse_ended(sale)

@@ -39,15 +39,19 @@ class Comparing:
         self._alerting = alerting
         self._beside = tuple(beside)
 
-    def rely_on(self, turn: Turn[Any], log: bytes, paper: Signed) -> None:
+    def rely_on(self, turn: Turn[Any], log: bytes, paper: Signed, *, settles: bool) -> None:
         """Remember under which checkpoint of this log a certificate has its entry; it has been checked. What a log that
-        decides alone signs for a sale names no checkpoint."""
+        decides alone signs for a sale names no checkpoint.
+
+        `settles`: the party acts on it. Of one sale there can be as many certificates as somebody likes; those that
+        change nothing here push out no checkpoint that mirrors may not have seen yet.
+        """
         certificate = decode(paper.body)
         if isinstance(certificate, Certificate):
             signed, known = LogProof.parse(certificate.proof).checkpoint, self._logs[log]
             shard = known.shard_called(signed.body.origin)
             assert shard is not None, "a certificate of the log is under one of its checkpoints"
-            self._keep(turn, known, shard, signed)
+            self._keep(turn, known, shard, signed, settles=settles)
 
     def read(self, turn: Turn[Any], log: bytes, entries: Entries) -> None:
         """Remember the newest checkpoint that a log which decides alone has shown with its entries. Raises Malformed
@@ -57,20 +61,21 @@ class Comparing:
             signed = known.opened(entries.shard, note)
             if not entries.start < signed.body.size <= entries.start + len(entries.entries):
                 raise Malformed("a checkpoint that does not end among the entries that come with it")
-            self._keep(turn, known, entries.shard, signed)
+            self._keep(turn, known, entries.shard, signed, settles=True)
 
-    def _keep(self, turn: Turn[Any], known: KnownLog, shard: int, signed: SignedCheckpoint) -> None:
+    def _keep(self, turn: Turn[Any], known: KnownLog, shard: int, signed: SignedCheckpoint, *, settles: bool) -> None:
         """Remember a checkpoint, and have each mirror shown it that is not about to be shown others; two of one size
         convict the log here and now."""
         log, size, note = known.identity, signed.body.size, known.by_log(shard, signed)
         most = 1 if known.decides_alone else RELIED_MAX  # its word counts without one: the newest tells its branch
-        kept = turn.store.relied.keep(log, shard, size, note, most=most)
-        if kept is None:
+        kept = turn.store.relied.of_size(log, shard, size)
+        if kept is None and (settles or turn.store.relied.count(log, shard) < most):
+            turn.store.relied.keep(log, shard, size, note, most=most)
             seen, subject = CheckpointsSeen(log=log, shard=shard, checkpoints=(note,)), about(log, shard)
             mirrors = self._beside if known.decides_alone else known.mirrors
             idle = [each for each in mirrors if not turn.store.errands.waits_for(each, subject)]
             turn.store.errands.add_for_each(idle, seen, subject=subject, due=turn.now + COMPARE_SECONDS)
-        elif (other := SignedCheckpoint.parse(kept)).body.root != signed.body.root:
+        elif kept and (other := SignedCheckpoint.parse(kept)).body.root != signed.body.root:
             evidence = Fork(other, SignedCheckpoint.parse(note)).encoded()
             self._alerting.take_in(turn, Alert(log=log, shard=shard, evidence=evidence))
 

@@ -147,7 +147,7 @@ class Merchant(Party):
         """Show k to the log and to all mirrors, unless it could come too late to be recorded."""
         sale = sale_of(turn, number)
         transaction = self._signed_for(sale)
-        self.comparing.rely_on(turn, transaction.log, certificate)
+        self.comparing.rely_on(turn, transaction.log, certificate, settles=sale.state in (AUTHORIZED, LATE))
         last = transaction.expiration + RELEASE_SECONDS
         if sale.state not in (AUTHORIZED, LATE) or expired(last, turn.now + MERCHANT_MARGIN_SECONDS):
             return
@@ -200,7 +200,7 @@ class Merchant(Party):
             assert promise is not None
             if committed(self.network, self.logs[transaction.log], commit, transaction) is None:
                 raise Malformed("W has signed an entry that is not ours")
-            self.comparing.rely_on(turn, transaction.log, commit)
+            self.comparing.rely_on(turn, transaction.log, commit, settles=True)
             turn.store.commit_sale(sale.number, commit)
             bank = promise.signatures[0].signer
             claim = Claim(bank=bank, authorization_b=promise, commit=commit)

@@ -30,16 +30,21 @@ class Relied:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def keep(self, log: bytes, shard: int, size: int, note: bytes, *, most: int) -> bytes | None:
-        """Keep a checkpoint and the `most` - 1 that came before it; or return the one of this size that is kept."""
+    def of_size(self, log: bytes, shard: int, size: int) -> bytes | None:
+        """The checkpoint of this size that is kept."""
         kept = self._db.one("select note from relied where (log, shard, size) = (?, ?, ?)", log, shard, size)
-        if kept is not None:
-            return bytes(kept[0])
+        return bytes(kept[0]) if kept else None
+
+    def count(self, log: bytes, shard: int) -> int:
+        """How many of this shard are kept."""
+        return int(self._db.one("select count(*) from relied where (log, shard) = (?, ?)", log, shard)[0])
+
+    def keep(self, log: bytes, shard: int, size: int, note: bytes, *, most: int) -> None:
+        """Keep a checkpoint of another size than those that are kept, and the `most` - 1 that came before it."""
         newest = "select coalesce(max(place), -1) from relied where (log, shard) = (?, ?)"
         place = self._db.one(newest, log, shard)[0] + 1
         self._db.run("insert into relied values(?, ?, ?, ?, ?)", log, shard, place, size, note)
         self._db.run("delete from relied where (log, shard) = (?, ?) and place <= ?", log, shard, place - most)
-        return None
 
     def since(self, log: bytes, shard: int, note: bytes, *, most: int) -> list[bytes]:
         """Those that came after this one, the oldest first; all where it is not kept any more."""

@@ -236,6 +236,23 @@ def test_no_more_is_kept_than_the_newest_and_nothing_of_a_shard_that_is_over(cou
         assert not showing(actor)
 
 
+def test_certificates_that_settle_nothing_push_out_no_checkpoint(council: QuorumScene) -> None:
+    """A log that forks, with a merchant of its own, makes as many of one sale as it likes."""
+    deal = Deal.authorized(council)
+    council.dead.update(MIRRORS)
+    shard, relied = shard_of(deal.transaction.expiration), council.bank.store.relied
+    for size in range(100, 100 + RELIED_MAX - 1):
+        relied.keep(council.log_name, shard, size, b"%d" % size, most=RELIED_MAX)
+    council.ask(council.bank, paid(deal, SIZE))
+    kept = dump(council.bank.store)["relied"]
+
+    council.ask(council.bank, paid(deal, SIZE + 1))
+
+    assert relied.of_size(council.log_name, shard, SIZE)
+    assert relied.count(council.log_name, shard) == RELIED_MAX
+    assert dump(council.bank.store)["relied"] == kept
+
+
 @pytest.mark.parametrize("why", [Why.FORGOTTEN, Why.WRONG_LOG, Why.INCIDENT])
 def test_a_mirror_that_cannot_compare_is_not_asked_again_and_one_that_fails_is(council: QuorumScene, why: Why) -> None:
     deal = Deal.authorized(council)
