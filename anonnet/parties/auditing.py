@@ -327,24 +327,26 @@ class Auditing:
         self._alerting.take_in(turn, asked.body)
         return done(turn, asked)
 
-    def hold_against(self, turn: AuditTurn, copy: Copy, notes: Collection[bytes]) -> None:
-        """Compare with the copy checkpoints that the log has signed for others: now, or once it has grown so far."""
-        ahead = False
+    def hold_against(self, turn: AuditTurn, copy: Copy, notes: Collection[bytes]) -> bool:
+        """Compare with the copy checkpoints that the log has signed for others: now, or once it has grown so far. False
+        where there is no room for one till then."""
+        ahead, room = False, True
         for signed in map(SignedCheckpoint.parse, notes):
             if signed.body.size > copy.size:
-                ahead = True
-                self._keep_ahead(turn, copy, signed)
+                ahead, room = True, self._keep_ahead(turn, copy, signed) and room
             elif not self._leads_to(turn, copy, signed):
                 self._forked(turn, copy, signed)
         if ahead and not copy.frozen:  # others may have what leads there
             self.compare(turn, copy)
+        return room
 
-    def _keep_ahead(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> None:
+    def _keep_ahead(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> bool:
         own = SignedCheckpoint.parse(self._logs[copy.log].by_log(copy.shard, signed))
-        kept = SignedCheckpoint.parse(turn.store.keep_ahead(copy.tree, own.body.size, own.note.encoded()))
-        if kept.body.root != own.body.root:
-            evidence = Fork(kept, own).encoded()
+        kept = turn.store.keep_ahead(copy.tree, own.body.size, own.note.encoded())
+        if kept and (other := SignedCheckpoint.parse(kept)).body.root != own.body.root:
+            evidence = Fork(other, own).encoded()
             self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=evidence))
+        return kept is not None
 
     # Evidence.
 

@@ -149,8 +149,12 @@ class Mirror(Party):
     def seen(self, turn: MirrorTurn, asked: Asked[CheckpointsSeen]) -> Answer:
         """Who holds no copy has the log's checkpoints compared here, and is told what convicts the log."""
         copy = self._copy(turn, asked.body.log, asked.body.shard)
-        self.auditing.hold_against(turn, copy, asked.body.checkpoints)
-        return Answer(self.alerting.against(turn, copy.log) or Noted(request=asked.signed.hash))
+        room = self.auditing.hold_against(turn, copy, asked.body.checkpoints)
+        if alert := self.alerting.against(turn, copy.log):
+            return Answer(alert)
+        if not room:  # an answer, and nothing raised: what there was room for stays
+            return Answer(self.refusal(asked.signed, Refused(Why.FULL, "show those beyond this copy again")))
+        return Answer(Noted(request=asked.signed.hash))
 
     def _copy(self, turn: MirrorTurn, log: bytes, shard: int) -> Copy:
         copy = turn.store.copy(log, shard)

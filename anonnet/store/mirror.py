@@ -275,17 +275,17 @@ class MirrorStore(Store):
         marks = (self.shards.mark(tree, number_of(at)) for (at,) in reversed(rows))
         return [mark for mark in marks if mark]
 
-    def keep_ahead(self, tree: int, size: int, note: bytes) -> bytes:
+    def keep_ahead(self, tree: int, size: int, note: bytes) -> bytes | None:
         """A checkpoint beyond the copy, kept until the copy has grown so far; return the first that came of this size.
-        AHEAD_MAX are kept, those that the copy reaches first."""
-        self._db.run("insert or ignore into ahead values(?, ?, ?)", tree, size, note)
-        (kept,) = self._db.one("select note from ahead where tree = ? and size = ?", tree, size)
-        self._db.run(
-            "delete from ahead where tree = ?1 and size not in"
-            " (select size from ahead where tree = ?1 order by size limit ?2)",
-            *(tree, AHEAD_MAX),
-        )
-        return bytes(kept)
+        None: AHEAD_MAX others are kept. None of those makes room: who showed it was told that it will be compared."""
+        kept = self._db.one("select note from ahead where tree = ? and size = ?", tree, size)
+        if kept is not None:
+            return bytes(kept[0])
+        (count,) = self._db.one("select count(*) from ahead where tree = ?", tree)
+        if count >= AHEAD_MAX:
+            return None
+        self._db.run("insert into ahead values(?, ?, ?)", tree, size, note)
+        return note
 
     def furthest(self, tree: int) -> list[bytes]:
         """The largest of those, if there is one."""

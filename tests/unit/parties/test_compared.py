@@ -232,14 +232,16 @@ def test_a_log_that_lies_fills_a_mirror_with_nothing_that_it_is_not_held_to(pens
         branch.write(tick(NOON + 1))
     notes = [branch.notes[size] for size in range(branch.size, 2, -1)]
 
-    for note in notes:
-        show(wall, note)
+    said = [show(wall, note) for note in notes]
     sizes = sorted(size for _, size, _ in dump(wall.mirrors[ONE].store)["ahead"])
 
-    assert sizes == list(range(3, AHEAD_MAX + 3)), "those that the copy reaches first"
+    assert all(isinstance(each, Noted) for each in said[:AHEAD_MAX])
+    assert sizes == list(range(branch.size - AHEAD_MAX + 1, branch.size + 1)), "what was noted stays"
+    refused = said[AHEAD_MAX:]
+    assert [each.why for each in refused if isinstance(each, Refusal)] == [Why.FULL] * len(refused) != []
     pen.write(tick(NOON))
     wall.pass_time(BEHIND_SECONDS)
-    assert ONE in convicted(wall)
+    assert isinstance(show(wall, notes[-1]), Alert), "shown again it is compared"
 
 
 def test_of_what_was_shown_the_log_s_own_signature_is_kept() -> None:
