@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from anonnet.store.places import place
 from anonnet.store.trees import node_number
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.signed import Signer
+from tests.breaking import breakings
 from tests.circle import Circle
 from tests.mirrors import KNOWN, MIRRORS, SHARD, entry, p4, sale
 from tests.stage import NETWORK, NOON, key_of
@@ -39,8 +41,8 @@ KEY_LINE = base64.b64encode(bytes(76)).decode()
 SEAL = partial(KNOWN.sealed, key_of("log"))
 
 
-def lock_in(folder: Path) -> Lock:
-    return Lock(Database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION))
+def lock_in(folder: Path, database: Callable[..., Database] = Database) -> Lock:
+    return Lock(database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION))
 
 
 class Filed(Circle):
@@ -77,13 +79,13 @@ class Filed(Circle):
             self.settle()
         return said
 
-    def repaired(self) -> bool:
+    def repaired(self, database: Callable[..., Database] = Database) -> bool:
         """Make a new database from what the mirrors say, and put it in place; false where they have not all of it."""
         aside = self.folder / "repair"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
-        store = LogStore(str(aside / "log.db"), seal=SEAL)
-        locked = lock_in(self.folder)
+        store = LogStore(str(aside / "log.db"), seal=SEAL, database=database)
+        locked = lock_in(self.folder, database)
         try:
             work = Repair(KNOWN, Signer(NETWORK, key_of("log")), store, locked)
             whole = []
@@ -211,6 +213,37 @@ def test_what_a_mirror_shows_beyond_the_lock_is_put_back(tmp_path: Path) -> None
     filed.down.clear()
     filed.sells(70)
     assert filed.log.store.errands.count() == 0  # all have cosigned what is newest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+def test_no_broken_write_of_a_repair_lets_the_log_start_before_it_is_whole(tmp_path: Path, kept: bool) -> None:
+    """What a mirror has shown stands in the lock all the while, and the repair can be run again."""
+    filed, said = put_back_behind_a_mirror(tmp_path)
+    with pytest.raises(Fatal, match="signed with our key"):
+        filed.settle()
+    filed.log.store.close()
+    locked = lock_in(filed.folder)
+    (shown,) = locked.shown().values()
+    locked.close()
+    for breaking in breakings(kept):
+        filed.folder = tmp_path / str(breaking.number)
+        shutil.copytree(tmp_path / "log", filed.folder)
+        with breaking.strikes():
+            filed.repaired(breaking)
+
+        if breaking.struck:
+            with pytest.raises(BadStart, match="anonnet log repair"):
+                filed.begin()
+        assert filed.repaired()
+        assert faults(filed.folder) == []
+        filed.begin()
+        head = filed.log.store.heads.head(SHARD)
+        assert head
+        assert head.note == shown
+        assert [filed.ask(p4(sale(NOON + 60)))] == said
+        filed.log.store.close()
+    assert breaking.count > 50, "the story writes more than that"
 
 
 def test_a_log_that_went_on_from_a_snapshot_is_not_repaired_and_never_starts_again(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ daemon would be, and looked at from outside: through its answers, and through th
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from anonnet.protocol.logbook import Entry, EntryKind, Time, TimeOf
 from anonnet.protocol.rules import decided_by
 from anonnet.store import lock
 from anonnet.store.database import Database
+from anonnet.store.lock import Lock
 from anonnet.store.log import LogStore
 from anonnet.store.places import number_of
 from anonnet.times import BRAND_NOTICE_SECONDS, RETENTION_SECONDS
@@ -101,6 +103,7 @@ STORY = [
     [p4(1, between(1)), p4(3, between(3)), p4(4, between(4))],
     [p4(5, LAST)],
 ]
+STORY_OF_SHARDS = [p4(1, LAST), p4(2, LAST + 1)], [p4(3, LAST)], [p4(4, LAST + 1)]
 
 
 @pytest.mark.slow
@@ -204,6 +207,49 @@ def test_no_broken_write_passes_by_what_a_mirror_has_shown(log: Machine, tmp_pat
             with pytest.raises(BadStart, match=r"(mirrors have|a mirror has)"):
                 Machine(path)
     assert breaking.count > 15, "the story writes more than that"
+
+
+def starts_on(log_db: Path, path: Path, database: Callable[..., Database] = Database) -> Machine:
+    """A log in this folder, with another log.db than it had. Raises BadStart."""
+    for end in ("-wal", "-shm"):
+        (path / f"log.db{end}").unlink(missing_ok=True)
+    shutil.copy(log_db, path / "log.db")
+    return Machine(path, database=database)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+def test_no_broken_write_forgets_what_was_shown_before_it_is_found(log: Machine, tmp_path: Path, kept: bool) -> None:
+    """A snapshot is behind in two shards; a newer log.db turns up that has what is missing of one, then the newest."""
+    snapshots = [tmp_path / name for name in ("then", "newer", "newest")]
+    for snapshot, batch in zip(snapshots, STORY_OF_SHARDS, strict=True):
+        log.batch(batch)
+        log.observer.reads(log)
+        shown = [(shard, log.page(shard).checkpoints[-1]) for shard in SHARDS]
+        log.store.close()
+        snapshot.mkdir()
+        for name in ("log.db", "lock.db"):
+            shutil.copy(tmp_path / name, snapshot)
+        log = Machine(tmp_path, log.observer)
+    for breaking in breakings(kept):
+        path, aside = tmp_path / str(breaking.number), tmp_path / f"{breaking.number} aside"
+        shutil.copytree(snapshots[0], path)
+        behind = Machine(path)
+        assert not any([behind.store.answers_for(shard, note) for shard, note in shown])
+        behind.store.close()
+        for snapshot in snapshots[1:]:
+            with breaking.strikes(), suppress(BadStart):
+                starts_on(snapshot / "log.db", path, breaking)
+
+            for older in snapshots[:-1]:
+                shutil.copytree(path, aside)
+                with pytest.raises(BadStart, match="anonnet log repair"):
+                    starts_on(older / "log.db", aside)
+                shutil.rmtree(aside)
+        again = Machine(path, log.observer)
+        again.observer.reads(again)
+        assert Lock(Database(path / lock.FILE, version=lock.VERSION, read_only=True)).shown() == {}
+        again.store.close()
+    assert breaking.count > 10, "the story writes more than that"
 
 
 # What must not be started.
