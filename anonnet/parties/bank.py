@@ -188,7 +188,10 @@ class Bank(Party):
             raise Refused(Why.WRONG_SIGNER, "this bank did not sign that promise")
         if recorded_in(self.network, self.logs, asked.body.commit) != promise.body.transaction.public:
             raise Refused(Why.UNKNOWN, "the commit is of another transaction")
-        credit = self._credit(turn, promise.body, asked.body.commit)
+        try:
+            credit = self._credit(turn, promise.body, asked.body.commit)
+        except Refused as refused:
+            return self._refuse_compared(asked, refused)
         if credit is None:  # what has freed the tokens stays written
             proof = self._sale(turn, promise.body.transaction).proof
             return Answer(self.refusal(asked.signed, Refused(Why.SALE_ABORTED, evidence=[proof] if proof else [])))
@@ -232,8 +235,16 @@ class Bank(Party):
     @on(Certificate)
     def certificate(self, turn: BankTurn, asked: Asked[Certificate]) -> Answer:
         """A commit under a quorum, without a claim: what is sealed may free the tokens."""
-        self._settle(turn, asked.signed)
+        try:
+            self._settle(turn, asked.signed)
+        except Refused as refused:
+            return self._refuse_compared(asked, refused)
         return Answer(Noted(request=asked.signed.hash))
+
+    def _refuse_compared(self, asked: Asked[Any], refused: Refused) -> Answer:
+        """A refusal that takes nothing back: the checkpoint over a certificate may convict the log, whatever the
+        certificate is good for here."""
+        return Answer(self.refusal(asked.signed, refused))
 
     @on(Abort)  # P5b
     def abort(self, turn: BankTurn, asked: Asked[Abort]) -> Answer:

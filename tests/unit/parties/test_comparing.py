@@ -17,7 +17,7 @@ from anonnet.protocol.logbook import CheckpointsSeen, EntryKind, Follow, Outcome
 from anonnet.protocol.quorum import CertificateOf, Pledge
 from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.store.errands import Errand
-from anonnet.times import COMPARE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS, SHARD_SECONDS
+from anonnet.times import CLAIM_SECONDS, COMPARE_SECONDS, RETENTION_SECONDS, SETTLE_SECONDS, SHARD_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import Message, decode, encode
 from anonnet.wire.frames import frame
@@ -183,6 +183,21 @@ def test_a_bank_that_sees_two_branches_itself_convicts_the_log_without_any_mirro
 
     assert convicted(council) == ["bank", "merchant", "log"]
     assert council.income == 2 * PRICE, "it is credited once"
+
+
+def test_a_certificate_that_comes_too_late_for_its_sale_convicts_the_log_all_the_same(council: QuorumScene) -> None:
+    deal, other = authorized(council, "one"), authorized(council, "two")
+    council.dead.update(MIRRORS)
+    council.ask(council.bank, paid(deal))
+    council.now = other.transaction.expiration + CLAIM_SECONDS + 1
+    council.bank.remind()
+
+    said = council.ask(council.bank, paid(other))
+    council.settle()
+
+    assert isinstance(said, Refusal)
+    assert said.why == Why.TOO_LATE
+    assert convicted(council) == ["bank", "merchant", "log"]
 
 
 def test_what_comes_meanwhile_is_shown_with_the_next_question(council: QuorumScene) -> None:
