@@ -11,6 +11,7 @@ import pytest
 from anonnet.errors import Why
 from anonnet.limits import RELIED_MAX, RETRY_SECONDS_MAX, SEEN_MAX
 from anonnet.parties.bank import Bank
+from anonnet.protocol.account import Claim
 from anonnet.protocol.breach import Alert, breach
 from anonnet.protocol.known_log import shard_of
 from anonnet.protocol.logbook import CheckpointsSeen, EntryKind, Follow, OutcomeOf
@@ -185,14 +186,19 @@ def test_a_bank_that_sees_two_branches_itself_convicts_the_log_without_any_mirro
     assert council.income == 2 * PRICE, "it is credited once"
 
 
-def test_a_certificate_that_comes_too_late_for_its_sale_convicts_the_log_all_the_same(council: QuorumScene) -> None:
+@pytest.mark.parametrize("claimed", [False, True], ids=["alone", "in a claim"])
+def test_a_certificate_that_comes_too_late_for_its_sale_convicts_the_log_all_the_same(
+    council: QuorumScene, claimed: bool
+) -> None:
     deal, other = authorized(council, "one"), authorized(council, "two")
     council.dead.update(MIRRORS)
     council.ask(council.bank, paid(deal))
     council.now = other.transaction.expiration + CLAIM_SECONDS + 1
     council.bank.remind()
 
-    said = council.ask(council.bank, paid(other))
+    commit = certificate(branch_of(other, EntryKind.PLEDGE, EntryKind.KEY))
+    claim = Claim(bank=council.bank_key, authorization_b=other.authorization_b, commit=commit)
+    said = council.ask(council.bank, claim if claimed else decode(commit.body))
     council.settle()
 
     assert isinstance(said, Refusal)
