@@ -38,8 +38,9 @@ def wallet_evidence(subject: str, into: Path, token: bool, goods: bool, chunks: 
     """Write down what you can prove about SUBJECT: a purchase, by its id, or with --token a token, or its first digits.
 
     Whoever reads the file learns what you bought, when, from whom and for how much; not who you are. Two files over
-    purchases that were paid from one wallet do not show that they belong together. With --token he learns which other
-    tokens were given in the same exchange, or payment: these he knows to be of one wallet.
+    purchases that were paid from one wallet do not show that they belong together, unless keys of tokens are reused
+    (wallet habits). With --token he learns which other tokens were given in the same exchange, or payment: these he
+    knows to be of one wallet.
     """
     if token and (goods or chunks):
         raise Failed("no goods belong to a token: leave out --goods and --chunk")
