@@ -37,8 +37,8 @@ class Demand(enum.StrEnum):
 class Dispute(Message):
     """Anyone who holds them -> whom they bind: these papers, and what is claimed by them.
 
-    Signed by a key that serves for nothing else; where it is about tokens, by their keys: "The consumer can use abort
-    and q to demand that the token be unlocked".
+    Signed by any key (a wallet draws one that serves for nothing else); where it is about tokens, by their keys: "The
+    consumer can use abort and q to demand that the token be unlocked".
     """
 
     accused: Hash

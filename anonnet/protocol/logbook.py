@@ -85,8 +85,8 @@ class Entry(Record):
 
 @message(Step.OUTCOME_OF, signed=False, frame_max=KIB)
 class OutcomeOf(Message):
-    """Anyone -> L: commit, abort, or undecided? (paper: "a negative authorization at the request of the consumer or
-    the bank")"""
+    """Anyone -> L or a mirror: commit, abort, or undecided? (paper: "a negative authorization at the request of the
+    consumer or the bank")"""
 
     transaction: Transaction
 
@@ -96,7 +96,8 @@ class OutcomeOf(Message):
 
 @message(Step.UNDECIDED, signed=True, frame_max=KIB)
 class Undecided(Message):
-    """L -> anyone, signed by the log: at this time of mine neither commit nor abort can be given."""
+    """L or a mirror -> anyone, signed by who says it: at this time of mine (a mirror's: that of the newest entry that
+    it has) neither commit nor abort can be given."""
 
     transaction: Transaction
     time: Seconds
@@ -107,9 +108,9 @@ class Undecided(Message):
 
 @message(Step.FOLLOW, signed=False, frame_max=KIB)
 class Follow(Message):
-    """Anyone -> L: entries of one shard from this index on. Where there are none, the log waits a while before it
-    answers. `onward` 1: what comes next is told as it comes, in further answers to the same request, up to the end of
-    the bundle of ENTRIES_MAX; an answer without entries is the last."""
+    """Anyone -> L or a mirror: entries of one shard from this index on. Where there are none, the answer waits a while.
+    `onward` 1: what comes next is told as it comes, in further answers to the same request, up to the end of the bundle
+    of ENTRIES_MAX; an answer without entries is the last."""
 
     log: Hash
     shard: Shard
@@ -135,8 +136,9 @@ Note = Annotated[bytes, Between(1, CHECKPOINT_BYTES_MAX)]
 
 @message(Step.ENTRIES, signed=False, frame_max=FRAME_MAX)
 class Entries(Message):
-    """L -> anyone: entries `start`, `start` + 1, ... of a shard, and, in ascending order, checkpoints that end among
-    them: the newest, and each that is the first to cover a multiple of CHECKPOINT_STEP."""
+    """L or a mirror -> anyone: entries `start`, `start` + 1, ... of a shard, and, in ascending order, checkpoints that
+    end among them: the newest, in the chain the newest that a quorum has cosigned, those at multiples of
+    CHECKPOINT_STEP, then others where there is room."""
 
     shard: Shard
     start: Index

@@ -115,7 +115,8 @@ class Commit(Message):
 
 @message(Step.P5B, signed=True, frame_max=SMALL_FRAME_MAX)
 class Abort(Message):
-    """P5b, signed by the log: no P4 of this transaction was received by its expiration, and none will be recorded.
+    """P5b, signed by the log, or under a quorum by its mirrors: no P4 of this transaction was received by its
+    expiration, and none will be recorded.
 
     Of a sealed one it says "that no message with the given index was available at a specified time".
     """

@@ -77,7 +77,8 @@ class Receipt(Message):
 
 @message(Step.CERTIFICATE_OF, signed=False, frame_max=KIB)
 class CertificateOf(Message):
-    """Anyone -> L or a mirror: the certificate of this transaction's pledge, or of its key. Held until there is one."""
+    """Anyone -> L or a mirror: the certificate of this transaction's pledge, or of its key. Held a while where there is
+    none, then answered with Undecided."""
 
     transaction: Transaction
     kind: Annotated[int, Between(int(EntryKind.PLEDGE), int(EntryKind.KEY))]

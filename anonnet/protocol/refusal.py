@@ -1,7 +1,8 @@
 """Refusals and acknowledgements.
 
-A refusal names the request by its hash and carries what justifies it. It is final when it carries evidence, or when the
-request's own deadline has passed; else it means "not now". NOT_NOW is never final.
+A refusal names the request by its hash and carries what justifies it. It is final when its evidence shows that the
+request can never be granted, or when the request's own deadline has passed; else it means "not now". NOT_NOW is never
+final.
 """
 
 from __future__ import annotations

@@ -34,7 +34,13 @@ BETWEEN_PARTIES = [kind for kind in MESSAGES if kind.step in set(Step) and kind.
 
 LIMITS = [
     "FRAME_MAX",
+    "ENTRIES_MAX",
+    "CHECKPOINT_STEP",
+    "SHARD_SECONDS",
+    "BRAND_NOTICE_SECONDS",
     "SETTLE_SECONDS",
+    "RELEASE_SECONDS",
+    "HANDED_SECONDS",
     "CLAIM_SECONDS",
     "FREED_SECONDS",
     "LEAD_SECONDS_MAX",
