@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anonnet.limits import CHECKPOINTS_MAX
+from anonnet.limits import CHECKPOINTS_MAX, ENTRIES_MAX
+from anonnet.parties.following import afresh
 from anonnet.parties.mirror import Mirror
 from anonnet.protocol.brand import Brand
 from anonnet.protocol.known_log import KnownLog, mirror_policy, shard_of
@@ -134,7 +135,7 @@ class Pen:
     def answer(self, asked: Follow) -> Entries:
         if asked.shard != self.shard:
             return self.nothing(asked)
-        entries = self.entries[asked.start :]
+        entries = self.entries[asked.start : asked.start + ENTRIES_MAX]
         sizes = [size for size in sorted(self.notes) if asked.start < size <= asked.start + len(entries)]
         return Entries(
             shard=asked.shard,
@@ -176,6 +177,7 @@ class Wall:
         self.mirrors = {name: self._actor(name) for name in names}
         self.cut: set[frozenset[str]] = set()
         """Pairs of names that cannot reach each other; the log is called "log"."""
+        self._afresh: set[tuple[str, bytes]] = set()
         self.heard: list[tuple[str, str, Said]] = []
         self._names = {key_of(name).public: name for name in names} | {known.identity: "log"}
 
@@ -202,6 +204,12 @@ class Wall:
             if before == [actor.store.changes for actor in self.mirrors.values()]:
                 return
 
+    def put_back(self, pen: Pen) -> None:
+        """The log has now this history, and who follows it has lost the connection, and asks on a new one."""
+        self.pens = dict.fromkeys(self.pens, pen)
+        for name, actor in self.mirrors.items():
+            self._afresh.update((name, each.hash) for each in actor.store.errands.of(self.known.identity))
+
     def pass_time(self, seconds: int) -> None:
         self.now += seconds
         self.settle()
@@ -215,6 +223,10 @@ class Wall:
             if not isinstance(errand.message, Follow):
                 self.heard.append((actor.name, name, errand.said))
                 return
+            if (actor.name, errand.hash) in self._afresh:
+                self._afresh.remove((actor.name, errand.hash))
+                errand = afresh(errand)
+            assert isinstance(errand.message, Follow)
             reply = self.pens[actor.name].answer(errand.message)
         else:
             reply = self.mirrors[name].takes(frame(errand.said, 1))

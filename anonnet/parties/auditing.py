@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from anonnet.crypto.keys import SigningKey
 from anonnet.errors import Malformed, Why
-from anonnet.limits import RETRY_SECONDS_MAX
+from anonnet.limits import ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
+from anonnet.parties.convicting import AuditTurn, Convicting
 from anonnet.parties.errands import answered, as_it_stands, done, later, request
 from anonnet.parties.following import bundle_start
-from anonnet.parties.turn import Answer, Asked, From, Turn, on
+from anonnet.parties.turn import Answer, Asked, From, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import (
@@ -36,16 +37,13 @@ from anonnet.protocol.refusal import Noted, Refusal
 from anonnet.protocol.rules import Broken, decided_by, follows, sound
 from anonnet.protocol.transaction import expired
 from anonnet.store.errands import Errand
-from anonnet.store.mirror import Copy, Growing, MirrorStore
+from anonnet.store.mirror import Copy, Growing
 from anonnet.times import BEHIND_SECONDS, CLAIM_SECONDS, CLOCK_TOLERANCE_SECONDS, COMPARE_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
-from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
 from anonnet.tlog.merkle import leaf_hash
 from anonnet.tlog.note import Signer
 from anonnet.wire.codec import decode_record
-
-AuditTurn = Turn[MirrorStore]
 
 
 class Auditing:
@@ -56,18 +54,20 @@ class Auditing:
     ) -> None:
         """`beside`: the mirrors with whom to compare what a log that decides alone has shown."""
         self._alerting = alerting
+        self._convicting = Convicting(logs, alerting)
         self._beside = sorted(beside)
         self._network = network
         self._key = key
         self._logs = logs
 
-    def watch(self, turn: AuditTurn, copy: Copy) -> None:
-        """Follow this shard as long as a sale of it may be decided or claimed; compare it once there is something."""
+    def watch(self, turn: AuditTurn, copy: Copy, start: int | None = None, wait: int = 0) -> None:
+        """Follow this shard, from where the copy ends or from `start`, as long as a sale of it may be decided or
+        claimed; compare it once there is something."""
         if not self._watched(turn, copy):
             return
         if not self._follows(turn, copy, [copy.log]):
-            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size, onward=1)
-            turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now)
+            follow = Follow(log=copy.log, shard=copy.shard, start=copy.size if start is None else start, onward=1)
+            turn.store.errands.add(copy.log, follow, subject=copy.log, due=turn.now + wait)
         if copy.size:
             self.compare(turn, copy)
 
@@ -147,22 +147,44 @@ class Auditing:
         copy = turn.store.copy(follow.log, follow.shard)
         if copy is None:  # it has been forgotten meanwhile
             return done(turn, asked)
-        grown = self._taken(turn, copy, said) if said.start <= copy.size and not copy.frozen else copy
+        assert said.start <= copy.size, "it was asked for from there, and no copy shrinks"
+        grown, parted = (copy, False) if copy.frozen else self._taken(turn, copy, said)
         if grown.size > copy.size:
             self._show(turn, grown, self._logs[copy.log].mirrors)
-        if answered(asked).receiver == copy.log and self._watched(turn, grown):
-            if grown.size > copy.size and bundle_start(grown.size) == bundle_start(follow.start):
-                if not copy.size:
-                    self.compare(turn, grown)
-                return Answer(then=replace(follow, start=grown.size))
-            if grown == copy and follow.start == copy.size:
-                if said.entries:
-                    return later(turn, asked, BEHIND_SECONDS)
-                if as_it_stands(asked):
-                    return Answer()
+            start = grown.size
+        elif parted and said.start == copy.size:
+            start = bundle_start(max(0, copy.size - ENTRIES_MAX))
+        else:  # a new connection begins where a bundle begins: the log may have another history since
+            start = min(said.start + len(said.entries), copy.size)
+        if answered(asked).receiver == copy.log:
+            return self._follow_on(turn, asked, copy, grown, start)
         done(turn, asked)
+        if said.start != start < grown.size and not grown.frozen:
+            self._ask_beside(turn, grown, answered(asked).receiver, start)
         self.watch(turn, grown)
         return Answer()
+
+    def _follow_on(self, turn: AuditTurn, asked: Asked[Entries], copy: Copy, grown: Copy, start: int) -> Answer:
+        """Ask the log what comes from there on."""
+        follow, said = request(asked), asked.body
+        assert isinstance(follow, Follow)
+        if self._watched(turn, grown):
+            if grown.size > copy.size and bundle_start(start) == bundle_start(said.start):
+                if not copy.size:
+                    self.compare(turn, grown)
+                return Answer(then=replace(follow, start=start))
+            if start == said.start and said.entries:
+                return later(turn, asked, BEHIND_SECONDS)
+            if start == said.start and as_it_stands(asked):
+                return Answer()
+        done(turn, asked)
+        self.watch(turn, grown, start, COMPARE_SECONDS if start < said.start else 0)
+        return Answer()
+
+    def _ask_beside(self, turn: AuditTurn, copy: Copy, mirror: bytes, start: int) -> None:
+        """Ask another mirror, soon, what comes from there on."""
+        follow = Follow(log=copy.log, shard=copy.shard, start=start)
+        turn.store.errands.add_for_each([mirror], follow, subject=mirror, due=turn.now + BEHIND_SECONDS)
 
     @on(Refusal, by=From.ERRAND, to=(Follow,))
     def follow_refused(self, turn: AuditTurn, asked: Asked[Refusal]) -> Answer:
@@ -176,8 +198,10 @@ class Auditing:
             return done(turn, asked)
         return later(turn, asked, RETRY_SECONDS_MAX)
 
-    def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> Copy:
-        """The copy with what these entries add to it, up to the last checkpoint that they lead to."""
+    def _taken(self, turn: AuditTurn, copy: Copy, said: Entries) -> tuple[Copy, bool]:
+        """The copy with what these entries add to it, up to the last checkpoint that they lead to. True if they come
+        with one to which the copy does not lead, and do not prove it: the log's trees part further back, or whoever
+        hands these out is wrong."""
         frontier = turn.store.trees.frontier(copy.tree, copy.size)
         last_vouches_for_all = self._logs[copy.log].decides_alone  # else others may cosign one that we had left out
         for note in said.checkpoints[-1:] if last_vouches_for_all else said.checkpoints:
@@ -185,22 +209,27 @@ class Auditing:
             end = signed.body.size - said.start
             if end > len(said.entries):
                 raise Malformed("a checkpoint beyond the entries that come with it")
-            if signed.body.size <= copy.size:  # a new connection begins where a bundle begins
+            if signed.body.size <= copy.size:
+                if not self._leads_to(turn, copy, signed):
+                    self._convicting.forked(turn, copy, signed)
+                    break
                 continue
             piece = said.entries[copy.size - said.start : end]
             completed = [frontier.append(leaf_hash(each.entry)) for each in piece]
             if frontier.size != signed.body.size or frontier.root() != signed.body.root:
-                break  # whoever hands these out is wrong, or the log has forked: checkpoints will tell
+                self._convicting.parted(turn, copy, said, signed)
+                copy = self._again(turn, copy)
+                return copy, not copy.frozen
             audited = self._audited(turn, copy, signed, piece, completed)
             if audited.size != signed.body.size:
-                return audited
+                return audited, False
             self._keep(turn, audited, signed)
             self._hold_against_anchors(turn, audited, piece)
             self._hold_against_ahead(turn, audited)
             copy = self._again(turn, audited)
             if copy.frozen:  # the same answer may lead on
                 break
-        return self._again(turn, copy)
+        return self._again(turn, copy), False
 
     def _again(self, turn: AuditTurn, copy: Copy) -> Copy:
         """The copy as it stands now."""
@@ -225,8 +254,8 @@ class Auditing:
                 follows(grown, entry)
             except Broken:
                 with turn.store.unkept(grown, completed) as longer:
-                    excerpts = self._excerpts(turn, longer, each.entry, signed)
-                self._report(turn, copy, excerpts)
+                    excerpts = self._convicting.excerpts(turn, longer, each.entry, signed)
+                self._convicting.report(turn, copy, excerpts)
                 return self._again(turn, copy)
             if expired(turn.now + CLOCK_TOLERANCE_SECONDS, entry.time):
                 return copy  # a log that runs ahead would end sales before their time
@@ -245,13 +274,13 @@ class Auditing:
             shard = self._logs[copy.log].shard_called(anchor.body.origin)
             ended = None if shard is None else turn.store.copy(copy.log, shard)
             if ended and 0 < anchor.body.size <= ended.size and not self._leads_to(turn, ended, anchor):
-                self._forked(turn, ended, anchor)
+                self._convicting.forked(turn, ended, anchor)
 
     def _hold_against_ahead(self, turn: AuditTurn, copy: Copy) -> None:
         """The copy has grown as far as checkpoints that others were shown before."""
         for signed in map(SignedCheckpoint.parse, turn.store.reached(copy.tree, copy.size)):
             if not self._leads_to(turn, copy, signed):
-                self._forked(turn, copy, signed)
+                self._convicting.forked(turn, copy, signed)
 
     def _leads_to(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> bool:
         """True if a checkpoint of no more entries than the copy has is one of its tree."""
@@ -260,8 +289,11 @@ class Auditing:
     # Checkpoints.
 
     def _opened(self, copy: Copy, data: bytes) -> SignedCheckpoint:
-        """A checkpoint of this shard that the log has signed. Raises Malformed."""
-        return self._logs[copy.log].opened(copy.shard, data)
+        """A checkpoint of this shard that the log has signed, of one entry at least. Raises Malformed."""
+        signed = self._logs[copy.log].opened(copy.shard, data)
+        if not signed.body.size:
+            raise Malformed("a checkpoint of no entries")
+        return signed
 
     def _keep(self, turn: AuditTurn, copy: Copy, signed: SignedCheckpoint) -> None:
         """Keep a checkpoint that the copy leads to, with the cosignatures that hold; cosign it where it is the newest.
@@ -299,13 +331,12 @@ class Auditing:
             if signed.body.size > copy.size:
                 ahead = True
             elif not self._leads_to(turn, copy, signed):
-                self._forked(turn, copy, signed)
+                self._convicting.forked(turn, copy, signed)
                 return Answer()
-            elif signed.body.size:
+            else:
                 self._keep(turn, copy, signed)
         if ahead and not copy.frozen:  # the log may be slower to tell us than to tell others; or it does not tell us
-            follow, peer = Follow(log=copy.log, shard=copy.shard, start=copy.size), answered(asked).receiver
-            turn.store.errands.add_for_each([peer], follow, subject=peer, due=turn.now + BEHIND_SECONDS)
+            self._ask_beside(turn, copy, answered(asked).receiver, copy.size)
         # Who has told nothing new is not asked again at once: it might never end.
         self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)
         return Answer()
@@ -335,7 +366,7 @@ class Auditing:
             if signed.body.size > copy.size:
                 ahead, room = True, self._keep_ahead(turn, copy, signed) and room
             elif not self._leads_to(turn, copy, signed):
-                self._forked(turn, copy, signed)
+                self._convicting.forked(turn, copy, signed)
         if ahead and not copy.frozen:  # others may have what leads there
             self.compare(turn, copy)
         return room
@@ -344,47 +375,8 @@ class Auditing:
         own = SignedCheckpoint.parse(self._logs[copy.log].by_log(copy.shard, signed))
         kept = turn.store.keep_ahead(copy.tree, own.body.size, own.note.encoded())
         if kept and (other := SignedCheckpoint.parse(kept)).body.root != own.body.root:
-            evidence = Fork(other, own).encoded()
-            self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=evidence))
+            self._convicting.two_trees(turn, copy, Fork(other, own))
         return kept is not None
-
-    # Evidence.
-
-    def _forked(self, turn: AuditTurn, copy: Copy, other: SignedCheckpoint) -> None:
-        """The log has signed this checkpoint, and one that our copy leads to: no tree extends both."""
-        known, newest = self._logs[copy.log], turn.store.shards.mark(copy.tree, copy.size)
-        assert newest is not None, "a copy leads to a checkpoint"
-        nodes: tuple[bytes, ...] = ()
-        if 0 < other.body.size < copy.size:
-            nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
-        lower = SignedCheckpoint.parse(known.by_log(copy.shard, other))
-        fork = Fork(lower, SignedCheckpoint.parse(newest.note), nodes)
-        self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=fork.encoded()))
-
-    def _excerpts(self, turn: AuditTurn, grown: Copy, data: bytes, signed: SignedCheckpoint) -> list[Excerpt]:
-        """The entry that may not come next, alone, and with each earlier one that it may stand against."""
-        checkpoint = SignedCheckpoint.parse(self._logs[grown.log].by_log(grown.shard, signed))
-        try:
-            beside = turn.store.beside(grown, decode_record(Entry, data))
-        except Malformed:
-            beside = []
-
-        def leaf(index: int, entry: bytes) -> Leaf:
-            return Leaf(index, entry, tuple(turn.store.trees.inclusion(grown.tree, index, signed.body.size)))
-
-        last = leaf(grown.size, data)
-        return [Excerpt((last,), checkpoint), *(Excerpt((leaf(*each), last), checkpoint) for each in beside)]
-
-    def _report(self, turn: AuditTurn, copy: Copy, excerpts: Sequence[Excerpt]) -> None:
-        """Take nothing more in, and convict the log by the first of these that does; else it is our word alone."""
-        turn.store.freeze(copy.log, copy.shard)
-        for each in excerpts:
-            try:
-                self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=each.encoded()))
-                return
-            except Malformed:
-                continue  # something else stands against the entry
-        turn.store.alerts.note(copy.log, copy.shard, excerpts[0].encoded(), turn.now)
 
 
 def _shown(origin: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from anonnet.store.database import Database
 from anonnet.store.places import place
-from anonnet.tlog.merkle import Frontier, consistency_path, inclusion_path, range_root, subtree_path
+from anonnet.tlog.merkle import Frontier, Nodes, consistency_nodes, inclusion_path, range_root, subtree_path
 
 SCHEMA = """
 create table if not exists node(
@@ -85,9 +85,15 @@ class Trees:
 
     def consistency(self, tree: int, old: int, new: int) -> tuple[bytes, ...]:
         """What shows to who knows the root of `new` leaves that of the first `old` of them, for 0 < old < new."""
-        own = [self.root(tree, old)] if old & (old - 1) == 0 else []
-        path = consistency_path(lambda level, position: self._node(tree, level, position), old, new)
-        return (*own, *path)
+        return consistency_nodes(lambda level, position: self._node(tree, level, position), old, new)
+
+    def branch(self, tree: int, start: int, leaves: Iterable[bytes]) -> Nodes:
+        """The nodes of a tree that has the first `start` leaves of this one, and behind them these leaf hashes."""
+        frontier, behind = self.frontier(tree, start), dict[tuple[int, int], bytes]()
+        for position, leaf in enumerate(leaves, start):
+            completed = enumerate(frontier.append(leaf))
+            behind.update({(level, position >> level): hash for level, hash in completed})
+        return lambda level, position: behind.get((level, position)) or self._node(tree, level, position)
 
     def _node(self, tree: int, level: int, position: int) -> bytes:
         (hash,) = self._db.one("select hash from node where place = ?", place(tree, node_number(level, position)))

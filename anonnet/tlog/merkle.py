@@ -83,6 +83,12 @@ def consistency_path(node: Nodes, old: int, new: int) -> list[bytes]:
     return path[::-1]
 
 
+def consistency_nodes(node: Nodes, old: int, new: int) -> tuple[bytes, ...]:
+    """Return what shows to who knows the root of `new` leaves that of the first `old` of them, for 0 < old < new."""
+    own = [range_root(node, 0, old)] if old & (old - 1) == 0 else []
+    return (*own, *consistency_path(node, old, new))
+
+
 class Tree:
     """A tree that keeps all its leaves: 64 bytes for each, in one byte array per level of complete subtrees."""
 

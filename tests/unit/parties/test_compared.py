@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from anonnet.errors import Why
@@ -74,6 +76,24 @@ def test_branches_of_different_sizes_convict_the_log_though_neither_grows(pens: 
 
     for _ in range(2):
         wall.pass_time(COMPARE_SECONDS + len(MIRRORS))
+
+    assert convicted(wall) == list(MIRRORS)
+
+
+def test_mirrors_show_what_they_have_read_also_to_who_has_no_question_left() -> None:
+    """As of a shard that has ended, and whose end a quorum has cosigned."""
+    pen = Pen()
+    branch = pen.copy()
+    pen.write(tick(NOON), tick(NOON), tick(NOON))
+    branch.write(tick(NOON + 1))
+    wall = Wall([pen, branch, branch, pen])
+    wall.cut = {frozenset(pair) for pair in combinations(MIRRORS, 2)}
+    wall.settle()
+    for actor in wall.mirrors.values():
+        actor.store.errands.end_all(KNOWN.origin(SHARD).encode())
+    wall.cut = set()
+
+    wall.pass_time(COMPARE_SECONDS)
 
     assert convicted(wall) == list(MIRRORS)
 

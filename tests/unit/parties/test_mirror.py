@@ -498,6 +498,17 @@ def test_a_cosignature_that_does_not_hold_is_not_taken() -> None:
     assert checkpoints(wall, ONE) == before
 
 
+def test_a_checkpoint_of_no_entries_is_not_taken() -> None:
+    pen = Pen()
+    wall = read(pen, ONE, MIRRORS[1])
+    before = checkpoints(wall, ONE)
+
+    tell(wall, pen.note(0, bytes(32)))
+
+    assert wall.mirrors[ONE].closed
+    assert checkpoints(wall, ONE) == before
+
+
 def test_who_tells_nothing_new_is_not_asked_again_at_once() -> None:
     """A mirror that always repeats itself would else have the others ask and compare without end."""
     wall = read(Pen(), ONE, MIRRORS[1])
