@@ -22,6 +22,7 @@ from anonnet.store.database import MEMORY, Database
 from anonnet.store.heads import Head, Heads, Seal
 from anonnet.store.lock import Lock
 from anonnet.store.places import BITS, PLACED, number_of, place, places, tree_of
+from anonnet.store.trees import Damaged
 from anonnet.times import RETENTION_SECONDS
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.merkle import leaf_hash
@@ -291,10 +292,8 @@ def recover(heads: Heads, lock: Lock, time: int) -> None:
     for head in found:
         if head.note != heads.sealed(head.shard, head.size, head.root):
             raise BadStart(f"log.db is that of another log: {head.origin} was not signed with this log's key")
-        if heads.trees.root(head.shard, head.size) != head.root:
-            raise BadStart(
-                f"the tree of {head.origin} is damaged: run `anonnet log fsck` to see where, then `anonnet log repair`"
-            )
+        if _root(heads, head.origin, head.size) != head.root:
+            raise _damaged(head.origin)
         locked = notes.pop(head.origin, None)
         _check(heads, head, locked)
         if locked != head.note:
@@ -312,7 +311,7 @@ def _check(heads: Heads, head: Head, locked: bytes | None) -> None:
     seen = SignedCheckpoint.parse(locked).body if locked else None
     if seen and seen.size > head.size:
         raise _behind(head.origin, seen.size, head.size)
-    if seen and heads.trees.root(head.shard, seen.size) != seen.root:
+    if seen and _root(heads, head.origin, seen.size) != seen.root:
         raise BadStart(
             f"log.db and lock.db show two histories of {head.origin} at {seen.size} entries: this is a copy that went"
             " on by itself. Never start it; start the log that others follow"
@@ -331,10 +330,22 @@ def check_shown(heads: Heads, lock: Lock) -> None:
                 " folder, or its disk, put back from a snapshot? Run `anonnet log repair`, which gets the entries from"
                 " the mirrors, and start the log again; from here it would sign a second history"
             )
-        if heads.trees.root(shard, seen.size) != seen.root:
+        if _root(heads, origin, seen.size) != seen.root:
             lock.end(note)
             raise two_histories(note)
         lock.found(origin)
+
+
+def _root(heads: Heads, origin: str, size: int) -> bytes:
+    """The root of the first `size` entries. Raises BadStart where a node is missing."""
+    try:
+        return heads.trees.root(shard_in(origin), size)
+    except Damaged:
+        raise _damaged(origin) from None
+
+
+def _damaged(origin: str) -> BadStart:
+    return BadStart(f"the tree of {origin} is damaged: run `anonnet log fsck` to see where, then `anonnet log repair`")
 
 
 def two_histories(note: bytes) -> BadStart:

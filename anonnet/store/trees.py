@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from anonnet.errors import Fatal
 from anonnet.store.database import Database
 from anonnet.store.places import place
 from anonnet.tlog.merkle import Frontier, Nodes, consistency_nodes, inclusion_path, range_root, subtree_path
@@ -41,8 +42,15 @@ def nodes_in_order(size: int) -> Iterator[tuple[int, int]]:
             yield level, leaf >> level
 
 
+class Damaged(Fatal):
+    """A node is not there that the leaves before it have completed."""
+
+    def __init__(self) -> None:
+        super().__init__("a node of a tree is missing: `fsck` says where")
+
+
 class Trees:
-    """The trees of one database."""
+    """The trees of one database. Whatever reads one raises Damaged where a node is missing."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -65,6 +73,8 @@ class Trees:
                 nodes.append(place(tree, nodes_of(end) - 1))  # the last one that these leaves complete
         marks = ", ".join("?" * len(nodes))
         rows = self._db.all(f"select hash from node where place in ({marks}) order by place", *nodes)
+        if len(rows) < len(nodes):
+            raise Damaged
         return Frontier(size, [hash for (hash,) in rows])
 
     def inclusion(self, tree: int, index: int, size: int) -> list[bytes]:
@@ -96,5 +106,7 @@ class Trees:
         return lambda level, position: behind.get((level, position)) or self._node(tree, level, position)
 
     def _node(self, tree: int, level: int, position: int) -> bytes:
-        (hash,) = self._db.one("select hash from node where place = ?", place(tree, node_number(level, position)))
-        return bytes(hash)
+        row = self._db.one("select hash from node where place = ?", place(tree, node_number(level, position)))
+        if row is None:
+            raise Damaged
+        return bytes(row[0])

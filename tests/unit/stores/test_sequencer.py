@@ -7,8 +7,9 @@ daemon would be, and looked at from outside: through its answers, and through th
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,17 @@ def test_a_copy_that_went_on_by_itself_does_not_start(log: Machine, tmp_path: Pa
     shutil.copy(tmp_path / "copy" / "log.db", tmp_path / "log.db")
 
     with pytest.raises(BadStart, match="two histories"):
+        Machine(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["update node set hash = zeroblob(32)", "delete from node"])
+def test_a_log_whose_tree_is_damaged_does_not_start(log: Machine, tmp_path: Path, damage: str) -> None:
+    log.batch([p4(1), p4(2)])
+    log.store.close()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db, db:
+        db.execute(f"{damage} where place = (select max(place) from node)")
+
+    with pytest.raises(BadStart, match="is damaged"):
         Machine(tmp_path)
 
 
