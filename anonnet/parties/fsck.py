@@ -142,7 +142,7 @@ class Fsck:
             follows(prefix, entry)
             if each.said != (entry.time if prefix.kept.repeats == "time" else entry.kind):
                 return f"is not of the {prefix.kept.repeats} that stands beside it"
-            if each.signature:
+            if each.signature and self._own:  # a mirror keeps what it was told there, and relies on none of it
                 commit = commit_of(entry, each.position, known.key, each.signature)
                 if checked(self._network, commit, Commit).signer != known.key:
                     return "is signed by another log"

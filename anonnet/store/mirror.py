@@ -52,7 +52,7 @@ create table if not exists entry(
     place integer primary key,      -- of a shard and a position
     kind integer not null,
     body blob not null,
-    signature blob not null         -- of the log's P5a, where it gives one
+    signature blob not null         -- of the log's P5a, as it was told: no tree covers it
 );
 create table if not exists outcome(
     tree integer not null,

@@ -230,6 +230,17 @@ def test_what_contradicts_the_entries_is_found(data: Path, tmp_path: Path, file:
     assert all(says in fault for fault in found)
 
 
+def test_a_signature_that_somebody_told_a_mirror_beside_an_entry_is_no_fault_of_its_copy(
+    data: Path, tmp_path: Path
+) -> None:
+    """No tree covers it: who tells entries can put there what he likes, and whoever wants P5a looks at it."""
+    shutil.copytree(data, tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / "mirror.db")) as database, database:
+        assert database.execute("update entry set signature = zeroblob(64)").rowcount > 0
+
+    assert faults(tmp_path / "data", mirrored=True) == []
+
+
 @pytest.mark.parametrize("file", ["log.db", "mirror.db"])
 def test_a_cosignature_that_counts_for_nobody_is_found(data: Path, tmp_path: Path, file: str) -> None:
     """One without a time: of a checkpoint that is called certified by it certificates do not hold."""
