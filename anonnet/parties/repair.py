@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from anonnet.crypto.keys import is_sound
 from anonnet.errors import BadStart, Malformed
-from anonnet.limits import CHAIN_STEP, ENTRIES_MAX
+from anonnet.limits import CHAIN_STEP, CHECKPOINT_STEP, ENTRIES_MAX
 from anonnet.parties.admission import Admission
 from anonnet.parties.certifying import Certifying
 from anonnet.parties.turn import Turn
@@ -64,13 +64,15 @@ class Copied:
         return Follow(log=self.log, shard=self.wanted.shard, start=self._start)
 
     def take(self, said: Entries) -> bool:
-        """Its answer; false where there is nothing in it, or nothing that was asked for."""
+        """Its answer; false where it is the last one: there is nothing in it, or not what was asked for, or fewer
+        entries than one answer holds, however large they are."""
         if not said.entries or (said.shard, said.start) != (self.wanted.shard, self._start):
             return False
         self.entries[self._start :] = [each.entry for each in said.entries]
         self.notes += said.checkpoints
         self._start = self._start + CHAIN_STEP if self.wanted.shard == CHAIN else len(self.entries)
-        return self._start <= len(self.entries) or len(self.entries) >= self.wanted.head.size
+        least = CHAIN_STEP if self.wanted.shard == CHAIN else CHECKPOINT_STEP
+        return len(said.entries) >= least and self._start <= len(self.entries)
 
 
 def leads_to(checkpoint: Checkpoint, entries: Sequence[bytes]) -> bool:

@@ -10,9 +10,11 @@ from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
+import trio
+
 from anonnet.errors import BadStart, Fatal, Malformed
 from anonnet.net.dialing import Direct
-from anonnet.parties.repair import Copied, Lost, Repair
+from anonnet.parties.repair import Copied, Lost, Repair, leads_to
 from anonnet.protocol.known_log import CHAIN, KnownLog
 from anonnet.protocol.logbook import Entries
 from anonnet.protocol.network import Network, Peer
@@ -32,6 +34,9 @@ ASIDE = "repair"
 BEFORE = "log.db.before-repair"
 ENDS = "", "-wal", "-shm"
 """Of the names of a database's files."""
+OTHERS_SECONDS = 60
+"""How long the other mirrors may still tell what they have of a shard when one has told all of it: for the sake of
+their cosignatures, which are collected anew where they are missing."""
 
 
 async def repair(path: Path) -> list[tuple[str, int]]:
@@ -40,7 +45,8 @@ async def repair(path: Path) -> list[tuple[str, int]]:
     known = KnownLog(found.peer.key, found.peer.policy)
     if known.decides_alone:
         raise BadStart("this log decides alone, and no mirror has its entries: put the newest log.db back")
-    dialer, mirrors = Direct(found.network, found.setup.bind), [found.network.peer(key) for key in known.mirrors]
+    mirrors = list(filter(None, map(found.network.peer, known.mirrors)))
+    dialer = Direct(found.network, found.setup.bind)
     with Folder(path) as folder:
         lock.noted(folder / lock.FILE)  # one that is not there is not made anew
         locked = Lock(Database(folder / lock.FILE, schema=lock.SCHEMA, version=lock.VERSION))
@@ -53,7 +59,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             work = Repair(known, found.signer, store, locked)
             all_lost = list(work.lost())
             for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
-                copies = [await _copied(dialer, found.network, each, known, wanted) for each in mirrors if each]
+                copies = await copied(dialer, found.network, mirrors, known, wanted)
                 lists, seen = [each.entries for each in copies], [note for each in copies for note in each.notes]
                 last = {**store.chain.read().ends, **old.finals}.get(wanted.shard, b"")
                 whole = work.put_back(wanted, old.completing(wanted.shard, lists), seen)
@@ -103,18 +109,33 @@ class Old:
         yield mine
 
 
-async def _copied(dialer: Direct, network: Network, mirror: Peer, known: KnownLog, wanted: Lost) -> Copied:
-    """As much of this shard as one mirror gives out."""
-    copied = Copied(known.identity, wanted)
+async def copied(
+    dialer: Direct, network: Network, mirrors: Sequence[Peer], known: KnownLog, wanted: Lost
+) -> list[Copied]:
+    """As much of this shard as each mirror gives out; they are read side by side, so that none holds up the log."""
+    copies = [Copied(known.identity, wanted) for _ in mirrors]
+    async with trio.open_nursery() as nursery:
+
+        async def copy(mirror: Peer, into: Copied) -> None:
+            await _copy(dialer, network, mirror, into)
+            if leads_to(wanted.head, into.entries):
+                others = nursery.cancel_scope
+                others.deadline = min(others.deadline, trio.current_time() + OTHERS_SECONDS)
+
+        for mirror, into in zip(mirrors, copies, strict=True):
+            nursery.start_soon(copy, mirror, into)
+    return copies
+
+
+async def _copy(dialer: Direct, network: Network, mirror: Peer, into: Copied) -> None:
     try:
-        while follow := copied.next:
+        while follow := into.next:
             reply = await dialer.ask(mirror, follow)
             body = received(network.name, STEPS[reply.step], reply.payload).body
-            if not isinstance(body, Entries) or not copied.take(body):
+            if not isinstance(body, Entries) or not into.take(body):
                 break
     except (OSError, Malformed):  # another one may be there, or honest
         pass
-    return copied
 
 
 def take_its_place(folder: Folder) -> None:
