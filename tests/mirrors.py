@@ -84,6 +84,8 @@ class Pen:
     tree: Tree = field(default_factory=Tree)
     extensions: tuple[str, ...] = ()
     """Lines that it puts into checkpoints from now on, as no honest log does."""
+    most: int = ENTRIES_MAX
+    """How many entries fit one answer."""
 
     def __post_init__(self) -> None:
         self.write(entry(EntryKind.GENESIS, self.begun, body=self.known.origin(self.shard).encode()))
@@ -123,7 +125,7 @@ class Pen:
 
     def copy(self) -> Pen:
         """Another branch of the same log, so far the same."""
-        branch = Pen(self.known, self.name, self.shard, self.begun)
+        branch = Pen(self.known, self.name, self.shard, self.begun, most=self.most)
         for each in self.entries[1:]:
             branch.write(each)
         return branch
@@ -135,7 +137,7 @@ class Pen:
     def answer(self, asked: Follow) -> Entries:
         if asked.shard != self.shard:
             return self.nothing(asked)
-        entries = self.entries[asked.start : asked.start + ENTRIES_MAX]
+        entries = self.entries[asked.start : asked.start + self.most]
         sizes = [size for size in sorted(self.notes) if asked.start < size <= asked.start + len(entries)]
         return Entries(
             shard=asked.shard,
@@ -178,6 +180,7 @@ class Wall:
         self.cut: set[frozenset[str]] = set()
         """Pairs of names that cannot reach each other; the log is called "log"."""
         self._afresh: set[tuple[str, bytes]] = set()
+        self._reached: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, str, Said]] = []
         self._names = {key_of(name).public: name for name in names} | {known.identity: "log"}
 
@@ -229,6 +232,9 @@ class Wall:
             assert isinstance(errand.message, Follow)
             reply = self.pens[actor.name].answer(errand.message)
         else:
+            if isinstance(errand.message, Follow) and (actor.name, name) not in self._reached:
+                self._reached.add((actor.name, name))  # on a connection that is kept from now on
+                errand = afresh(errand)
             reply = self.mirrors[name].takes(frame(errand.said, 1))
             self.heard.append((actor.name, name, errand.said))
         if reply is not None:

@@ -16,7 +16,7 @@ from anonnet.limits import ENTRIES_MAX, RETRY_SECONDS_MAX
 from anonnet.parties.alerting import Alerting
 from anonnet.parties.convicting import AuditTurn, Convicting
 from anonnet.parties.errands import answered, as_it_stands, done, later, request
-from anonnet.parties.following import bundle_start
+from anonnet.parties.following import bundle_start, check_range, read_to
 from anonnet.parties.turn import Answer, Asked, From, on
 from anonnet.protocol.breach import Alert
 from anonnet.protocol.known_log import CHAIN, KnownLog
@@ -142,8 +142,7 @@ class Auditing:
         """Take in what leads to a checkpoint of the log and keeps its rules, and follow on."""
         follow, said = request(asked), asked.body
         assert isinstance(follow, Follow)
-        if (said.shard, said.start) != (follow.shard, follow.start):
-            raise Malformed("entries from another place than was asked for")
+        check_range(said, follow)
         copy = turn.store.copy(follow.log, follow.shard)
         if copy is None:  # it has been forgotten meanwhile
             return done(turn, asked)
@@ -152,14 +151,14 @@ class Auditing:
         if grown.size > copy.size:
             self._show(turn, grown, self._logs[copy.log].mirrors)
             start = grown.size
-        elif parted and said.start == copy.size:
+        elif parted and said.start >= bundle_start(copy.size):
             start = bundle_start(max(0, copy.size - ENTRIES_MAX))
         else:  # a new connection begins where a bundle begins: the log may have another history since
-            start = min(said.start + len(said.entries), copy.size)
+            start = read_to(said, copy.size)
         if answered(asked).receiver == copy.log:
             return self._follow_on(turn, asked, copy, grown, start)
         done(turn, asked)
-        if said.start != start < grown.size and not grown.frozen:
+        if said.start != start < grown.size:
             self._ask_beside(turn, grown, answered(asked).receiver, start)
         self.watch(turn, grown)
         return Answer()
@@ -173,16 +172,20 @@ class Auditing:
                 if not copy.size:
                     self.compare(turn, grown)
                 return Answer(then=replace(follow, start=start))
-            if start == said.start and said.entries:
-                return later(turn, asked, BEHIND_SECONDS)
-            if start == said.start and as_it_stands(asked):
-                return Answer()
+            if start == said.start:
+                if said.entries:
+                    return later(turn, asked, BEHIND_SECONDS)
+                if as_it_stands(asked):
+                    return Answer()
         done(turn, asked)
         self.watch(turn, grown, start, COMPARE_SECONDS if start < said.start else 0)
         return Answer()
 
     def _ask_beside(self, turn: AuditTurn, copy: Copy, mirror: bytes, start: int) -> None:
-        """Ask another mirror, soon, what comes from there on."""
+        """Ask another mirror, soon, what comes from there on, one thing at a time; nothing that the copy has left far
+        behind meanwhile."""
+        if copy.frozen or start < copy.size - 2 * ENTRIES_MAX or self._follows(turn, copy, [mirror]):
+            return
         follow = Follow(log=copy.log, shard=copy.shard, start=start)
         turn.store.errands.add_for_each([mirror], follow, subject=mirror, due=turn.now + BEHIND_SECONDS)
 
@@ -217,9 +220,8 @@ class Auditing:
             piece = said.entries[copy.size - said.start : end]
             completed = [frontier.append(leaf_hash(each.entry)) for each in piece]
             if frontier.size != signed.body.size or frontier.root() != signed.body.root:
-                self._convicting.parted(turn, copy, said, signed)
-                copy = self._again(turn, copy)
-                return copy, not copy.frozen
+                proved = self._convicting.parted(turn, copy, said, signed)
+                return self._again(turn, copy), not proved
             audited = self._audited(turn, copy, signed, piece, completed)
             if audited.size != signed.body.size:
                 return audited, False
@@ -335,7 +337,7 @@ class Auditing:
                 return Answer()
             else:
                 self._keep(turn, copy, signed)
-        if ahead and not copy.frozen:  # the log may be slower to tell us than to tell others; or it does not tell us
+        if ahead:  # the log may be slower to tell us than to tell others; or it does not tell us
             self._ask_beside(turn, copy, answered(asked).receiver, copy.size)
         # Who has told nothing new is not asked again at once: it might never end.
         self.compare(turn, copy, BEHIND_SECONDS if self._question(turn, copy) == question else 0)

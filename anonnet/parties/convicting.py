@@ -14,6 +14,7 @@ from anonnet.protocol.breach import Alert
 from anonnet.protocol.logbook import Entries, Entry
 from anonnet.protocol.outcome import Logs
 from anonnet.store.mirror import Copy, MirrorStore
+from anonnet.store.trees import Damaged
 from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.tlog.excerpt import Excerpt, Leaf
 from anonnet.tlog.fork import Fork
@@ -38,19 +39,25 @@ class Convicting:
             nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
         self.two_trees(turn, copy, Fork(self._by_log(copy, other), self._newest(turn, copy), nodes))
 
-    def parted(self, turn: AuditTurn, copy: Copy, said: Entries, other: SignedCheckpoint) -> None:
-        """The log has signed this checkpoint of more entries than our copy has, and to which it does not lead. These
-        entries, behind what the copy has before them, prove it, if they are what the log signed there: else its trees
-        part further back."""
-        size, leaves = other.body.size, [leaf_hash(each.entry) for each in said.entries]
-        branch = turn.store.trees.branch(copy.tree, said.start, leaves[: size - said.start])
-        if copy.size and range_root(branch, 0, size) == other.body.root:
-            nodes = consistency_nodes(branch, copy.size, size)
-            self.two_trees(turn, copy, Fork(self._newest(turn, copy), self._by_log(copy, other), nodes))
+    def parted(self, turn: AuditTurn, copy: Copy, said: Entries, other: SignedCheckpoint) -> bool:
+        """The log has signed this checkpoint of more entries than our copy has, and to which it does not lead. True if
+        these entries prove it, behind what the copy has before them; else the log's trees part further back, or that is
+        not what it signed."""
+        size = other.body.size
+        leaves = [leaf_hash(each.entry) for each in said.entries[: size - said.start]]
+        branch = turn.store.trees.branch(copy.tree, said.start, leaves)
+        if not copy.size or range_root(branch, 0, size) != other.body.root:
+            return False
+        nodes = consistency_nodes(branch, copy.size, size)
+        self.two_trees(turn, copy, Fork(self._newest(turn, copy), self._by_log(copy, other), nodes))
+        return True
 
     def two_trees(self, turn: AuditTurn, copy: Copy, fork: Fork) -> None:
-        """Pass this proof on."""
-        self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=fork.encoded()))
+        """Pass this proof on. Raises Damaged where it proves nothing: the log has signed both, so the copy is wrong."""
+        try:
+            self._alerting.take_in(turn, Alert(log=copy.log, shard=copy.shard, evidence=fork.encoded()))
+        except Malformed:
+            raise Damaged from None
 
     def _by_log(self, copy: Copy, signed: SignedCheckpoint) -> SignedCheckpoint:
         """With the log's signature alone."""

@@ -14,6 +14,7 @@ from anonnet.parties.turn import Answer
 from anonnet.protocol.logbook import Entries, Entry, EntryKind, Follow
 from anonnet.protocol.purchase import Commit
 from anonnet.store.errands import Errand
+from anonnet.tlog.checkpoint import SignedCheckpoint
 from anonnet.wire.codec import decode_record, encode
 from anonnet.wire.signed import Signature, Signed, unsigned
 
@@ -73,6 +74,16 @@ def commit_of(entry: Entry, index: int, log_key: bytes, signature: bytes) -> Sig
     """P5a as the log signed it, put together again from its entry."""
     commit = Commit(authorization_m=decode_record(Signed, entry.body), index=index)
     return Signed(body=encode(commit), signatures=(Signature(signer=log_key, signature=signature),))
+
+
+def read_to(said: Entries, size: int) -> int:
+    """How far entries that add nothing to a copy of this size show it to be the log's: to the last checkpoint that came
+    with them, which is one of the copy's; where there is none, to their end."""
+    end = said.start + len(said.entries)
+    if end >= size:
+        return size
+    last = max((SignedCheckpoint.parse(each).body.size for each in said.checkpoints), default=0)
+    return last if last > said.start else end
 
 
 def check_range(entries: Entries, follow: Follow) -> None:

@@ -43,10 +43,10 @@ def nodes_in_order(size: int) -> Iterator[tuple[int, int]]:
 
 
 class Damaged(Fatal):
-    """A node is not there that the leaves before it have completed."""
+    """A node is not there that the leaves before it have completed, or it is another one."""
 
     def __init__(self) -> None:
-        super().__init__("a node of a tree is missing: `fsck` says where")
+        super().__init__("a node of a tree is missing or wrong: `fsck` says where")
 
 
 class Trees:
@@ -86,6 +86,8 @@ class Trees:
         wanted = [place(tree, node_number(0, position)) for position in range(start, end)]
         rows = self._db.all("select place, hash from node where place >= ? and place <= ?", wanted[0], wanted[-1])
         hashes = dict(rows)
+        if not all(each in hashes for each in wanted):
+            raise Damaged
         return tuple(hashes[each] for each in wanted)
 
     def subtree(self, tree: int, start: int, end: int, size: int) -> list[bytes]:

@@ -59,7 +59,7 @@ async def repair(path: Path) -> list[tuple[str, int]]:
             work = Repair(known, found.signer, store, locked)
             all_lost = list(work.lost())
             for wanted in sorted(all_lost, key=lambda each: each.shard != CHAIN):  # it says how others have ended
-                copies = await copied(dialer, found.network, mirrors, known, wanted)
+                copies = await copied(dialer, found.network, mirrors, known, wanted, old)
                 lists, seen = [each.entries for each in copies], [note for each in copies for note in each.notes]
                 last = {**store.chain.read().ends, **old.finals}.get(wanted.shard, b"")
                 whole = work.put_back(wanted, old.completing(wanted.shard, lists), seen)
@@ -110,15 +110,16 @@ class Old:
 
 
 async def copied(
-    dialer: Direct, network: Network, mirrors: Sequence[Peer], known: KnownLog, wanted: Lost
+    dialer: Direct, network: Network, mirrors: Sequence[Peer], known: KnownLog, wanted: Lost, old: Old
 ) -> list[Copied]:
-    """As much of this shard as each mirror gives out; they are read side by side, so that none holds up the log."""
+    """As much of this shard as each mirror gives out; they are read side by side, so that none holds up the log once
+    another one, with what is left of the old database, has all of it."""
     copies = [Copied(known.identity, wanted) for _ in mirrors]
     async with trio.open_nursery() as nursery:
 
         async def copy(mirror: Peer, into: Copied) -> None:
             await _copy(dialer, network, mirror, into)
-            if leads_to(wanted.head, into.entries):
+            if any(leads_to(wanted.head, each) for each in old.completing(wanted.shard, [into.entries])):
                 others = nursery.cancel_scope
                 others.deadline = min(others.deadline, trio.current_time() + OTHERS_SECONDS)
 

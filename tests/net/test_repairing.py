@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from anonnet_daemons.config import Kind
 from anonnet_daemons.founding import Plan, found
-from anonnet_daemons.repairing import OTHERS_SECONDS, copied
+from anonnet_daemons.repairing import OTHERS_SECONDS, Old, copied
 from anonnet_daemons.serving import reachable
 
 from anonnet.limits import REPLY_SECONDS
@@ -52,9 +52,10 @@ async def test_a_mirror_that_takes_its_time_does_not_hold_up_a_repair(
     pen.write(*[tick(NOON)] * (ENTRIES - 1))
     note = pen.notes[ENTRIES]
     wanted = Lost(SHARD, SignedCheckpoint.parse(note).body, note, None)
+    old = Old(tmp_path / "no log.db", known)
     began = trio.current_time()
 
-    copies = await copied(cast(Direct, Mirrors(pen, mirrors[0])), log.network, mirrors, known, wanted)
+    copies = await copied(cast(Direct, Mirrors(pen, mirrors[0])), log.network, mirrors, known, wanted, old)
 
     assert trio.current_time() - began <= OTHERS_SECONDS
     assert [len(each.entries) for each in copies][1:] == [ENTRIES, ENTRIES]
