@@ -179,8 +179,8 @@ class Wall:
         self.mirrors = {name: self._actor(name) for name in names}
         self.cut: set[frozenset[str]] = set()
         """Pairs of names that cannot reach each other; the log is called "log"."""
-        self._afresh: set[tuple[str, bytes]] = set()
-        self._reached: set[tuple[str, str]] = set()
+        self._afresh: set[tuple[str, bytes]] = set()  # mirrors and errands that are asked on a new connection
+        self._reached: set[tuple[str, str]] = set()  # mirrors, and others to whom they keep a connection
         self.heard: list[tuple[str, str, Said]] = []
         self._names = {key_of(name).public: name for name in names} | {known.identity: "log"}
 

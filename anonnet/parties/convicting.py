@@ -33,7 +33,7 @@ class Convicting:
 
     def forked(self, turn: AuditTurn, copy: Copy, other: SignedCheckpoint) -> None:
         """The log has signed this checkpoint, and one that our copy leads to, of no fewer entries: no tree extends
-        both."""
+        both. Raises Damaged."""
         nodes: tuple[bytes, ...] = ()
         if 0 < other.body.size < copy.size:
             nodes = turn.store.trees.consistency(copy.tree, other.body.size, copy.size)
@@ -42,7 +42,7 @@ class Convicting:
     def parted(self, turn: AuditTurn, copy: Copy, said: Entries, other: SignedCheckpoint) -> bool:
         """The log has signed this checkpoint of more entries than our copy has, and to which it does not lead. True if
         these entries prove it, behind what the copy has before them; else the log's trees part further back, or that is
-        not what it signed."""
+        not what it signed. Raises Damaged."""
         size = other.body.size
         leaves = [leaf_hash(each.entry) for each in said.entries[: size - said.start]]
         branch = turn.store.trees.branch(copy.tree, said.start, leaves)

@@ -129,6 +129,7 @@ async def copied(
 
 
 async def _copy(dialer: Direct, network: Network, mirror: Peer, into: Copied) -> None:
+    """As much as one mirror gives out."""
     try:
         while follow := into.next:
             reply = await dialer.ask(mirror, follow)
